@@ -1,0 +1,86 @@
+/*
+ * client - the client's side until the connection is ready for MAIL.
+ *
+ * Replies in, lines out: greeting, EHLO (HELO on 5yz), STARTTLS, EHLO again,
+ * AUTH. What is sent for a transaction is put together with smtp_mail_put()
+ * and smtp_rcpt_put(). It owns no memory and knows no socket.
+ *
+ * RFC 5321 3.1, 3.2; 3207 4; 4954 4.
+ */
+#ifndef SMTP_CLIENT_H
+#define SMTP_CLIENT_H
+
+#include <smtp/caps.h>
+#include <smtp/command.h>
+#include <smtp/reply.h>
+
+enum smtp_client_tls {
+    SMTP_CLIENT_TLS_NONE,     /* never, or already on (implicit) */
+    SMTP_CLIENT_TLS_REQUIRED, /* STARTTLS or failure */
+    SMTP_CLIENT_TLS_MAY       /* STARTTLS when it is offered */
+};
+
+struct smtp_client_conf {
+    const char *hostname;     /* for EHLO; borrowed */
+    enum smtp_client_tls tls;
+    const char *user;         /* NULL: no AUTH; borrowed */
+    const char *secret;
+};
+
+enum smtp_client_action {
+    SMTP_CLIENT_WAIT,  /* out was filled (maybe); wait for the next reply */
+    SMTP_CLIENT_TLS,   /* start TLS now, then smtp_client_tls_started() */
+    SMTP_CLIENT_READY, /* caps are known, MAIL may be sent */
+    SMTP_CLIENT_FAILED /* see failure; drop the connection */
+};
+
+enum smtp_client_failure {
+    SMTP_CLIENT_NO_FAILURE,
+    SMTP_CLIENT_GREETING,    /* not 220 */
+    SMTP_CLIENT_EHLO,        /* EHLO and HELO refused */
+    SMTP_CLIENT_NO_STARTTLS, /* required and not offered, or refused */
+    SMTP_CLIENT_NO_MECH,     /* no mechanism in common */
+    SMTP_CLIENT_AUTH,        /* credentials refused */
+    SMTP_CLIENT_FAILURES
+};
+
+/* Caller-allocated; fields private but for caps, failure and code. */
+struct smtp_client {
+    struct smtp_client_conf conf;
+    struct smtp_caps caps; /* of the last EHLO */
+    enum smtp_client_failure failure;
+    int code; /* of the reply that made it fail, else 0 */
+    unsigned step;
+    bool tls;
+};
+
+/* tls: the connection is under TLS from its first octet (implicit). */
+void smtp_client_init(struct smtp_client *c, const struct smtp_client_conf *conf,
+                      bool tls);
+
+/* One whole reply came. What is to be sent is put to out. */
+enum smtp_client_action smtp_client_reply(struct smtp_client *c,
+                                          const struct smtp_reply *reply,
+                                          struct buf *out);
+
+/* The handshake is done: EHLO is put to out, old caps are forgotten. */
+void smtp_client_tls_started(struct smtp_client *c, struct buf *out);
+
+/* One sentence, without a full stop. */
+const char *smtp_client_failure_text(enum smtp_client_failure failure);
+
+/*
+ * "MAIL FROM:<path> PARAMS\r\n". Only what the upstream offers is put:
+ * SIZE (size, 0: none), BODY=8BITMIME when body asks for it, SMTPUTF8, RET,
+ * ENVID, REQUIRETLS as present in params; AUTH=<> is never sent.
+ * False, nothing put: the path or a value holds CR, LF or NUL (our bug).
+ */
+bool smtp_mail_put(struct buf *out, const struct smtp_caps *caps,
+                   struct bytes path, const struct smtp_params *params,
+                   uint64_t size);
+
+/* "RCPT TO:<path> PARAMS\r\n": NOTIFY and ORCPT when DSN is offered. */
+bool smtp_rcpt_put(struct buf *out, const struct smtp_caps *caps,
+                   struct bytes path, const struct smtp_params *params);
+
+#endif

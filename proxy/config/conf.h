@@ -1,0 +1,234 @@
+/*
+ * conf - the configuration as structs: one struct a section of sealpost.conf.
+ *
+ * A module is given a pointer to the struct of its own section and no other.
+ * Times are in seconds (_s), sizes in octets. Strings are NUL-terminated and
+ * never NULL unless it says so ("" when not set). All of it is owned by the
+ * struct conf and lives until conf_free().
+ */
+#ifndef PROXY_CONFIG_CONF_H
+#define PROXY_CONFIG_CONF_H
+
+#include <base/bytes.h>
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+/* NULL-terminated array, never NULL itself. */
+typedef const char *const *conf_list;
+
+/* 192.0.2.0/24 or 2001:db8::/32; v4-mapped addresses count as IPv4. */
+struct conf_network {
+    int family;
+    uint8_t addr[16];
+    unsigned prefix; /* bits */
+};
+
+struct conf_networks {
+    struct conf_network *nets;
+    size_t count;
+};
+
+/* "HOST:PORT" or "[v6]:PORT"; an upstream's host may be a name. */
+struct conf_address {
+    char *host;
+    uint16_t port;
+};
+
+struct conf_addresses {
+    struct conf_address *list;
+    size_t count;
+};
+
+enum conf_tls {
+    CONF_TLS_NONE,
+    CONF_TLS_STARTTLS,
+    CONF_TLS_IMPLICIT,
+    CONF_TLS_OPPORTUNISTIC /* upstream only */
+};
+
+enum conf_mode { CONF_OUTBOUND, CONF_INBOUND };
+enum conf_auth { CONF_AUTH_REQUIRED, CONF_AUTH_OPTIONAL, CONF_AUTH_NONE };
+enum conf_log_format { CONF_LOGFMT, CONF_JSON };
+enum conf_recipients { CONF_RCPT_FULL, CONF_RCPT_DOMAIN, CONF_RCPT_COUNT };
+enum conf_login { CONF_LOGIN_NONE, CONF_LOGIN_PASSWORD };
+enum conf_signatures {
+    CONF_SIGN_NONE,
+    CONF_SIGN_RSA,
+    CONF_SIGN_ED25519,
+    CONF_SIGN_DUAL
+};
+enum conf_other_from {
+    CONF_OTHER_UNSET, /* users only: as [sign] says */
+    CONF_OTHER_REJECT,
+    CONF_OTHER_UNSIGNED,
+    CONF_OTHER_AS_USER
+};
+enum conf_no_key {
+    CONF_NO_KEY_UNSET, /* users only: as [sign] says */
+    CONF_NO_KEY_UNSIGNED,
+    CONF_NO_KEY_TEMPFAIL,
+    CONF_NO_KEY_REJECT
+};
+
+struct server_conf {
+    const char *hostname;
+    const char *authserv_id;
+    unsigned workers; /* auto is resolved */
+    const char *user;
+    const char *keys_user;
+    bool user_set;      /* false: the default account, nobody when missing */
+    bool keys_user_set;
+    const char *state_dir;
+    const char *log; /* "", "stderr", "syslog" or a path */
+    enum conf_log_format log_format;
+    enum conf_recipients log_recipients;
+    unsigned drain_s;
+    unsigned stop_deadline_s;
+};
+
+struct spool_conf {
+    const char *directory; /* resolved: state_dir/spool by default */
+    size_t memory_threshold;
+    uint64_t max_total;
+};
+
+struct dns_conf {
+    struct conf_addresses nameservers; /* numeric; empty: /etc/resolv.conf */
+    unsigned timeout_s;                /* one try */
+};
+
+struct listen_conf {
+    const char *name;
+    struct conf_addresses addresses; /* numeric */
+    enum conf_mode mode;
+    enum conf_tls tls;
+    bool require_tls;
+    const char *certificate;
+    const char *private_key;
+    enum conf_auth auth;
+    unsigned auth_mechanisms; /* enum smtp_mech */
+    struct conf_networks trusted_networks;
+    const char *trusted_user;
+    conf_list relay_domains;
+    const char *upstream; /* a section's name */
+    bool normalize;       /* bare_newline */
+    uint64_t max_message_size;
+    unsigned reply_deadline_s;
+    unsigned end_of_data_deadline_s;
+    unsigned dot_reserve_s;
+    bool envelope_from_match;
+    const char *check;
+    bool loopback; /* every address is a loopback one */
+};
+
+struct upstream_conf {
+    const char *name;
+    struct conf_addresses addresses;
+    enum conf_tls tls;
+    bool tls_verify;
+    const char *ca_file; /* "" : the system's bundle */
+    enum conf_login login;
+    const char *username;
+    const char *password_file;
+    enum conf_signatures signatures;
+    bool strip_signatures; /* existing_signatures = strip */
+    const char *preset;
+};
+
+struct sign_conf {
+    bool header_relaxed;
+    bool body_relaxed;
+    conf_list headers; /* resolved names, lower case, "content-*" patterns */
+    conf_list oversign;
+    conf_list oversign_present;
+    unsigned expire_s; /* 0: no x= */
+    enum conf_other_from other_from;
+    enum conf_no_key no_key;
+    bool on_error_pass; /* on_error = pass: send unsigned */
+    bool parent_key;
+    bool skip_aligned; /* already_signed = skip-aligned */
+    bool add_missing;
+    bool allow_short_keys;
+    const char *also; /* "" or a domain */
+    conf_list remove_headers;
+};
+
+enum conf_action { CONF_TAG, CONF_REJECT, CONF_TEMPFAIL };
+enum conf_dmarc { CONF_DMARC_OFF, CONF_DMARC_TAG, CONF_DMARC_ENFORCE };
+
+struct check_conf {
+    const char *name;
+    enum conf_action on_dkim_fail;
+    enum conf_action on_spf_fail;
+    enum conf_action on_temperror;
+    enum conf_dmarc dmarc;
+    struct conf_networks trusted_forwarders;
+    const char *quarantine_header;
+    unsigned max_signatures;
+};
+
+struct limits_conf {
+    unsigned connections; /* auto is resolved from RLIMIT_NOFILE */
+    unsigned connections_per_ip;
+    unsigned connections_per_user;
+    unsigned recipients;
+    unsigned auth_failures;
+};
+
+struct conf {
+    const char *path; /* the file it came from */
+    struct server_conf server;
+    struct spool_conf spool;
+    struct dns_conf dns;
+    struct sign_conf sign;
+    struct limits_conf limits;
+    struct listen_conf *listens;
+    size_t listen_count;
+    struct upstream_conf *upstreams;
+    size_t upstream_count;
+    struct check_conf *checks; /* at least [check default] */
+    size_t check_count;
+    struct conf_memory *memory; /* private: owns every string and list */
+};
+
+/*
+ * Mistakes are collected, not just the first: each is one line
+ * "FILE:LINE: what is wrong; what is allowed".
+ */
+struct conf_errors;
+size_t conf_errors_count(const struct conf_errors *e);
+size_t conf_errors_warnings(const struct conf_errors *e);
+/* The n-th line, errors and warnings in the order found. */
+const char *conf_errors_line(const struct conf_errors *e, size_t n);
+bool conf_errors_is_warning(const struct conf_errors *e, size_t n);
+void conf_errors_free(struct conf_errors **e);
+
+/*
+ * Reads path and its includes. The grammar, values and what a pair of
+ * settings forbids are checked; files named in it are not opened (conf_check
+ * does). *conf_out is NULL when there was an error. errors_out is always set
+ * and freed by the caller.
+ */
+void conf_load(const char *path, struct conf **conf_out,
+               struct conf_errors **errors_out);
+
+/*
+ * The same from a descriptor that conf_pack() filled: how workers and the
+ * keeper get the very bytes that the master accepted.
+ */
+void conf_load_fd(int fd, struct conf **conf_out,
+                  struct conf_errors **errors_out);
+/* All of path and its includes in one sealed memfd; -1 and errno on failure. */
+int conf_pack(const char *path);
+
+void conf_free(struct conf **conf);
+
+const struct upstream_conf *conf_upstream(const struct conf *conf,
+                                          const char *name);
+const struct check_conf *conf_check_section(const struct conf *conf,
+                                            const char *name);
+bool conf_networks_has(const struct conf_networks *nets,
+                       const struct sockaddr *addr);
+
+#endif

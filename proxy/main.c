@@ -1,0 +1,8 @@
+/*
+ * main - sealpostd: options, then the master.
+ */
+int
+main(void)
+{
+    return 0;
+}

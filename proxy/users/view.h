@@ -1,0 +1,94 @@
+/*
+ * view - users and keys without their secrets, as the keeper gives them out.
+ *
+ * The keeper reads users.conf and keys/; workers get this view and decide
+ * with it; the keeper decides again before it signs. Immutable once made: a
+ * reload makes a new one with a higher epoch.
+ */
+#ifndef PROXY_USERS_VIEW_H
+#define PROXY_USERS_VIEW_H
+
+#include <base/buf.h>
+#include <base/bytes.h>
+#include <proxy/config/conf.h>
+
+#include <dkim/sign.h>
+
+enum view_from_kind {
+    VIEW_FROM_ANY,     /* * */
+    VIEW_FROM_DOMAIN,  /* example.com */
+    VIEW_FROM_BELOW,   /* *.example.org: below it, not itself */
+    VIEW_FROM_ADDRESS  /* ceo@example.net */
+};
+
+struct view_from {
+    enum view_from_kind kind;
+    const char *local;  /* ADDRESS: as written */
+    const char *domain; /* lower case; "" for ANY */
+};
+
+struct view_user {
+    const char *name; /* lower case */
+    const struct view_from *from;
+    size_t from_count;
+    conf_list selectors; /* fixed selectors: one an algorithm */
+    bool own_selector;   /* selector = own */
+    const char *domain;  /* "" when none */
+    enum conf_other_from other_from;
+    enum conf_no_key no_key;
+    const char *upstream; /* "" when none */
+    unsigned rate_count;  /* messages per rate_s; 0: no limit */
+    unsigned rate_s;
+    bool locked;
+};
+
+enum view_key_state {
+    VIEW_KEY_NEW,
+    VIEW_KEY_PUBLISHED,
+    VIEW_KEY_ACTIVE,
+    VIEW_KEY_RETIRING,
+    VIEW_KEY_REVOKED
+};
+
+struct view_key {
+    const char *domain;   /* lower case */
+    const char *selector; /* lower case */
+    enum dkim_alg alg;    /* RSA_SHA256 or ED25519_SHA256 */
+    unsigned bits;
+    enum view_key_state state;
+    uint64_t activated_s; /* seconds since 1970; the newest signs */
+    const char *owner;    /* user whose slot it is, or "" */
+    bool reserved;        /* some user's fixed selector names it */
+};
+
+struct view;
+
+/* NULL: no such user. name: any case. */
+const struct view_user *view_user(const struct view *v, struct bytes name);
+/* NULL: no such key. */
+const struct view_key *view_key(const struct view *v, const char *domain,
+                                const char *selector);
+/* All keys of a domain, as an array; count 0: none. */
+const struct view_key *view_domain(const struct view *v, const char *domain,
+                                   size_t *count_out);
+uint64_t view_epoch(const struct view *v);
+size_t view_user_count(const struct view *v);
+const struct view_user *view_user_at(const struct view *v, size_t n);
+size_t view_key_count(const struct view *v);
+const struct view_key *view_key_at(const struct view *v, size_t n);
+
+/* Making one. Strings are copied. NULL / false: no memory. */
+struct view_builder;
+struct view_builder *view_builder_new(void);
+bool view_builder_user(struct view_builder *b, const struct view_user *user);
+bool view_builder_key(struct view_builder *b, const struct view_key *key);
+void view_builder_free(struct view_builder **b);
+/* Sorts, marks reserved keys, takes the builder. */
+struct view *view_build(struct view_builder **b, uint64_t epoch);
+void view_free(struct view **v);
+
+/* To and from octets (a memfd between keeper and worker). NULL: malformed. */
+bool view_pack(const struct view *v, struct buf *out);
+struct view *view_unpack(struct bytes packed);
+
+#endif
