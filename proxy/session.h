@@ -1,0 +1,36 @@
+/*
+ * session - one client connection and, in a transaction, one upstream one.
+ *
+ * Every callback records a fact and calls session_run(). Only the steps take
+ * decisions, and only session_run() frees the session, so no callback can
+ * pull the floor from under another one.
+ */
+#ifndef PROXY_SESSION_H
+#define PROXY_SESSION_H
+
+#include <proxy/worker.h>
+
+struct session;
+
+/*
+ * Greets the client on fd, which is taken. The session lives until the client
+ * is gone and nothing is owed to it or to an upstream. NULL: no memory, fd is
+ * closed. peer may differ from the socket's own (PROXY protocol).
+ */
+struct session *session_new(struct worker *w, struct worker_listener *l, int fd,
+                            const struct sockaddr *peer);
+
+/*
+ * worker->draining or worker->stopping was set: idle sessions say 421 and
+ * end, the others at their next moment outside a transaction; when stopping,
+ * a transaction whose final dot has not left is given 30 s.
+ */
+void session_drain_all(struct worker *w);
+
+/* A new view of users and keys is here: locked users are expelled. */
+void session_view_changed(struct worker *w);
+
+/* Handles are void: sessions that hold one end outside a transaction. */
+void session_keeper_lost(struct worker *w);
+
+#endif
