@@ -1,0 +1,66 @@
+/*
+ * upstream - the connections to one [upstream NAME]: made, kept, lent.
+ *
+ * A session asks for a link, is given a connection that is ready for MAIL,
+ * and gives it back or drops it. Links are reused only when their last reply
+ * was whole and nothing unread is left. Addresses are tried in their order;
+ * one that failed is tried last for a while.
+ */
+#ifndef PROXY_UPSTREAM_UPSTREAM_H
+#define PROXY_UPSTREAM_UPSTREAM_H
+
+#include <base/buf.h>
+#include <smtp/caps.h>
+
+#include <proxy/config/conf.h>
+#include <proxy/net/conn.h>
+
+struct worker;
+struct upstream;
+struct upstream_link;
+struct upstream_wait;
+
+/* conf and w are borrowed. NULL: error names the file and the mend. */
+struct upstream *upstream_new(struct worker *w,
+                              const struct upstream_conf *conf,
+                              struct buf *error);
+/* Password and certificates again; on failure error is filled, the old stay. */
+void upstream_reload(struct upstream *u, struct buf *error);
+/* Closes idle links; lent ones must have come back. */
+void upstream_free(struct upstream **u);
+
+const struct upstream_conf *upstream_settings(const struct upstream *u);
+/* What the last EHLO offered; NULL: never known. Kept across outages. */
+const struct smtp_caps *upstream_caps(const struct upstream *u);
+
+/*
+ * link NULL: no connection to be had; error says why in one sentence, lent for
+ * the call.
+ */
+typedef void upstream_callback(struct upstream_link *link, const char *error,
+                               void *arg);
+
+/*
+ * Asks for a link. The callback comes later, never from inside the call. It
+ * may use a kept connection unless fresh. NULL: no memory.
+ */
+struct upstream_wait *upstream_get(struct upstream *u, bool fresh,
+                                   upstream_callback *cb, void *arg);
+/* No callback after this. *wait is NULL afterwards; NULL is fine. */
+void upstream_cancel(struct upstream_wait **wait);
+
+/* The connection; its owner is the caller (conn_set_owner). */
+struct conn *upstream_link_conn(const struct upstream_link *link);
+const struct smtp_caps *upstream_link_caps(const struct upstream_link *link);
+/* "smtp1.example.net[192.0.2.1]:587", for the log. */
+const char *upstream_link_name(const struct upstream_link *link);
+
+/*
+ * Gives a link back whose last reply was whole. reset: a transaction is open
+ * on it, RSET is sent first. *link is NULL afterwards.
+ */
+void upstream_put(struct upstream_link **link, bool reset);
+/* Closes at once, without QUIT: nothing half-sent is completed. */
+void upstream_drop(struct upstream_link **link);
+
+#endif
