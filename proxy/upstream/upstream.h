@@ -10,6 +10,7 @@
 #define PROXY_UPSTREAM_UPSTREAM_H
 
 #include <base/buf.h>
+
 #include <smtp/caps.h>
 
 #include <proxy/config/conf.h>
@@ -41,11 +42,16 @@ typedef void upstream_callback(struct upstream_link *link, const char *error,
                                void *arg);
 
 /*
- * Asks for a link. The callback comes later, never from inside the call. It
- * may use a kept connection unless fresh. NULL: no memory.
+ * A kept connection, or NULL. The caller sets itself as the owner of its conn
+ * before it returns to the loop.
  */
-struct upstream_wait *upstream_get(struct upstream *u, bool fresh,
-                                   upstream_callback *cb, void *arg);
+struct upstream_link *upstream_take(struct upstream *u);
+/*
+ * Asks for a new connection. The callback comes later, never from inside the
+ * call. NULL: no memory.
+ */
+struct upstream_wait *upstream_get(struct upstream *u, upstream_callback *cb,
+                                   void *arg);
 /* No callback after this. *wait is NULL afterwards; NULL is fine. */
 void upstream_cancel(struct upstream_wait **wait);
 
