@@ -9,20 +9,22 @@
 #define PROXY_KEEPER_CLIENT_H
 
 #include <base/bytes.h>
+
 #include <dkim/sign.h>
-#include <proxy/users/view.h>
 
 #include <event2/event.h>
 
+#include <proxy/users/view.h>
+
 enum keeper_status {
     KEEPER_OK,
-    KEEPER_DENIED,    /* wrong credentials, or no right to this key */
-    KEEPER_LOCKED,    /* the user is locked */
-    KEEPER_BUSY,      /* too many password checks wait: 454 4.7.0 */
-    KEEPER_NO_KEY,    /* no such key, or not active */
-    KEEPER_BAD_KEY,   /* the key's file can't be used; text says why */
-    KEEPER_FAILED,    /* signing or checking failed; text says why */
-    KEEPER_GONE,      /* no keeper now */
+    KEEPER_DENIED,  /* wrong credentials, or no right to this key */
+    KEEPER_LOCKED,  /* the user is locked */
+    KEEPER_BUSY,    /* too many password checks wait: 454 4.7.0 */
+    KEEPER_NO_KEY,  /* no such key, or not active */
+    KEEPER_BAD_KEY, /* the key's file can't be used; text says why */
+    KEEPER_FAILED,  /* signing or checking failed; text says why */
+    KEEPER_GONE,    /* no keeper now */
     KEEPER_STATUSES
 };
 

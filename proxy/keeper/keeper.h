@@ -18,7 +18,6 @@
 #define PROXY_KEEPER_KEEPER_H
 
 #include <proxy/config/conf.h>
-
 #include <sys/types.h>
 
 struct keeper_conf {
