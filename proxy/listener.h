@@ -1,0 +1,32 @@
+/*
+ * listener - accepts connections of one [listen NAME] and counts them.
+ */
+#ifndef PROXY_LISTENER_H
+#define PROXY_LISTENER_H
+
+#include <proxy/worker.h>
+
+#include <openssl/ssl.h>
+
+struct worker_listener {
+    const struct listen_conf *conf; /* borrowed */
+    struct worker *worker;
+    unsigned index;          /* in conf->listens */
+    SSL_CTX *tls;            /* owns; NULL with tls = none; replaced at reload */
+    struct event **accepts;  /* owns; one a socket of this slot */
+    size_t accept_count;
+};
+
+/*
+ * Called by every session when it ends, once: address is the text that
+ * the session was counted under (the peer's, without port; v4-mapped as IPv4).
+ */
+void listener_session_ended(struct worker *w, struct worker_listener *l,
+                            const char *address);
+
+/* The session's client has logged in: it counts no more against its address
+ * (connections_per_ip spares authenticated clients). */
+void listener_session_authenticated(struct worker *w, struct worker_listener *l,
+                                    const char *address);
+
+#endif
