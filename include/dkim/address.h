@@ -47,6 +47,9 @@ enum dkim_from_result dkim_from_parse(const struct dkim_header *header,
  */
 bool dkim_domain_parse(struct bytes text, bool utf8, char *out);
 
+/* Well-formed UTF-8 (RFC 3629); ASCII is. */
+bool dkim_utf8_valid(struct bytes text);
+
 /* name is domain or below it. Both lower case. */
 bool dkim_domain_within(const char *name, const char *domain);
 

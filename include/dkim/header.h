@@ -53,7 +53,15 @@ size_t dkim_header_end(struct bytes message, size_t from,
                        struct bytes *block_out);
 
 /*
- * Takes a block (without the blank line) apart. raw octets are borrowed until
+ * The same for a whole message. False: there is no blank line; the block is
+ * the whole message and the body is empty.
+ */
+bool dkim_header_split(struct bytes message, struct bytes *block_out,
+                       struct bytes *body_out);
+
+/*
+ * Takes a block (without the blank line) apart. NO_BLANK is set when it does
+ * not end in CRLF; else only the caller can know. raw octets are borrowed until
  * dkim_header_free().
  */
 enum dkim_header_result dkim_header_parse(struct bytes block,
