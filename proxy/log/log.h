@@ -16,6 +16,7 @@
 #define PROXY_LOG_LOG_H
 
 #include <base/buf.h>
+
 #include <proxy/config/conf.h>
 
 enum log_level {
@@ -25,7 +26,9 @@ enum log_level {
     LOG_LEVEL_DEBUG
 };
 
-enum { LOG_LINE_MAX = 8192 }; /* a longer value is cut and ends in "..." */
+enum {
+    LOG_LINE_MAX = 8192
+}; /* a longer value is cut and ends in "..." */
 
 struct log_line {
     struct buf text; /* private */
@@ -35,6 +38,8 @@ struct log_line {
 /* Where lines go from now on. fd is borrowed; -1: syslog. */
 void log_open(int fd, enum conf_log_format format, const char *process);
 void log_set_fd(int fd);
+/* Lines above this level are dropped; INFO until it is called. */
+void log_set_level(enum log_level level);
 
 void log_begin(struct log_line *l, enum log_level level, const char *event);
 void log_text(struct log_line *l, const char *key, const char *value);
