@@ -15,9 +15,11 @@
 
 #include <base/buf.h>
 #include <base/bytes.h>
+
 #include <dkim/sign.h>
 
 #include <openssl/evp.h>
+
 #include <sys/types.h>
 
 enum {
@@ -89,7 +91,7 @@ enum key_err keyfile_put(EVP_PKEY *key, struct buf *out);
 enum key_err keyfile_put_public(EVP_PKEY *key, struct buf *out);
 
 /* A new key. bits is for RSA; 0: 2048. */
-enum key_err keyfile_generate(enum dkim_alg alg, unsigned bits,
-                              bool short_keys, EVP_PKEY **key_out);
+enum key_err keyfile_generate(enum dkim_alg alg, unsigned bits, bool short_keys,
+                              EVP_PKEY **key_out);
 
 #endif

@@ -25,7 +25,7 @@
 
 struct keystore_conf {
     const char *state_dir;
-    uid_t uid;       /* keys_user: owner of what root writes; (uid_t)-1: none */
+    uid_t uid; /* keys_user: owner of what root writes; (uid_t)-1: none */
     gid_t gid;
     bool short_keys; /* [sign] allow_short_keys */
 };
@@ -99,8 +99,8 @@ enum key_err keystore_update(const struct keystore_conf *conf,
  * "sp<YYYYMM>" and the first letter a..z that is free in the domain (then aa
  * to zz). out: room for 16. False: none is free.
  */
-bool keystore_new_selector(const struct keystore_conf *conf,
-                           const char *domain, uint64_t now_s, char *out);
+bool keystore_new_selector(const struct keystore_conf *conf, const char *domain,
+                           uint64_t now_s, char *out);
 
 /*
  * A selector: one or more labels of letters, digits, hyphens and underscores,

@@ -15,7 +15,6 @@
 
 #include <proxy/config/reader.h>
 #include <proxy/users/view.h>
-
 #include <sys/types.h>
 
 enum {
@@ -30,7 +29,7 @@ struct user_secret {
 };
 
 struct userfile {
-    struct view_user *users;    /* in the file's order */
+    struct view_user *users;     /* in the file's order */
     struct user_secret *secrets; /* secrets[n] belongs to users[n] */
     size_t count;
     struct userfile_memory *memory; /* private */
@@ -55,10 +54,10 @@ bool userfile_find(const struct userfile *f, struct bytes name,
 bool userfile_to_view(const struct userfile *f, struct view_builder *b);
 /* Warns of each `selector` that no key of the view has. */
 void userfile_check_selectors(const struct userfile *f, const char *path,
-                              const struct view *v,
+                              const struct view *v, struct conf_errors *errors);
+/* Errors for each `upstream` that the configuration has no section for. */
+void userfile_check_upstreams(const struct userfile *f, const char *path,
+                              const struct conf *conf,
                               struct conf_errors *errors);
-
-/* A whole crypt(3) string: yescrypt ($y$), bcrypt ($2b$) or SHA-512 ($6$). */
-bool userfile_hash_ok(const char *hash);
 
 #endif

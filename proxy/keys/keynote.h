@@ -1,0 +1,50 @@
+/*
+ * keynote - what is known about one key: the .conf beside its .pem.
+ *
+ *   [key]
+ *   state = active                     new published active retiring revoked
+ *   type = rsa                         rsa ed25519
+ *   bits = 2048
+ *   created = 2026-11-21T22:00:00Z
+ *   activated = 2026-11-21T22:05:00Z   empty: never
+ *   public = MIIB...                   what stands in p=
+ *   public += ...                      as many lines as it needs
+ *   note =
+ *   owner =                            a user, for her own slot
+ *   test_mode = no
+ */
+#ifndef PROXY_KEYS_KEYNOTE_H
+#define PROXY_KEYS_KEYNOTE_H
+
+#include <proxy/keys/keystore.h>
+#include <proxy/users/strings.h>
+
+enum {
+    KEYNOTE_TEXT_MAX = 150
+}; /* octets of note */
+
+/*
+ * Reads from fd; path stands for it in errors. Everything but domain and
+ * selector is set in *key_out, with strings kept by s. False: an error line
+ * was added, or no memory.
+ */
+bool keynote_read(int fd, const char *path, struct strings *s,
+                  struct keystore_key *key_out, struct conf_errors *errors);
+
+void keynote_put(const struct keystore_key *key, struct buf *out);
+
+/* One line without control characters and `;`, not too long. */
+bool keynote_text_ok(const char *note);
+
+/* "active"; and back, false for another word. */
+const char *keynote_state_name(enum view_key_state state);
+const char *keynote_type_name(enum dkim_alg alg); /* "rsa", "ed25519" */
+bool keynote_type_parse(const char *word, enum dkim_alg *alg_out);
+
+/* "2026-11-21T22:00:00Z" and a NUL: room for KEYNOTE_TIME. 0 gives "". */
+enum {
+    KEYNOTE_TIME = 32
+};
+void keynote_time(uint64_t time_s, char *out);
+
+#endif

@@ -1,0 +1,33 @@
+/*
+ * replace - files that are written whole, or not at all.
+ *
+ * The new contents go to a temporary file in the same directory, are synced,
+ * and take the name in one step; who reads meanwhile sees the old or the new.
+ */
+#ifndef PROXY_KEYS_REPLACE_H
+#define PROXY_KEYS_REPLACE_H
+
+#include <base/bytes.h>
+
+#include <sys/types.h>
+
+struct replace_owner {
+    uid_t uid; /* (uid_t)-1: as we run; only root can give files away */
+    gid_t gid;
+    mode_t mode;
+};
+
+/* False: errno says why, and the old file stands as it was. */
+bool replace_file(const char *path, struct bytes contents,
+                  const struct replace_owner *owner);
+
+/*
+ * Waits for the exclusive right to change what path (a lock file, made when
+ * missing) guards. The descriptor ends it when closed. -1: errno.
+ */
+int replace_lock(const char *path, const struct replace_owner *owner);
+
+/* A directory of this owner and mode, when it is missing. False: errno. */
+bool replace_mkdir(const char *path, const struct replace_owner *owner);
+
+#endif

@@ -1,0 +1,504 @@
+/*
+ * decide - which signature for whom; see decide.h.
+ *
+ * One function a rule, in product.md's order. Everything that a rule may use
+ * is in the question, so the keeper, the worker and `sealpost user test`
+ * cannot come to different answers.
+ *
+ * Reserved keys: one that a user's fixed `selector` names, or that is the
+ * slot of a user, is nobody else's default key.
+ */
+#include "proxy/users/decide.h"
+
+/* The outcomes that sign nothing; the zero code is "unsigned". */
+struct outcome {
+    const char *rule;
+    const char *reason;
+    int code;
+    const char *enhanced;
+    const char *text;
+};
+
+static const struct outcome locked = {
+    "locked", "the user is locked", 550, "5.7.1",
+    "This account is locked; ask your mail administrator"
+};
+static const struct outcome other_reject = {
+    "other-from", "the From address is not in the user's `from` list", 550,
+    "5.7.1", "You may not send with this From address; use one of your own"
+};
+static const struct outcome other_unsigned = {
+    "other-from",
+    "the From address is not in the user's `from` list, and other_from = "
+    "unsigned lets the message pass without a signature",
+    0, "", ""
+};
+static const struct outcome upstream_none = {
+    "upstream-none", "the upstream has signatures = none", 0, "", ""
+};
+
+/* No key: by [no_key policy][a key is on its way]. */
+static const struct outcome no_keys[][2] = {
+    [CONF_NO_KEY_UNSIGNED] = {
+        { "no-key", "there is no active key that fits", 0, "", "" },
+        { "key-pending", "the only key that fits is not active yet", 0, "",
+          "" },
+    },
+    [CONF_NO_KEY_TEMPFAIL] = {
+        { "no-key", "there is no active key that fits; no_key = tempfail",
+          451, "4.7.5", "No signing key for this From domain; try later" },
+        { "key-pending",
+          "the only key that fits is not active yet; no_key = tempfail", 451,
+          "4.7.5", "The signing key of this From domain is not active yet; "
+                   "try later" },
+    },
+    [CONF_NO_KEY_REJECT] = {
+        { "no-key", "there is no active key that fits; no_key = reject", 550,
+          "5.7.5", "No signing key for this From domain; ask your mail "
+                   "administrator" },
+        { "key-pending",
+          "the only key that fits is not active yet; no_key = reject", 550,
+          "5.7.5", "The signing key of this From domain is not active yet; "
+                   "ask your mail administrator" },
+    },
+};
+
+/* Ways to a key, from the best; the sentences of `user test`. */
+enum way {
+    WAY_USER_SELECTOR,
+    WAY_DOMAIN_KEY,
+    WAY_PARENT_KEY,
+    WAY_USER_DOMAIN,
+    WAY_AS_USER
+};
+
+static const struct {
+    const char *rule;
+    const char *reason;
+} ways[] = {
+    [WAY_USER_SELECTOR] = { "user-selector",
+                            "the user's selector names an active key of the "
+                            "From domain" },
+    [WAY_DOMAIN_KEY] = { "domain-key", "the From domain's active key" },
+    [WAY_PARENT_KEY] = { "parent-key",
+                         "the From domain has no active key; its nearest "
+                         "parent that the user may use has one" },
+    [WAY_USER_DOMAIN] = { "user-domain",
+                          "neither the From domain nor a parent has an "
+                          "active key; the user's `domain` signs" },
+    [WAY_AS_USER] = { "sign-as-user",
+                      "the From address is not in the user's `from` list; "
+                      "other_from = sign-as-user lets the user's `domain` "
+                      "sign" },
+};
+
+static void
+conclude(struct decision *d, const struct outcome *o)
+{
+    *d = (struct decision){
+        .kind = o->code == 0 ? DECIDE_UNSIGNED : DECIDE_REFUSE,
+        .rule = o->rule,
+        .reason = o->reason,
+        .code = o->code,
+        .enhanced = o->enhanced,
+        .text = o->text,
+    };
+}
+
+/* --- who may use what --------------------------------------------------- */
+
+static bool
+is_same(const char *a, const char *b)
+{
+    return strcmp(a, b) == 0;
+}
+
+/* name is strictly below domain. */
+static bool
+is_below(const char *name, const char *domain)
+{
+    return !is_same(name, domain) && dkim_domain_within(name, domain);
+}
+
+static bool
+covers_domain(const struct view_from *from, const char *domain)
+{
+    switch (from->kind) {
+    case VIEW_FROM_ANY:
+        return true;
+    case VIEW_FROM_BELOW:
+        return is_below(domain, from->domain);
+    case VIEW_FROM_DOMAIN:
+    case VIEW_FROM_ADDRESS:
+        return is_same(domain, from->domain);
+    }
+    return false;
+}
+
+/* The user's `from` gives the right to sign with this d=. Nobody's: all. */
+static bool
+may_use_domain(const struct view_user *user, const char *domain)
+{
+    if (user == NULL) {
+        return true;
+    }
+    for (size_t i = 0; i < user->from_count; i++) {
+        if (covers_domain(user->from + i, domain)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool
+users_from_covers(const struct view_user *user, const char *local,
+                  const char *domain)
+{
+    for (size_t i = 0; i < user->from_count; i++) {
+        const struct view_from *from = user->from + i;
+
+        if (covers_domain(from, domain) &&
+            (from->kind != VIEW_FROM_ADDRESS ||
+             bytes_is_ci(bytes_str(from->local), local))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool
+has_fixed_selector(const struct view_user *user, const char *selector)
+{
+    for (conf_list s = user->selectors; *s != NULL; s++) {
+        if (is_same(*s, selector)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The key is nobody's, or this user's. */
+static bool
+may_use_key(const struct view_user *user, const struct view_key *key)
+{
+    if (key->owner[0] != '\0' &&
+        (user == NULL || !is_same(key->owner, user->name))) {
+        return false;
+    }
+    return !key->reserved ||
+           (user != NULL && (has_fixed_selector(user, key->selector) ||
+                             is_same(key->owner, user->name)));
+}
+
+bool
+users_may_sign(const struct view *view, const struct sign_conf *sign,
+               const struct view_user *user, const char *domain,
+               const char *selector)
+{
+    const struct view_key *key = view_key(view, domain, selector);
+
+    if (key == NULL || key->state != VIEW_KEY_ACTIVE ||
+        (user != NULL && user->locked)) {
+        return false;
+    }
+    if (sign->also[0] != '\0' && is_same(domain, sign->also) &&
+        may_use_key(NULL, key)) {
+        return true;
+    }
+    return may_use_key(user, key) &&
+           (may_use_domain(user, domain) ||
+            (user->domain[0] != '\0' && is_same(user->domain, domain)));
+}
+
+/* --- rule 2: which key -------------------------------------------------- */
+
+static bool
+is_usable(const struct view_key *key, enum dkim_alg alg)
+{
+    return key != NULL && key->alg == alg && key->state == VIEW_KEY_ACTIVE;
+}
+
+/* The newest active one; two of one second: the later selector, so that all
+ * processes agree. owner "": the domain's own, unreserved keys. */
+static const struct view_key *
+newest_key(const struct view *v, const char *domain, enum dkim_alg alg,
+           const char *owner)
+{
+    const struct view_key *best = NULL;
+    size_t count;
+    const struct view_key *keys = view_domain(v, domain, &count);
+
+    for (size_t i = 0; i < count; i++) {
+        if (is_usable(keys + i, alg) && is_same(keys[i].owner, owner) &&
+            (owner[0] != '\0' || !keys[i].reserved) &&
+            (best == NULL || keys[i].activated_s >= best->activated_s)) {
+            best = keys + i;
+        }
+    }
+    return best;
+}
+
+/* The domain's active key. */
+static const struct view_key *
+domain_key(const struct view *v, const char *domain, enum dkim_alg alg)
+{
+    return newest_key(v, domain, alg, "");
+}
+
+/* What the user's `selector` names in a domain. */
+static const struct view_key *
+user_key(const struct decide_question *q, const char *domain, enum dkim_alg alg)
+{
+    const struct view_user *user = q->user;
+
+    if (user == NULL) {
+        return NULL;
+    }
+    if (user->own_selector) {
+        return newest_key(q->view, domain, alg, user->name);
+    }
+    for (conf_list s = user->selectors; *s != NULL; s++) {
+        const struct view_key *key = view_key(q->view, domain, *s);
+
+        if (is_usable(key, alg) && may_use_key(user, key)) {
+            return key;
+        }
+    }
+    return NULL;
+}
+
+/* The key of the nearest parent that the user may use and that has one. */
+static const struct view_key *
+parent_key(const struct decide_question *q, enum dkim_alg alg)
+{
+    const char *dot = strchr(q->author->domain, '.');
+
+    for (; dot != NULL; dot = strchr(dot + 1, '.')) {
+        const struct view_key *key = may_use_domain(q->user, dot + 1)
+                                         ? domain_key(q->view, dot + 1, alg)
+                                         : NULL;
+
+        if (key != NULL) {
+            return key;
+        }
+    }
+    return NULL;
+}
+
+static const struct view_key *
+aligned_key(const struct decide_question *q, enum dkim_alg alg,
+            enum way *way_out)
+{
+    const char *domain = q->author->domain;
+    const struct view_key *key = NULL;
+
+    /* `from = ceo@example.net` covers her address and gives her the domain's
+     * key; a From that rule 1 let pass is always inside. */
+    *way_out = WAY_USER_SELECTOR;
+    key = user_key(q, domain, alg);
+    if (key == NULL) {
+        *way_out = WAY_DOMAIN_KEY;
+        key = domain_key(q->view, domain, alg);
+    }
+    if (key == NULL && q->sign->parent_key) {
+        *way_out = WAY_PARENT_KEY;
+        key = parent_key(q, alg);
+    }
+    return key;
+}
+
+/* The user's `domain` with her selector, or its active key without one. */
+static const struct view_key *
+fallback_key(const struct decide_question *q, enum dkim_alg alg)
+{
+    const struct view_user *user = q->user;
+
+    if (user == NULL || user->domain[0] == '\0') {
+        return NULL;
+    }
+    if (user->own_selector || user->selectors[0] != NULL) {
+        return user_key(q, user->domain, alg);
+    }
+    return domain_key(q->view, user->domain, alg);
+}
+
+/* --- the answer --------------------------------------------------------- */
+
+struct algs {
+    enum dkim_alg list[2];
+    size_t count;
+};
+
+static const struct algs wanted_algs[] = {
+    [CONF_SIGN_NONE] = { { DKIM_ALG_RSA_SHA256 }, 0 },
+    [CONF_SIGN_RSA] = { { DKIM_ALG_RSA_SHA256 }, 1 },
+    [CONF_SIGN_ED25519] = { { DKIM_ALG_ED25519_SHA256 }, 1 },
+    [CONF_SIGN_DUAL] = { { DKIM_ALG_RSA_SHA256, DKIM_ALG_ED25519_SHA256 }, 2 },
+};
+
+static void
+add_signature(struct decision *d, const struct view_key *key)
+{
+    for (size_t i = 0; i < d->count; i++) {
+        if (is_same(d->signatures[i].domain, key->domain) &&
+            is_same(d->signatures[i].selector, key->selector)) {
+            return;
+        }
+    }
+    if (d->count < DECIDE_SIGNATURES_MAX) {
+        d->signatures[d->count].domain = key->domain;
+        d->signatures[d->count].selector = key->selector;
+        d->signatures[d->count].alg = key->alg;
+        d->count++;
+    }
+}
+
+/* The first signature's way is the decision's rule. */
+static void
+add_by_way(struct decision *d, const struct view_key *key, enum way way,
+           const char *from_domain)
+{
+    if (d->count == 0) {
+        d->rule = ways[way].rule;
+        d->reason = ways[way].reason;
+        d->aligned = dkim_domain_within(from_domain, key->domain);
+    }
+    add_signature(d, key);
+}
+
+static void
+add_aligned(const struct decide_question *q, const struct algs *algs,
+            struct decision *d)
+{
+    for (size_t i = 0; i < algs->count; i++) {
+        enum way way = WAY_DOMAIN_KEY;
+        const struct view_key *key = aligned_key(q, algs->list[i], &way);
+
+        if (key != NULL) {
+            add_by_way(d, key, way, q->author->domain);
+        }
+    }
+}
+
+static void
+add_fallback(const struct decide_question *q, const struct algs *algs,
+             enum way way, struct decision *d)
+{
+    for (size_t i = 0; i < algs->count; i++) {
+        const struct view_key *key = fallback_key(q, algs->list[i]);
+
+        if (key != NULL) {
+            add_by_way(d, key, way, q->author->domain);
+        }
+    }
+}
+
+/* Rule 4: the operator's own, beside a signature of rules 1 to 3. */
+static void
+add_operators(const struct decide_question *q, const struct algs *algs,
+              struct decision *d)
+{
+    for (size_t i = 0; i < algs->count && q->sign->also[0] != '\0'; i++) {
+        const struct view_key *key =
+            domain_key(q->view, q->sign->also, algs->list[i]);
+
+        if (key != NULL) {
+            add_signature(d, key);
+        }
+    }
+}
+
+/* A key of the domain that could be this user's, and is on its way. */
+static bool
+has_pending(const struct decide_question *q, const struct algs *algs,
+            const char *domain)
+{
+    size_t count;
+    const struct view_key *keys = view_domain(q->view, domain, &count);
+
+    for (size_t i = 0; i < count; i++) {
+        bool wanted = keys[i].alg == algs->list[0] ||
+                      (algs->count > 1 && keys[i].alg == algs->list[1]);
+
+        if (wanted && may_use_key(q->user, keys + i) &&
+            (keys[i].state == VIEW_KEY_NEW ||
+             keys[i].state == VIEW_KEY_PUBLISHED)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Rule 3. */
+static void
+conclude_no_key(const struct decide_question *q, const struct algs *algs,
+                bool as_user, struct decision *d)
+{
+    enum conf_no_key policy = q->sign->no_key;
+    bool pending = !as_user && has_pending(q, algs, q->author->domain);
+
+    if (q->user != NULL && q->user->domain[0] != '\0') {
+        pending = pending || has_pending(q, algs, q->user->domain);
+    }
+    if (q->user != NULL && q->user->no_key != CONF_NO_KEY_UNSET) {
+        policy = q->user->no_key;
+    }
+    if (policy == CONF_NO_KEY_UNSET) {
+        policy = CONF_NO_KEY_UNSIGNED;
+    }
+    conclude(d, &no_keys[policy][pending]);
+}
+
+/* Rule 1: NULL, or what is to become of a From that is not the user's. */
+static const struct outcome *
+judge_from(const struct decide_question *q, bool *as_user_out)
+{
+    enum conf_other_from policy;
+
+    *as_user_out = false;
+    if (q->user == NULL) {
+        return NULL;
+    }
+    if (q->user->locked) {
+        return &locked;
+    }
+    if (users_from_covers(q->user, q->author->local, q->author->domain)) {
+        return NULL;
+    }
+    policy = q->user->other_from != CONF_OTHER_UNSET ? q->user->other_from
+                                                     : q->sign->other_from;
+    if (policy == CONF_OTHER_UNSIGNED) {
+        return &other_unsigned;
+    }
+    *as_user_out = policy == CONF_OTHER_AS_USER;
+    return *as_user_out ? NULL : &other_reject;
+}
+
+void
+decide(const struct decide_question *q, struct decision *decision_out)
+{
+    const struct algs *algs = &wanted_algs[q->signatures];
+    struct decision d = { .kind = DECIDE_SIGN, .enhanced = "", .text = "" };
+    bool as_user;
+    const struct outcome *stop = judge_from(q, &as_user);
+
+    if (stop == NULL && algs->count == 0) {
+        stop = &upstream_none;
+    }
+    if (stop != NULL) {
+        conclude(decision_out, stop);
+        return;
+    }
+    if (!as_user) {
+        add_aligned(q, algs, &d);
+    }
+    if (d.count == 0) {
+        add_fallback(q, algs, as_user ? WAY_AS_USER : WAY_USER_DOMAIN, &d);
+    }
+    if (d.count == 0) {
+        conclude_no_key(q, algs, as_user, decision_out);
+        return;
+    }
+    add_operators(q, algs, &d);
+    *decision_out = d;
+}
