@@ -36,6 +36,7 @@ struct smtp_data_decoder {
     unsigned faults;
     uint8_t state;
     bool normalize;
+    bool chunks;
 };
 
 /*
@@ -53,13 +54,23 @@ void smtp_data_decoder_init(struct smtp_data_decoder *d, uint64_t octets_max,
  * in   wire octets, any length, split anywhere. On return *in is what is
  *      left: call again until it is empty or the result is DONE.
  * out  decoded octets: a view into the old *in or a static string; may be
- *      empty. Valid until that memory changes. Concatenated, they are the
- *      message, the same for every split of the input.
+ *      empty, and is with DONE. Valid until that memory changes.
+ *      Concatenated, they are the message, the same for every split.
  *
  * One pass, no allocation, no copy.
  */
 enum smtp_data_result smtp_data_decode(struct smtp_data_decoder *d,
                                        struct bytes *in, struct bytes *out);
+
+/*
+ * For a message that comes in BDAT chunks (RFC 3030): no dots, the same
+ * faults. smtp_data_decode() then takes the octets of all chunks, one behind
+ * the other, and never says DONE; smtp_data_chunks_end() gives what was held
+ * until then, a bare CR or nothing.
+ */
+void smtp_data_chunks_init(struct smtp_data_decoder *d, uint64_t octets_max,
+                           bool normalize);
+struct bytes smtp_data_chunks_end(struct smtp_data_decoder *d);
 
 /* Faults seen so far; whole after DONE. */
 unsigned smtp_data_faults(const struct smtp_data_decoder *d);

@@ -3,7 +3,8 @@
  *
  * A reply that is not exactly what RFC 5321 4.2 describes is BAD: the caller
  * drops that connection. Mixed codes, bare LF, codes outside 200-599, lines
- * over SMTP_REPLY_LINE_MAX or more than SMTP_REPLY_LINES_MAX of them are BAD.
+ * over SMTP_REPLY_LINE_MAX, more than SMTP_REPLY_LINES_MAX of them or more than
+ * SMTP_REPLY_OCTETS_MAX in all are BAD.
  */
 #ifndef SMTP_REPLY_H
 #define SMTP_REPLY_H
@@ -13,7 +14,8 @@
 
 enum {
     SMTP_REPLY_LINE_MAX = 4096, /* octets without CRLF */
-    SMTP_REPLY_LINES_MAX = 100
+    SMTP_REPLY_LINES_MAX = 100,
+    SMTP_REPLY_OCTETS_MAX = 64 * 1024 /* with codes and CRLFs */
 };
 
 enum smtp_reply_result {

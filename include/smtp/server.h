@@ -10,16 +10,29 @@
  *     MORE     wait for input
  *     COMMAND  decide, send a reply, smtp_server_answered(s, code)
  *     REFUSED  send ev.code/enhanced/text, smtp_server_answered(s, ev.code);
- *              then close when ev.close
+ *              then close when ev.close. It also ends an AUTH exchange: wipe
+ *              what was gathered for it
  *     SASL     one line of an AUTH exchange: feed it, answer as a command
  *     DATA     take ev.data
  *     END      look at ev.faults, deliver, answer with the final code
  *     CLOSE    close without a word
  *
- * While a command is not answered, do not call next(), with one exception:
- * RCPT. Several may be outstanding; answers are told in their order. To put
- * off an event (a DATA behind unanswered RCPTs), call smtp_server_peek()
- * first: it does not take the line.
+ * A command waits for its answer before the next is taken: until then next()
+ * says MORE and leaves the input alone. RCPT is the one exception: several may
+ * be outstanding, and answers are told in their order. While some are, next()
+ * takes only another RCPT that it does not refuse; all else, a malformed RCPT
+ * too, is taken when they are answered, so that replies keep their order.
+ * smtp_server_peek() tells what is waiting there.
+ *
+ * After QUIT is answered 221, or anything 421, next() says CLOSE for ever;
+ * after STARTTLS is answered 220, MORE until smtp_server_tls_started(). Drop
+ * the plain text that is left then (RFC 3207 4). A connection under TLS from
+ * its first octet calls smtp_server_tls_started() behind init.
+ *
+ * BDAT n: DATA for the chunk's octets, then, when the reply is due, COMMAND
+ * with cmd.chunk octets or, with LAST, END. A refused chunk's octets are
+ * swallowed before REFUSED. Answering a chunk with 4yz or 5yz refuses all
+ * later ones with 503 until RSET.
  *
  * RFC 5321 4.1.4 (order of commands), 3.3, 4.5.3; 2920; 3207 4; 4954 4.
  */
@@ -45,11 +58,11 @@ struct smtp_event {
     enum smtp_event_type type;
     struct smtp_command cmd; /* COMMAND; REFUSED: its verb */
     struct bytes data;       /* DATA: decoded octets; SASL: the line */
-    unsigned faults;         /* END: enum smtp_data_fault */
+    unsigned faults;         /* END, BDAT: enum smtp_data_fault so far */
     int code;                /* REFUSED */
     const char *enhanced;    /* REFUSED: static */
     const char *text;        /* REFUSED: static */
-    bool close;              /* REFUSED: 421, then close */
+    bool close;              /* REFUSED: reply, then close */
 };
 
 enum smtp_phase {
@@ -78,6 +91,8 @@ struct smtp_server_conf {
     bool mail_needs_auth; /* MAIL before AUTH: 530 5.7.0 */
     bool chunking;        /* BDAT is offered */
     bool smtputf8;        /* SMTPUTF8 is offered: 8-bit paths may come */
+    unsigned offers;      /* SMTP_CAP_DSN, SMTP_CAP_REQUIRETLS: parameters of
+                             what is not offered are refused (555) */
 };
 
 /* Caller-allocated so that it can live inside a session; fields private
@@ -86,17 +101,23 @@ struct smtp_server {
     struct smtp_server_conf conf;
     struct smtp_data_decoder decoder;
     enum smtp_phase phase;
-    enum smtp_verb pending;  /* the command that waits for its answer */
+    enum smtp_verb pending;  /* waits for its answer; COUNT: a refusal does */
     unsigned rcpt_pending;   /* RCPTs that wait for theirs */
     unsigned errors;
     unsigned junk;
+    unsigned refusal;        /* to be given when discarding or the chunk ends */
     size_t discarded;        /* octets of an overlong line thrown away */
-    uint64_t chunk_left;     /* octets of this BDAT chunk still to come */
+    uint64_t chunk_octets;   /* of this BDAT chunk */
+    uint64_t chunk_left;     /* still to come */
+    bool chunk_open;
     bool chunk_last;
+    bool chunk_failed;       /* RFC 3030 2: no more chunks in this transaction */
+    bool utf8;               /* MAIL had SMTPUTF8 */
     bool esmtp;              /* EHLO, not HELO */
     bool tls;
     bool authenticated;
     bool discarding;
+    bool closing;
 };
 
 void smtp_server_init(struct smtp_server *s, const struct smtp_server_conf *c);
@@ -108,6 +129,7 @@ void smtp_server_next(struct smtp_server *s, struct bytes *in,
 /*
  * The verb of the next whole line without taking it; SMTP_VERB_COUNT when
  * there is none yet or when it is not a command line (SASL, data).
+ * SMTP_VERB_UNKNOWN: it is malformed, or a RCPT that will be refused.
  */
 enum smtp_verb smtp_server_peek(const struct smtp_server *s, struct bytes in);
 
@@ -118,7 +140,8 @@ enum smtp_verb smtp_server_peek(const struct smtp_server *s, struct bytes in);
  */
 void smtp_server_answered(struct smtp_server *s, int code);
 
-/* TLS is up (RFC 3207 4.2): forgets EHLO, AUTH and any transaction. */
+/* TLS is up (RFC 3207 4.2): forgets EHLO, AUTH and any transaction. For a
+ * connection under TLS from its first octet, call it behind init. */
 void smtp_server_tls_started(struct smtp_server *s);
 
 /* A transaction is going on: MAIL was answered 250, its end was not. */
