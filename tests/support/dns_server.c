@@ -1,0 +1,725 @@
+/*
+ * dns_server - a nameserver that does what a test tells it; see dns_server.h.
+ */
+#include "dns_server.h"
+
+#include "dns_message.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+    LABEL_MAX = 64,
+    NAME_TEXT = 300,
+    LATE_MAX = 16
+};
+
+/* What is done with an answer besides sending it. */
+enum manner {
+    SEND,
+    SILENT,
+    LATE_IN,    /* within a try */
+    LATE_OUT,   /* after it */
+    OTHER_PORT, /* from a socket that was not asked */
+    TCP_RESET,  /* the rest: after TC over UDP */
+    TCP_HALF,
+    TCP_SLOW, /* an octet each 20 ms */
+    TCP_ZERO, /* length 0 */
+    TCP_FULL
+};
+
+struct client {
+    LIST_ENTRY(client) link;
+    struct dns_script *script;
+    struct event *event;
+    struct buf out;
+    size_t done;
+    int fd;
+};
+
+struct late {
+    struct dns_script *script;
+    struct event *timer;
+    struct sockaddr_in to;
+    struct buf out;
+};
+
+struct dns_script {
+    struct event_base *base;
+    struct event *udp_event;
+    struct event *tcp_event;
+    LIST_HEAD(, client) clients;
+    struct late late[LATE_MAX];
+    size_t late_count;
+    struct dns_server_counts counts;
+    uint16_t port;
+    int udp;
+    int tcp;
+    int other;
+};
+
+/* --- answers -------------------------------------------------------------- */
+
+struct asked {
+    char name[NAME_TEXT]; /* lower case */
+    char label[LABEL_MAX];
+    bool tcp;
+    bool opt;
+    unsigned type;
+};
+
+typedef enum manner behaviour(struct message *m, const struct asked *a);
+
+static enum manner
+ok(struct message *m, const struct asked *a)
+{
+    (void)a;
+    put_txt_record(m, NULL, 300, "v=DKIM1");
+    return SEND;
+}
+
+static enum manner
+ttl0(struct message *m, const struct asked *a)
+{
+    (void)a;
+    put_txt_record(m, NULL, 0, "v=DKIM1");
+    return SEND;
+}
+
+static enum manner
+ttlhuge(struct message *m, const struct asked *a)
+{
+    (void)a;
+    put_txt_record(m, NULL, 0x80000000u, "v=DKIM1");
+    return SEND;
+}
+
+static enum manner
+ad(struct message *m, const struct asked *a)
+{
+    message_flags(m, 0, 0x20);
+    return ok(m, a);
+}
+
+static enum manner
+nx(struct message *m, const struct asked *a)
+{
+    (void)a;
+    message_flags(m, 0, 3);
+    put_soa_record(m, "test", 900, 30);
+    return SEND;
+}
+
+static enum manner
+nodata(struct message *m, const struct asked *a)
+{
+    (void)a;
+    put_soa_record(m, "test", 900, 86400);
+    return SEND;
+}
+
+static enum manner
+servfail(struct message *m, const struct asked *a)
+{
+    (void)a;
+    message_flags(m, 0, 2);
+    return SEND;
+}
+
+static enum manner
+refused(struct message *m, const struct asked *a)
+{
+    (void)a;
+    message_flags(m, 0, 5);
+    return SEND;
+}
+
+static enum manner
+formerr(struct message *m, const struct asked *a)
+{
+    (void)a;
+    message_flags(m, 0, 1);
+    return SEND;
+}
+
+static enum manner
+notimp(struct message *m, const struct asked *a)
+{
+    (void)a;
+    message_flags(m, 0, 4);
+    return SEND;
+}
+
+static enum manner
+noedns(struct message *m, const struct asked *a)
+{
+    return a->opt ? formerr(m, a) : ok(m, a);
+}
+
+static enum manner
+badvers(struct message *m, const struct asked *a)
+{
+    if (!a->opt) {
+        return ok(m, a);
+    }
+    put_record(m, SECTION_AR, "", 41, 0x01000000, BYTES_LIT(""));
+    return SEND;
+}
+
+static enum manner
+silent(struct message *m, const struct asked *a)
+{
+    (void)m;
+    (void)a;
+    return SILENT;
+}
+
+static enum manner
+latein(struct message *m, const struct asked *a)
+{
+    (void)ok(m, a);
+    return LATE_IN;
+}
+
+static enum manner
+lateout(struct message *m, const struct asked *a)
+{
+    (void)ok(m, a);
+    return LATE_OUT;
+}
+
+static enum manner
+cut(struct message *m, const struct asked *a, enum manner over_tcp)
+{
+    if (!a->tcp) {
+        message_flags(m, 0x02, 0);
+        return SEND;
+    }
+    (void)ok(m, a);
+    return over_tcp;
+}
+
+static enum manner
+tc(struct message *m, const struct asked *a)
+{
+    return cut(m, a, SEND);
+}
+
+static enum manner
+tcrst(struct message *m, const struct asked *a)
+{
+    return cut(m, a, TCP_RESET);
+}
+
+static enum manner
+tchalf(struct message *m, const struct asked *a)
+{
+    return cut(m, a, TCP_HALF);
+}
+
+static enum manner
+tcslow(struct message *m, const struct asked *a)
+{
+    return cut(m, a, TCP_SLOW);
+}
+
+static enum manner
+tczero(struct message *m, const struct asked *a)
+{
+    return cut(m, a, TCP_ZERO);
+}
+
+static enum manner
+tctc(struct message *m, const struct asked *a)
+{
+    (void)a;
+    message_flags(m, 0x02, 0);
+    return SEND;
+}
+
+static enum manner
+tcsilent(struct message *m, const struct asked *a)
+{
+    return cut(m, a, SILENT);
+}
+
+/* 65535 octets: 12 + question + 12 + 255 * 256 + the rest. */
+static enum manner
+tcmax(struct message *m, const struct asked *a)
+{
+    struct buf rdata = BUF_INIT;
+    size_t left;
+
+    if (!a->tcp) {
+        message_flags(m, 0x02, 0);
+        return SEND;
+    }
+    left = 65535 - m->b.len - 12;
+    while (left > 0) {
+        size_t n = left > 256 ? 255 : left - 1;
+
+        buf_putc(&rdata, (char)n);
+        for (size_t i = 0; i < n; i++) {
+            buf_putc(&rdata, 'x');
+        }
+        left -= n + 1;
+    }
+    put_record(m, SECTION_AN, NULL, 16, 300, buf_bytes(&rdata));
+    buf_free(&rdata);
+    return SEND;
+}
+
+static enum manner
+many(struct message *m, const struct asked *a)
+{
+    if (!a->tcp) {
+        message_flags(m, 0x02, 0);
+        return SEND;
+    }
+    for (unsigned i = 0; i < 1000; i++) {
+        put_txt_record(m, NULL, 300, "x");
+    }
+    return SEND;
+}
+
+static enum manner
+wrongid(struct message *m, const struct asked *a)
+{
+    (void)ok(m, a);
+    m->b.ptr[0] ^= 1;
+    return SEND;
+}
+
+static enum manner
+wrongname(struct message *m, const struct asked *a)
+{
+    (void)ok(m, a);
+    m->b.ptr[13] = '-';
+    return SEND;
+}
+
+static enum manner
+keepsnocase(struct message *m, const struct asked *a)
+{
+    for (size_t i = 12; i < m->b.len - 4; i++) {
+        m->b.ptr[i] = byte_lower(m->b.ptr[i]);
+    }
+    return ok(m, a);
+}
+
+static enum manner
+otherport(struct message *m, const struct asked *a)
+{
+    (void)ok(m, a);
+    return OTHER_PORT;
+}
+
+static enum manner
+loops(struct message *m, const struct asked *a)
+{
+    put_cname_record(m, a->name, a->name);
+    return SEND;
+}
+
+static enum manner
+ping(struct message *m, const struct asked *a)
+{
+    put_cname_record(m, a->name, "pong.test");
+    return SEND;
+}
+
+static enum manner
+pong(struct message *m, const struct asked *a)
+{
+    put_cname_record(m, a->name, "ping.test");
+    return SEND;
+}
+
+/* hopN: a CNAME to hopN-1; hop0 has the record. */
+static enum manner
+hop(struct message *m, const struct asked *a)
+{
+    char target[NAME_TEXT];
+    int n = atoi(a->label + 3);
+
+    if (n == 0) {
+        return ok(m, a);
+    }
+    snprintf(target, sizeof(target), "hop%d.test", n - 1);
+    put_cname_record(m, a->name, target);
+    return SEND;
+}
+
+static enum manner
+toroot(struct message *m, const struct asked *a)
+{
+    if (a->label[0] == '\0') {
+        return nodata(m, a);
+    }
+    put_cname_record(m, a->name, "");
+    return SEND;
+}
+
+static enum manner
+host(struct message *m, const struct asked *a)
+{
+    if (a->type == 1) {
+        put_record(m, SECTION_AN, NULL, 1, 300, BYTES_LIT("\177\0\0\2"));
+        put_record(m, SECTION_AN, NULL, 1, 300, BYTES_LIT("\177\0\0\3"));
+    } else {
+        put_record(m, SECTION_AN, NULL, 28, 300,
+                   BYTES_LIT("\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1"));
+    }
+    return SEND;
+}
+
+/* AAAA fails, A is there. */
+static enum manner
+v4host(struct message *m, const struct asked *a)
+{
+    return a->type == 1 ? host(m, a) : servfail(m, a);
+}
+
+static const struct {
+    const char *label; /* a prefix */
+    behaviour *answer;
+} table[] = {
+    { "ok", ok },
+    { "ttl0", ttl0 },
+    { "ttlhuge", ttlhuge },
+    { "ad", ad },
+    { "nx", nx },
+    { "nodata", nodata },
+    { "servfail", servfail },
+    { "refused", refused },
+    { "formerr", formerr },
+    { "notimp", notimp },
+    { "noedns", noedns },
+    { "badvers", badvers },
+    { "silent", silent },
+    { "latein", latein },
+    { "lateout", lateout },
+    { "tcrst", tcrst },
+    { "tchalf", tchalf },
+    { "tcslow", tcslow },
+    { "tczero", tczero },
+    { "tctc", tctc },
+    { "tcmax", tcmax },
+    { "tcsilent", tcsilent },
+    { "tc", tc },
+    { "many", many },
+    { "wrongid", wrongid },
+    { "wrongname", wrongname },
+    { "keepsnocase", keepsnocase },
+    { "otherport", otherport },
+    { "loop", loops },
+    { "ping", ping },
+    { "pong", pong },
+    { "hop", hop },
+    { "toroot", toroot },
+    { "host", host },
+    { "v4host", v4host },
+    { "", toroot }, /* the root, and what is not above */
+};
+
+static bool
+read_asked(struct bytes q, struct asked *a)
+{
+    size_t at = 12;
+    size_t n = 0;
+
+    while (at < q.len && q.ptr[at] != 0) {
+        for (size_t i = 1; i <= q.ptr[at] && at + i < q.len; i++) {
+            a->name[n++] = (char)byte_lower(q.ptr[at + i]);
+        }
+        a->name[n++] = '.';
+        at += 1u + q.ptr[at];
+    }
+    a->name[n > 0 ? n - 1 : 0] = '\0';
+    (void)bytes_copy(
+        bytes_take(bytes_str(a->name), bytes_find(bytes_str(a->name), '.')),
+        a->label, sizeof(a->label));
+    a->type = at + 2 < q.len ? q.ptr[at + 2] : 0;
+    a->opt = q.len > 11 && q.ptr[11] == 1;
+    return at + 5 <= q.len;
+}
+
+static enum manner
+answer(struct dns_script *s, struct bytes query, bool tcp, struct message *m)
+{
+    struct asked a = { .tcp = tcp };
+    size_t i = 0;
+
+    message_begin(m, query);
+    if (!read_asked(query, &a)) {
+        return SILENT;
+    }
+    s->counts.no_opt += a.opt ? 0 : 1;
+    while (!bytes_starts_ci(bytes_str(a.label), table[i].label)) {
+        i++;
+    }
+    return table[i].answer(m, &a);
+}
+
+/* --- UDP ------------------------------------------------------------------ */
+
+static void
+send_late(evutil_socket_t fd, short what, void *arg)
+{
+    struct late *l = arg;
+
+    (void)fd;
+    (void)what;
+    (void)sendto(l->script->udp, l->out.ptr, l->out.len, 0,
+                 (struct sockaddr *)&l->to, sizeof(l->to));
+    buf_free(&l->out);
+}
+
+static void
+keep_for_later(struct dns_script *s, struct message *m,
+               const struct sockaddr_in *to, enum manner manner)
+{
+    struct timeval tv = { 0, manner == LATE_IN ? 60000 : 250000 };
+    struct late *l = &s->late[s->late_count];
+
+    if (s->late_count == LATE_MAX) {
+        return;
+    }
+    s->late_count++;
+    *l = (struct late){ .script = s, .to = *to, .out = m->b };
+    m->b = (struct buf)BUF_INIT;
+    l->timer = evtimer_new(s->base, send_late, l);
+    evtimer_add(l->timer, &tv);
+}
+
+static void
+on_udp(evutil_socket_t fd, short what, void *arg)
+{
+    struct dns_script *s = arg;
+    struct sockaddr_in from;
+    socklen_t from_len = sizeof(from);
+    struct message m;
+    uint8_t data[1024];
+    enum manner manner;
+    ssize_t n = recvfrom(fd, data, sizeof(data), 0, (struct sockaddr *)&from,
+                         &from_len);
+
+    (void)what;
+    if (n < 12) {
+        return;
+    }
+    if (s->counts.udp < 64) {
+        s->counts.ids[s->counts.udp] = (unsigned)(data[0] << 8 | data[1]);
+        s->counts.ports[s->counts.udp] = ntohs(from.sin_port);
+    }
+    s->counts.udp++;
+    manner = answer(s, bytes_make(data, (size_t)n), false, &m);
+    if (manner == SEND || manner == OTHER_PORT) {
+        (void)sendto(manner == SEND ? fd : s->other, m.b.ptr, m.b.len, 0,
+                     (struct sockaddr *)&from, from_len);
+    } else if (manner == LATE_IN || manner == LATE_OUT) {
+        keep_for_later(s, &m, &from, manner);
+    }
+    buf_free(&m.b);
+}
+
+/* --- TCP ------------------------------------------------------------------ */
+
+static void
+client_free(struct client *c)
+{
+    LIST_REMOVE(c, link);
+    event_free(c->event);
+    close(c->fd);
+    buf_free(&c->out);
+    free(c);
+}
+
+static void
+send_slowly(evutil_socket_t fd, short what, void *arg)
+{
+    struct timeval tv = { 0, 20000 };
+    struct client *c = arg;
+
+    (void)what;
+    if (c->done == c->out.len ||
+        send(c->fd, c->out.ptr + c->done, 1, MSG_NOSIGNAL) != 1) {
+        client_free(c);
+        return;
+    }
+    c->done++;
+    (void)fd;
+    evtimer_add(c->event, &tv);
+}
+
+static void
+send_all(struct client *c, size_t len)
+{
+    size_t done = 0;
+
+    /* Blocking: loopback's buffers take 64 KiB. */
+    while (done < len) {
+        ssize_t n = send(c->fd, c->out.ptr + done, len - done, MSG_NOSIGNAL);
+
+        if (n <= 0) {
+            break;
+        }
+        done += (size_t)n;
+    }
+}
+
+static void
+reply_tcp(struct client *c, struct message *m, enum manner manner)
+{
+    struct linger hard = { 1, 0 };
+
+    put_u16(&c->out, manner == TCP_ZERO ? 0 : (unsigned)m->b.len);
+    buf_put(&c->out, buf_bytes(&m->b));
+    switch (manner) {
+    case TCP_SLOW:
+        event_free(c->event);
+        c->event = evtimer_new(c->script->base, send_slowly, c);
+        send_slowly(-1, 0, c);
+        return;
+    case SILENT:
+        return;
+    case TCP_RESET:
+        setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+        break;
+    case TCP_HALF:
+        send_all(c, c->out.len / 2);
+        break;
+    default:
+        send_all(c, c->out.len);
+        break;
+    }
+    client_free(c);
+}
+
+static void
+on_client(evutil_socket_t fd, short what, void *arg)
+{
+    struct client *c = arg;
+    struct message m;
+    uint8_t data[1024];
+    enum manner manner;
+    ssize_t n = recv(fd, data, sizeof(data), 0);
+
+    (void)what;
+    if (n < 14) {
+        client_free(c);
+        return;
+    }
+    c->script->counts.tcp++;
+    manner = answer(c->script, bytes_make(data + 2, (size_t)n - 2), true, &m);
+    reply_tcp(c, &m, manner);
+    buf_free(&m.b);
+}
+
+static void
+on_accept(evutil_socket_t fd, short what, void *arg)
+{
+    struct dns_script *s = arg;
+    struct client *c = calloc(1, sizeof(*c));
+
+    (void)what;
+    if (c == NULL) {
+        abort();
+    }
+    c->script = s;
+    c->fd = accept(fd, NULL, NULL);
+    c->event = event_new(s->base, c->fd, EV_READ | EV_PERSIST, on_client, c);
+    event_add(c->event, NULL);
+    LIST_INSERT_HEAD(&s->clients, c, link);
+}
+
+/* --- birth and death ------------------------------------------------------ */
+
+static int
+bound(int type, uint16_t port)
+{
+    struct sockaddr_in in = { .sin_family = AF_INET,
+                              .sin_port = htons(port),
+                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    int fd = socket(AF_INET, type, 0);
+
+    if (fd >= 0 && bind(fd, (struct sockaddr *)&in, sizeof(in)) != 0) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+static uint16_t
+port_of(int fd)
+{
+    struct sockaddr_in in = { 0 };
+    socklen_t len = sizeof(in);
+
+    getsockname(fd, (struct sockaddr *)&in, &len);
+    return ntohs(in.sin_port);
+}
+
+struct dns_script *
+dns_script_new(struct event_base *base)
+{
+    struct dns_script *s = calloc(1, sizeof(*s));
+
+    if (s == NULL) {
+        abort();
+    }
+    s->base = base;
+    do { /* a port that is free for both */
+        s->tcp = bound(SOCK_STREAM, 0);
+        s->port = port_of(s->tcp);
+        s->udp = bound(SOCK_DGRAM, s->port);
+        if (s->udp < 0) {
+            close(s->tcp);
+        }
+    } while (s->udp < 0);
+    s->other = bound(SOCK_DGRAM, 0);
+    listen(s->tcp, 16);
+    s->udp_event = event_new(base, s->udp, EV_READ | EV_PERSIST, on_udp, s);
+    s->tcp_event = event_new(base, s->tcp, EV_READ | EV_PERSIST, on_accept, s);
+    event_add(s->udp_event, NULL);
+    event_add(s->tcp_event, NULL);
+    return s;
+}
+
+void
+dns_script_free(struct dns_script **script)
+{
+    struct dns_script *s = *script;
+
+    while (!LIST_EMPTY(&s->clients)) {
+        client_free(LIST_FIRST(&s->clients));
+    }
+    for (size_t i = 0; i < s->late_count; i++) {
+        event_free(s->late[i].timer);
+        buf_free(&s->late[i].out);
+    }
+    event_free(s->udp_event);
+    event_free(s->tcp_event);
+    close(s->udp);
+    close(s->tcp);
+    close(s->other);
+    free(s);
+    *script = NULL;
+}
+
+uint16_t
+dns_script_port(const struct dns_script *s)
+{
+    return s->port;
+}
+
+struct dns_server_counts *
+dns_script_counts(struct dns_script *s)
+{
+    return &s->counts;
+}
