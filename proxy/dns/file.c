@@ -212,7 +212,8 @@ parse_target(struct dns_file *f, struct line *l, struct entry *e)
         e->preference = (uint16_t)preference;
     }
     word = next_word(l);
-    if (word.len == 0) {
+    /* A null MX (RFC 7505) may be written without its dot. */
+    if (word.len == 0 && e->type != DNS_MX) {
         return wrong(l, "name missing behind the type");
     }
     return put_name(f, l, word, &e->data, &e->data_len);

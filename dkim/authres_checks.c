@@ -1,0 +1,23 @@
+/*
+ * authres_checks - SPF, DMARC and ARC in Authentication-Results.
+ *
+ * RFC 8601 2.7.2 (spf); 9989 (dmarc); 8617 10.1 (arc).
+ */
+#include <dkim/authres.h>
+#include <dkim/spf.h>
+
+void
+spf_authres(struct dkim_authres *a, const struct spf *s)
+{
+    enum spf_identity identity = spf_identity(s);
+    const struct spf_outcome *o = spf_outcome(s, identity);
+
+    dkim_authres_result(a, "spf", spf_result_name(o->result),
+                        o->result == SPF_PASS ? "" : o->reason);
+    /* 2.7.2: without the local part. */
+    if (o->domain[0] != '\0') {
+        dkim_authres_property(
+            a, identity == SPF_HELO ? "smtp.helo" : "smtp.mailfrom",
+            bytes_str(o->domain));
+    }
+}
