@@ -13,6 +13,11 @@
 #include <dkim/header.h>
 #include <dkim/verify.h>
 
+enum {
+    DKIM_AUTHRES_SIGNATURES_MAX = 32,
+    DKIM_AUTHRES_VALUE_MAX = 320 /* octets of a property; the rest is cut */
+};
+
 struct dkim_authres {
     struct buf text; /* private */
     size_t column;
@@ -27,7 +32,10 @@ void dkim_authres_result(struct dkim_authres *a, const char *method,
 /* " PTYPE.PROPERTY=VALUE"; the value is quoted when needed, controls dropped. */
 void dkim_authres_property(struct dkim_authres *a, const char *ptype_property,
                            struct bytes value);
-/* All signatures of a message; "dkim=none" when there are none. */
+/*
+ * All signatures of a message; "dkim=none" when there are none. After
+ * DKIM_AUTHRES_SIGNATURES_MAX one more result says how many are left out.
+ */
 void dkim_authres_dkim(struct dkim_authres *a, const struct dkim_verify *v);
 /* "; none" when there was no result; the final CRLF. False: no memory. Lends
  * *field_out until dkim_authres_free(). */

@@ -25,7 +25,8 @@ struct dkim_field {
 enum dkim_header_fault {
     DKIM_HEADER_NO_COLON = 1,  /* a line that is no field: kept, name empty */
     DKIM_HEADER_BAD_NAME = 2,  /* a name with octets outside 33-126 */
-    DKIM_HEADER_FOLD_FIRST = 4, /* the first line is a continuation */
+    DKIM_HEADER_FOLD_FIRST = 4, /* the first line is a continuation: whatever
+                                   is put before it would swallow it */
     DKIM_HEADER_NO_BLANK = 8   /* the message ended inside the header */
 };
 
