@@ -4,16 +4,16 @@
 #ifndef PROXY_LISTENER_H
 #define PROXY_LISTENER_H
 
-#include <proxy/worker.h>
-
 #include <openssl/ssl.h>
+
+#include <proxy/worker.h>
 
 struct worker_listener {
     const struct listen_conf *conf; /* borrowed */
     struct worker *worker;
-    unsigned index;          /* in conf->listens */
-    SSL_CTX *tls;            /* owns; NULL with tls = none; replaced at reload */
-    struct event **accepts;  /* owns; one a socket of this slot */
+    unsigned index;         /* in conf->listens */
+    SSL_CTX *tls;           /* owns; NULL with tls = none; replaced at reload */
+    struct event **accepts; /* owns; one a socket of this slot */
     size_t accept_count;
 };
 

@@ -208,6 +208,12 @@ spool_rewind(struct spool *sp)
     sp->read_at = 0;
 }
 
+bool
+spool_at_end(const struct spool *sp)
+{
+    return sp->read_at == sp->octets;
+}
+
 static enum spool_result
 read_file(struct spool *sp, struct bytes *out)
 {

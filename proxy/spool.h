@@ -38,6 +38,8 @@ uint64_t spool_octets(const struct spool *sp);
 void spool_rewind(struct spool *sp);
 /* The next piece, up to 64 KiB; empty at the end. */
 enum spool_result spool_read(struct spool *sp, struct bytes *out);
+/* All has been read since the last rewind. */
+bool spool_at_end(const struct spool *sp);
 /* errno of the failure as text; "" when there was none. */
 const char *spool_error(const struct spool *sp);
 void spool_free(struct spool **sp);

@@ -4,12 +4,12 @@
 #ifndef PROXY_WORKER_H
 #define PROXY_WORKER_H
 
+#include <event2/event.h>
+
 #include <proxy/config/conf.h>
 #include <proxy/dns/resolver.h>
 #include <proxy/keeper/client.h>
 #include <proxy/net/conn.h>
-
-#include <event2/event.h>
 
 struct session;
 struct upstream;
@@ -21,13 +21,13 @@ struct worker {
     struct conf *conf;
     struct keeper_client *keeper;
     struct resolver *resolver;
-    struct upstream **upstreams;         /* as conf->upstreams */
-    struct worker_listener *listeners;   /* as conf->listens */
-    struct session *sessions;            /* doubly linked, see session.h */
+    struct upstream **upstreams;       /* as conf->upstreams */
+    struct worker_listener *listeners; /* as conf->listens */
+    struct session *sessions;          /* doubly linked, see session.h */
     size_t session_count;
-    uint64_t spool_octets;               /* held by all messages */
-    uint64_t ids;                        /* counts message ids */
-    unsigned slot;                       /* 0 .. workers - 1 */
+    uint64_t spool_octets; /* held by all messages */
+    uint64_t ids;          /* counts message ids */
+    unsigned slot;         /* 0 .. workers - 1 */
     bool draining; /* sessions end at the next moment outside a transaction */
     bool stopping; /* SIGTERM: also inside, before our dot, after 30 s */
 };

@@ -300,6 +300,15 @@ say_goodbye(struct conn *c)
 void
 conn_free(struct conn **conn)
 {
+    if (*conn != NULL) {
+        say_goodbye(*conn);
+        conn_abort(conn);
+    }
+}
+
+void
+conn_abort(struct conn **conn)
+{
     struct conn *c = *conn;
 
     if (c == NULL) {
@@ -307,7 +316,6 @@ conn_free(struct conn **conn)
     }
     *conn = NULL;
     assert(!c->dead);
-    say_goodbye(c);
     c->dead = true;
     event_del(&c->read_event);
     event_del(&c->write_event);

@@ -89,5 +89,7 @@ const char *conn_error(const struct conn *conn);
 /* Closes with what is pending sent if the socket takes it; TLS close_notify
  * is tried once. *conn is NULL afterwards; NULL is fine. */
 void conn_free(struct conn **conn);
+/* The same, but nothing that is pending leaves any more. */
+void conn_abort(struct conn **conn);
 
 #endif

@@ -293,7 +293,10 @@ upstream_put(struct upstream_link **lp, bool reset)
 void
 upstream_drop(struct upstream_link **link)
 {
-    upstream_link_free(link);
+    if (*link != NULL) {
+        conn_abort(&(*link)->conn);
+        upstream_link_free(link);
+    }
 }
 
 /* --- asking for one ------------------------------------------------------ */

@@ -1,0 +1,25 @@
+/*
+ * route - which upstream a message goes to, and what may be offered for it.
+ */
+#ifndef PROXY_ROUTE_H
+#define PROXY_ROUTE_H
+
+#include <smtp/caps.h>
+
+#include <proxy/users/view.h>
+#include <proxy/worker.h>
+
+/* The user's own upstream, else the listener's. user may be NULL. */
+struct upstream *route_upstream(const struct worker *w,
+                                const struct listen_conf *listener,
+                                const struct view_user *user);
+
+/*
+ * What every upstream that this listener's users can reach offers, of that
+ * what we can pass on. Never known: PIPELINING, SIZE, 8BITMIME,
+ * ENHANCEDSTATUSCODES. AUTH and STARTTLS are the caller's.
+ */
+void route_caps(const struct worker *w, const struct listen_conf *listener,
+                struct smtp_caps *caps_out);
+
+#endif

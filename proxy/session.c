@@ -1,0 +1,404 @@
+/*
+ * session - see proxy/session.h.
+ *
+ * Callbacks note facts and call session_run(); only its last lines free.
+ */
+#include "proxy/session_state.h"
+
+#include <arpa/inet.h>
+#include <proxy/listener.h>
+#include <proxy/log/log.h>
+#include <proxy/net/tls.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum {
+    STEPS_A_TURN = 100,
+    HANDSHAKE_S = 30,
+    LAST_WORD_S = 30, /* for a client that does not read it */
+    STOP_BEFORE_DOT_S = 30,
+    TEXT_MAX = 480 /* octets of a reply's text */
+};
+
+uint64_t
+session_now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+void
+session_make_id(struct worker *w, char *out)
+{
+    static const char digits[] = "0123456789abcdefghijkmnpqrstuvwxyz";
+    enum {
+        BASE = sizeof(digits) - 1,
+        LENGTH = 12
+    };
+    struct timespec now;
+    uint64_t n;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    n = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+    w->ids = n > w->ids ? n : w->ids + 1;
+    n = w->ids * 64 + w->slot % 64;
+    out[LENGTH] = '\0';
+    for (int i = LENGTH - 1; i >= 0; i--) {
+        out[i] = digits[n % BASE];
+        n /= BASE;
+    }
+}
+
+const struct view_user *
+session_user(const struct session *s)
+{
+    const struct view *view = keeper_client_view(s->worker->keeper);
+
+    return s->user == NULL || view == NULL
+               ? NULL
+               : view_user(view, bytes_str(s->user));
+}
+
+void
+session_expect(struct session *s, unsigned seconds)
+{
+    if (s->client != NULL) {
+        conn_set_deadline(s->client, seconds * 1000);
+    }
+}
+
+/* --- replies -------------------------------------------------------------- */
+
+void
+session_reply(struct session *s, int code, const char *enhanced,
+              const char *text)
+{
+    const char *id = s->tx == NULL ? s->id : s->tx->id;
+    char line[TEXT_MAX + 32];
+
+    snprintf(line, sizeof(line), "%.*s [%s]", TEXT_MAX, text, id);
+    smtp_reply_put(&s->out, code, enhanced, line);
+    smtp_server_answered(&s->server, code);
+}
+
+/* Also without a command to answer. */
+void
+session_bye(struct session *s, const char *enhanced, const char *text)
+{
+    char line[TEXT_MAX + 32];
+
+    snprintf(line, sizeof(line), "%.*s [%s]", TEXT_MAX, text, s->id);
+    smtp_reply_put(&s->out, 421, enhanced, line);
+    s->closing = true;
+    session_expect(s, LAST_WORD_S);
+}
+
+void
+session_relay(struct session *s, const struct smtp_reply *reply, int code)
+{
+    smtp_reply_relay(reply, code, &s->out);
+    smtp_server_answered(&s->server, code);
+}
+
+static void
+flush_replies(struct session *s)
+{
+    if (s->out.len > 0 && s->client != NULL && !s->client_gone) {
+        conn_write(s->client, buf_bytes(&s->out));
+    }
+    s->dead = s->dead || buf_failed(&s->out);
+    buf_free(&s->out);
+}
+
+/* --- the end -------------------------------------------------------------- */
+
+static void
+unlink_session(struct session *s)
+{
+    if (s->prev != NULL) {
+        s->prev->next = s->next;
+    } else {
+        s->worker->sessions = s->next;
+    }
+    if (s->next != NULL) {
+        s->next->prev = s->prev;
+    }
+    s->worker->session_count--;
+}
+
+static void
+session_free(struct session **sp)
+{
+    struct session *s = *sp;
+
+    *sp = NULL;
+    if (s->tx != NULL) {
+        session_end(s, OUTCOME_ABORTED);
+    }
+    session_auth_forget(s);
+    keeper_cancel(&s->request);
+    if (s->has_handle) {
+        keeper_release(s->worker->keeper, &s->handle);
+    }
+    if (s->again != NULL) {
+        event_free(s->again);
+    }
+    conn_free(&s->client);
+    unlink_session(s);
+    listener_session_ended(s->worker, s->listener, s->address);
+    buf_free(&s->out);
+    free(s->helo);
+    free(s->user);
+    free(s);
+}
+
+/* A transaction whose dot has left outlives its client: its outcome is owed
+ * to the log, and an upstream that may still accept it must be heard. */
+static bool
+finished(const struct session *s)
+{
+    bool waits = s->tx != NULL && session_dot_left(s);
+
+    if (s->dead) {
+        return true;
+    }
+    if (s->client_gone) {
+        return !waits;
+    }
+    return s->closing && s->tx == NULL && conn_pending(s->client) == 0;
+}
+
+static void
+on_again(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    session_run(arg);
+}
+
+static void
+run_again(struct session *s)
+{
+    static const struct timeval now = { 0, 0 };
+
+    if (s->again == NULL) {
+        s->again = event_new(s->worker->base, -1, 0, on_again, s);
+    }
+    if (s->again == NULL || event_add(s->again, &now) != 0) {
+        s->dead = true;
+    }
+}
+
+void
+session_run(struct session *s)
+{
+    unsigned steps = 0;
+
+    if (s->running) {
+        return;
+    }
+    s->running = true;
+    while (!s->dead && (session_step_upstream(s) || session_step_message(s) ||
+                        session_step_client(s))) {
+        if (++steps == STEPS_A_TURN) {
+            run_again(s); /* others want their turn too */
+            break;
+        }
+    }
+    flush_replies(s);
+    s->running = false;
+    if (finished(s)) {
+        session_free(&s);
+    }
+}
+
+/* --- the client's connection ---------------------------------------------- */
+
+static bool
+in_handshake(const struct session *s)
+{
+    return conn_ssl(s->client) != NULL && !s->server.tls;
+}
+
+static void
+on_timeout(struct session *s)
+{
+    if (in_handshake(s) || s->closing) {
+        s->client_gone = true;
+    } else if (s->owed == OWED_NOTHING) {
+        session_bye(s, "4.4.2", "Timeout, closing the connection");
+    }
+}
+
+static void
+on_client(struct conn *conn, enum conn_event event, void *arg)
+{
+    struct session *s = arg;
+
+    switch (event) {
+    case CONN_TLS_DONE:
+        session_tls_started(s);
+        break;
+    case CONN_GONE:
+        s->client_gone = true;
+        if (in_handshake(s)) {
+            log_event(LOG_LEVEL_INFO, "tls-failed", "client=%s %s", s->address,
+                      conn_error(conn));
+        }
+        break;
+    case CONN_EOF:
+        s->client_eof = true;
+        break;
+    case CONN_TIMEOUT:
+        on_timeout(s);
+        break;
+    case CONN_CONNECTED:
+    case CONN_INPUT:
+    case CONN_DRAINED:
+    default:
+        break;
+    }
+    session_run(s);
+}
+
+static void
+set_address(struct session *s, const struct sockaddr *peer)
+{
+    const struct sockaddr_in6 *six = (const void *)peer;
+    const struct sockaddr_in *four = (const void *)peer;
+
+    if (peer->sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&six->sin6_addr)) {
+        inet_ntop(AF_INET, &six->sin6_addr.s6_addr[12], s->address,
+                  sizeof(s->address));
+    } else if (peer->sa_family == AF_INET6) {
+        inet_ntop(AF_INET6, &six->sin6_addr, s->address, sizeof(s->address));
+    } else {
+        inet_ntop(AF_INET, &four->sin_addr, s->address, sizeof(s->address));
+    }
+}
+
+static void
+identify(struct session *s, const struct sockaddr *peer)
+{
+    if (conf_networks_has(&s->conf->trusted_networks, peer)) {
+        s->identity = SESSION_TRUSTED;
+        if (s->conf->trusted_user[0] != '\0') {
+            s->user = strdup(s->conf->trusted_user);
+            s->dead = s->user == NULL;
+        }
+    }
+}
+
+static void
+start(struct session *s)
+{
+    if (s->conf->tls == CONF_TLS_IMPLICIT) {
+        SSL *ssl = SSL_new(s->listener->tls);
+
+        if (ssl == NULL) {
+            s->dead = true;
+            return;
+        }
+        session_expect(s, HANDSHAKE_S);
+        conn_tls_accept(s->client, ssl);
+        return;
+    }
+    session_greet(s);
+}
+
+struct session *
+session_new(struct worker *w, struct worker_listener *l, int fd,
+            const struct sockaddr *peer)
+{
+    struct smtp_server_conf none = { 0 };
+    struct session *s = calloc(1, sizeof(*s));
+
+    if (s == NULL) {
+        evutil_closesocket(fd);
+        return NULL;
+    }
+    s->worker = w;
+    s->listener = l;
+    s->conf = l->conf;
+    s->client = conn_accepted(w->loop, fd, on_client, s);
+    if (s->client == NULL) {
+        free(s);
+        return NULL;
+    }
+    s->next = w->sessions;
+    if (s->next != NULL) {
+        s->next->prev = s;
+    }
+    w->sessions = s;
+    w->session_count++;
+    session_make_id(w, s->id);
+    set_address(s, peer);
+    identify(s, peer);
+    smtp_server_init(&s->server, &none);
+    session_set_rules(s);
+    start(s);
+    session_run(s);
+    return s;
+}
+
+/* --- from the worker ------------------------------------------------------ */
+
+static void
+on_stop(evutil_socket_t fd, short what, void *arg)
+{
+    struct worker *w = arg;
+    struct session *next;
+
+    (void)fd;
+    (void)what;
+    for (struct session *s = w->sessions; s != NULL; s = next) {
+        next = s->next;
+        if (s->tx == NULL || !session_dot_left(s)) {
+            if (s->tx != NULL) {
+                session_end(s, OUTCOME_ABORTED);
+            }
+            s->owed = OWED_NOTHING;
+            session_bye(s, "4.3.2", "Shutting down, try again later");
+            session_run(s);
+        }
+    }
+}
+
+void
+session_drain_all(struct worker *w)
+{
+    static const struct timeval before_dot = { STOP_BEFORE_DOT_S, 0 };
+    struct session *next;
+
+    for (struct session *s = w->sessions; s != NULL; s = next) {
+        next = s->next;
+        session_run(s);
+    }
+    if (w->stopping && w->sessions != NULL) {
+        (void)event_base_once(w->base, -1, EV_TIMEOUT, on_stop, w, &before_dot);
+    }
+}
+
+void
+session_view_changed(struct worker *w)
+{
+    for (struct session *s = w->sessions; s != NULL; s = s->next) {
+        const struct view_user *user = session_user(s);
+
+        s->expelled = s->identity == SESSION_AUTHENTICATED &&
+                      (user == NULL || user->locked);
+    }
+}
+
+void
+session_keeper_lost(struct worker *w)
+{
+    struct session *next;
+
+    for (struct session *s = w->sessions; s != NULL; s = next) {
+        next = s->next;
+        session_run(s);
+    }
+}

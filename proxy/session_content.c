@@ -1,0 +1,121 @@
+/*
+ * session_content - the new header and the spooled body go to the upstream.
+ *
+ * Octets are encoded once, here. The dot is written with the last piece, so
+ * that a small message leaves in one system call; it counts as sent when it
+ * has left this process, and until then a drop of the connection is safe.
+ */
+#include "proxy/session_state.h"
+
+enum {
+    PENDING_MAX = 256 * 1024, /* waiting for the upstream to read */
+    RUNS_MAX = 64
+};
+
+bool
+session_dot_left(const struct session *s)
+{
+    return s->tx != NULL && s->tx->up == UP_DOT && s->tx->dot_left;
+}
+
+/* From here on only the upstream knows: the client's whole deadline counts. */
+void
+session_content_drained(struct session *s)
+{
+    struct transaction *tx = s->tx;
+    uint64_t deadline =
+        tx->end_ms + (uint64_t)s->conf->end_of_data_deadline_s * 1000;
+    uint64_t now = session_now_ms();
+
+    if (tx->up != UP_DOT || tx->dot_left) {
+        return;
+    }
+    tx->dot_left = true;
+    session_set_timer(s, deadline > now ? deadline - now : 1);
+}
+
+/* What to encode next. A piece of the spool is lent until the next one is
+ * asked for. */
+static bool
+next_piece(struct session *s)
+{
+    struct transaction *tx = s->tx;
+
+    if (!tx->head_sent) {
+        tx->head_sent = true;
+        tx->piece = buf_bytes(&tx->out_head);
+        return true;
+    }
+    if (spool_read(tx->spool, &tx->piece) != SPOOL_OK) {
+        session_give_up(s, "The message can't be read back, try again later");
+        return false;
+    }
+    return true;
+}
+
+/* Fills runs from the pieces at hand. False: the transaction was ended. */
+static bool
+gather(struct session *s, struct bytes *runs, size_t *count)
+{
+    struct transaction *tx = s->tx;
+    bool spool_lent = false;
+
+    for (*count = 0; *count < RUNS_MAX;) {
+        if (tx->piece.len == 0) {
+            tx->body_sent = tx->head_sent && spool_at_end(tx->spool);
+            if (tx->body_sent || spool_lent) {
+                return true;
+            }
+            spool_lent = tx->head_sent;
+            if (!next_piece(s)) {
+                return false;
+            }
+            continue;
+        }
+        smtp_data_encode(&tx->encoder, &tx->piece, &runs[*count]);
+        *count += runs[*count].len > 0;
+    }
+    return true;
+}
+
+/* Time is kept for the upstream's answer, or the dot is not sent. */
+static bool
+too_late(const struct session *s)
+{
+    uint64_t spent = session_now_ms() - s->tx->end_ms;
+    uint64_t limit =
+        ((uint64_t)s->conf->end_of_data_deadline_s - s->conf->dot_reserve_s) *
+        1000;
+
+    return spent >= limit;
+}
+
+bool
+session_send_content(struct session *s)
+{
+    struct transaction *tx = s->tx;
+    struct bytes runs[RUNS_MAX + 1];
+    struct conn *conn;
+    size_t count;
+
+    if (tx->up != UP_CONTENT) {
+        return false;
+    }
+    conn = upstream_link_conn(tx->link);
+    if (conn_pending(conn) >= PENDING_MAX || !gather(s, runs, &count)) {
+        return false;
+    }
+    if (tx->body_sent && tx->piece.len == 0) {
+        if (too_late(s)) {
+            session_give_up(s, "The upstream is too slow, try again later");
+            return true;
+        }
+        runs[count++] = smtp_data_encode_end(&tx->encoder);
+        tx->up = UP_DOT;
+    }
+    conn_writev(conn, runs, count);
+    if (conn_pending(conn) == 0) {
+        session_content_drained(s);
+    }
+    return true;
+}

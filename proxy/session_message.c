@@ -1,0 +1,232 @@
+/*
+ * session_message - content from the client: spooled, hashed, judged.
+ *
+ * Each view of decoded octets is looked at once: until the header has ended
+ * it is gathered in memory, then it goes to the body hash and the spool. What
+ * is wrong with a message is noted while it arrives and said at its end.
+ */
+#include "proxy/session_state.h"
+
+#include <stdlib.h>
+
+enum {
+    HOPS_MAX = 100
+};
+
+bool
+session_message_begin(struct session *s)
+{
+    const struct conf *conf = s->worker->conf;
+    struct transaction *tx = s->tx;
+
+    tx->spool = spool_new(&conf->spool, &s->worker->spool_octets);
+    tx->body_hash = dkim_body_hash_new(
+        conf->sign.body_relaxed ? DKIM_CANON_RELAXED : DKIM_CANON_SIMPLE,
+        DKIM_HASH_SHA256, UINT64_MAX);
+    if (tx->spool == NULL || tx->body_hash == NULL) {
+        spool_free(&tx->spool);
+        dkim_body_hash_free(&tx->body_hash);
+        return false;
+    }
+    tx->message = MESSAGE_ARRIVING;
+    tx->data_ms = session_now_ms();
+    session_link_keep(s);
+    return true;
+}
+
+static void
+take_body(struct transaction *tx, struct bytes octets)
+{
+    dkim_body_hash_feed(tx->body_hash, octets);
+    if (tx->spool_result == SPOOL_OK) {
+        tx->spool_result = spool_append(tx->spool, octets);
+    }
+}
+
+static void
+take_header(struct transaction *tx, struct bytes octets)
+{
+    size_t known = tx->head.len < 3 ? 0 : tx->head.len - 3;
+    struct bytes block;
+    size_t end;
+
+    buf_put(&tx->head, octets);
+    if (buf_failed(&tx->head)) {
+        tx->spool_result = SPOOL_NO_MEMORY;
+        return;
+    }
+    end = dkim_header_end(buf_bytes(&tx->head), known, &block);
+    if (end == 0) {
+        tx->head_too_big = tx->head.len > DKIM_HEADER_OCTETS_MAX;
+        return;
+    }
+    tx->head_done = true;
+    take_body(tx, bytes_skip(buf_bytes(&tx->head), end));
+    tx->head.len = block.len;
+    tx->head_too_big = block.len > DKIM_HEADER_OCTETS_MAX;
+}
+
+void
+session_message_data(struct session *s, struct bytes octets)
+{
+    struct transaction *tx = s->tx;
+
+    tx->octets += octets.len;
+    if (octets.len == 0 || tx->head_too_big || tx->spool_result != SPOOL_OK) {
+        return; /* refused at the end; until then it is only read */
+    }
+    if (tx->head_done) {
+        take_body(tx, octets);
+    } else {
+        take_header(tx, octets);
+    }
+}
+
+/* --- judged --------------------------------------------------------------- */
+
+struct refusal {
+    int code;
+    const char *enhanced;
+    const char *text;
+};
+
+static struct refusal
+framing_refusal(const struct session *s, unsigned faults)
+{
+    const struct transaction *tx = s->tx;
+    unsigned bare = SMTP_FAULT_BARE_CR | SMTP_FAULT_BARE_LF;
+
+    if ((faults & SMTP_FAULT_TOO_BIG) != 0) {
+        return (struct refusal){ 552, "5.3.4", "Message too big" };
+    }
+    if ((faults & SMTP_FAULT_NUL) != 0) {
+        return (struct refusal){ 550, "5.6.0", "Message holds a NUL octet" };
+    }
+    if ((faults & bare) != 0 && !s->conf->normalize) {
+        return (struct refusal){ 550, "5.6.0",
+                                 "Message holds a bare CR or LF; lines must "
+                                 "end in CRLF" };
+    }
+    if (tx->head_too_big) {
+        return (struct refusal){ 552, "5.3.4", "Message header too big" };
+    }
+    if ((faults & SMTP_FAULT_LONG_LINE) != 0) {
+        return (struct refusal){ 550, "5.6.0",
+                                 "Message has a line of more than 998 octets; "
+                                 "it must be encoded" };
+    }
+    if (tx->spool_result == SPOOL_NO_MEMORY) {
+        return (struct refusal){ 452, "4.3.1",
+                                 "Out of memory, try again later" };
+    }
+    if (tx->spool_result != SPOOL_OK) {
+        return (struct refusal){ 452, "4.3.1",
+                                 "No room for the message, try again later" };
+    }
+    return (struct refusal){ 0, "", "" };
+}
+
+/* Sign what will be sent: nobody behind us may have to recode it. */
+static bool
+upstream_takes_8bit(const struct session *s)
+{
+    const struct transaction *tx = s->tx;
+    const struct smtp_caps *caps = tx->link != NULL
+                                       ? upstream_link_caps(tx->link)
+                                       : upstream_caps(tx->upstream);
+
+    return caps == NULL || (caps->offers & SMTP_CAP_8BITMIME) != 0;
+}
+
+static struct refusal
+header_refusal(const struct session *s)
+{
+    const struct dkim_header *h = &s->tx->header;
+
+    if (h->faults != 0 && (h->faults & ~(unsigned)DKIM_HEADER_NO_BLANK) != 0) {
+        return (struct refusal){ 550, "5.6.0",
+                                 "Message header has a line that is no field" };
+    }
+    if (dkim_header_count(h, "received") > HOPS_MAX) {
+        return (struct refusal){ 554, "5.4.6",
+                                 "Too many hops, this message goes in a loop" };
+    }
+    return (struct refusal){ 0, "", "" };
+}
+
+static struct refusal
+parse_header(struct session *s)
+{
+    struct transaction *tx = s->tx;
+
+    switch (dkim_header_parse(buf_bytes(&tx->head), &tx->header)) {
+    case DKIM_HEADER_OK:
+        return header_refusal(s);
+    case DKIM_HEADER_TOO_MANY:
+        return (struct refusal){ 552, "5.3.4", "Too many header fields" };
+    case DKIM_HEADER_NO_MEMORY:
+    default:
+        return (struct refusal){ 452, "4.3.1",
+                                 "Out of memory, try again later" };
+    }
+}
+
+static void
+note_message_id(struct transaction *tx)
+{
+    const struct dkim_field *f = dkim_header_get(&tx->header, "message-id", 0);
+
+    if (f != NULL) {
+        struct bytes id = bytes_take(bytes_trim(f->value), 250);
+
+        tx->message_id = strndup((const char *)id.ptr, id.len);
+    }
+}
+
+void
+session_message_whole(struct session *s, unsigned faults)
+{
+    uint64_t limit_s = s->conf->end_of_data_deadline_s - s->conf->dot_reserve_s;
+    struct transaction *tx = s->tx;
+    struct refusal no;
+
+    tx->end_ms = session_now_ms();
+    tx->faults = faults;
+    s->owed = OWED_END;
+    session_set_timer(s, limit_s * 1000);
+    no = framing_refusal(s, faults);
+    if (no.code == 0) {
+        no = parse_header(s);
+    }
+    if (no.code == 0 && (faults & SMTP_FAULT_8BIT) != 0 &&
+        !upstream_takes_8bit(s)) {
+        no = (struct refusal){ 554, "5.6.3",
+                               "Message has 8-bit content and the upstream "
+                               "takes 7-bit only; it must be encoded" };
+    }
+    note_message_id(tx);
+    if (no.code != 0) {
+        session_finish(s, no.code, no.enhanced, no.text, OUTCOME_REFUSED);
+        return;
+    }
+    tx->message = MESSAGE_WHOLE;
+}
+
+/* --- the step ------------------------------------------------------------- */
+
+bool
+session_step_message(struct session *s)
+{
+    struct transaction *tx = s->tx;
+
+    if (tx == NULL || tx->dead != NULL) {
+        return false;
+    }
+    if (tx->message == MESSAGE_WHOLE && s->request == NULL) {
+        return session_sign(s);
+    }
+    if (tx->message == MESSAGE_SIGNING && tx->signing_pending == 0) {
+        return session_signed(s);
+    }
+    return false;
+}

@@ -1,0 +1,377 @@
+/*
+ * session_sign - who signs, with what, and the header that goes out.
+ *
+ * The header is settled first (fields removed and added), then signed as it
+ * will be sent: DKIM-Signatures, Received, the rest. Received is not signed.
+ */
+#include "proxy/session_state.h"
+
+#include <dkim/authres.h>
+#include <dkim/sign.h>
+#include <dkim/signature.h>
+
+#include <proxy/log/log.h>
+#include <proxy/net/tls.h>
+#include <proxy/trace.h>
+#include <stdlib.h>
+#include <time.h>
+
+static uint64_t
+now_s(void)
+{
+    return (uint64_t)time(NULL);
+}
+
+/* --- the header ----------------------------------------------------------- */
+
+static bool
+listed(conf_list names, struct bytes name)
+{
+    for (; *names != NULL; names++) {
+        if (bytes_is_ci(name, *names)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool
+removed(const struct session *s, const struct dkim_field *f)
+{
+    const struct conf *conf = s->worker->conf;
+
+    if (listed(conf->sign.remove_headers, f->name)) {
+        return true;
+    }
+    if (upstream_settings(s->tx->upstream)->strip_signatures &&
+        bytes_is_ci(f->name, "dkim-signature")) {
+        return true;
+    }
+    return bytes_is_ci(f->name, "authentication-results") &&
+           dkim_authres_claims(f, conf->server.authserv_id);
+}
+
+static void
+remove_fields(struct session *s)
+{
+    struct dkim_header *h = &s->tx->header;
+    size_t kept = 0;
+
+    for (size_t i = 0; i < h->count; i++) {
+        if (!removed(s, &h->fields[i])) {
+            h->fields[kept++] = h->fields[i];
+        }
+    }
+    h->count = kept;
+}
+
+/* Appends what `added` holds as fields of the header. */
+static bool
+append_added(struct transaction *tx)
+{
+    struct dkim_header more = { 0 };
+    struct dkim_field *fields;
+    bool ok;
+
+    if (dkim_header_parse(buf_bytes(&tx->added), &more) != DKIM_HEADER_OK) {
+        return false;
+    }
+    fields = realloc(tx->header.fields,
+                     (tx->header.count + more.count) * sizeof(*fields));
+    ok = fields != NULL;
+    if (ok) {
+        memcpy(fields + tx->header.count, more.fields,
+               more.count * sizeof(*fields));
+        tx->header.fields = fields;
+        tx->header.count += more.count;
+    }
+    dkim_header_free(&more);
+    return ok;
+}
+
+/* Only to mail of our own users that nobody has signed yet: a field added
+ * later breaks a signature that covers its absence. */
+static bool
+add_missing(struct session *s)
+{
+    struct transaction *tx = s->tx;
+    const struct conf *conf = s->worker->conf;
+
+    if (!conf->sign.add_missing || s->identity == SESSION_NOBODY ||
+        dkim_header_count(&tx->header, "dkim-signature") > 0) {
+        return true;
+    }
+    if (dkim_header_count(&tx->header, "date") == 0) {
+        trace_date(&tx->added, now_s());
+    }
+    if (dkim_header_count(&tx->header, "message-id") == 0) {
+        trace_message_id(&tx->added, tx->id, conf->server.hostname);
+    }
+    if (buf_failed(&tx->added)) {
+        return false;
+    }
+    return tx->added.len == 0 || append_added(tx);
+}
+
+static void
+put_received(struct session *s, struct buf *out)
+{
+    const struct transaction *tx = s->tx;
+    char tls[128];
+    struct trace t = {
+        .helo = s->helo,
+        .address = s->address,
+        .hostname = s->worker->conf->server.hostname,
+        .tls = tls,
+        .id = tx->id,
+        .recipient = tx->rcpt_count == 1 ? tx->rcpts[0].path.mailbox
+                                         : bytes_make(NULL, 0),
+        .esmtp = s->server.esmtp,
+        .authenticated = s->identity == SESSION_AUTHENTICATED,
+        .utf8 = (tx->from.params.present & 1u << SMTP_PARAM_SMTPUTF8) != 0,
+        .now_s = now_s(),
+    };
+
+    tls_describe(s->client == NULL ? NULL : conn_ssl(s->client), tls,
+                 sizeof(tls));
+    trace_received(out, &t);
+}
+
+/* --- the decision --------------------------------------------------------- */
+
+static bool
+has_aligned_signature(const struct transaction *tx)
+{
+    const struct dkim_field *f;
+    size_t n = 0;
+
+    while ((f = dkim_header_get(&tx->header, "dkim-signature", n++)) != NULL) {
+        struct dkim_signature sig;
+
+        if (dkim_signature_parse(f->value, &sig) == DKIM_SIG_OK &&
+            (dkim_domain_within(tx->author.domain, sig.domain) ||
+             dkim_domain_within(sig.domain, tx->author.domain))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The view that lends the names may be replaced while the keeper signs. */
+static void
+keep_names(struct transaction *tx)
+{
+    for (size_t i = 0; i < tx->decision.count; i++) {
+        struct decide_signature *sig = &tx->decision.signatures[i];
+        struct signing *sg = &tx->signing[i];
+
+        snprintf(sg->domain, sizeof(sg->domain), "%s", sig->domain);
+        snprintf(sg->selector, sizeof(sg->selector), "%s", sig->selector);
+        sig->domain = sg->domain;
+        sig->selector = sg->selector;
+    }
+}
+
+static void
+take_decision(struct session *s)
+{
+    struct transaction *tx = s->tx;
+    const struct sign_conf *sign = &s->worker->conf->sign;
+    struct decide_question q = {
+        .view = keeper_client_view(s->worker->keeper),
+        .sign = sign,
+        .user = session_user(s),
+        .author = &tx->author,
+        .signatures = upstream_settings(tx->upstream)->signatures,
+    };
+
+    decide(&q, &tx->decision);
+    keep_names(tx);
+    if (tx->decision.kind == DECIDE_SIGN && sign->skip_aligned &&
+        has_aligned_signature(tx)) {
+        tx->decision = (struct decision){
+            .kind = DECIDE_UNSIGNED,
+            .rule = "already-signed",
+            .reason = "an aligned signature is there (skip-aligned)",
+        };
+    }
+}
+
+/* False: the transaction was ended. */
+static bool
+may_be_sent(struct session *s)
+{
+    struct transaction *tx = s->tx;
+    enum dkim_from_result from = dkim_from_parse(&tx->header, &tx->author);
+
+    if (from != DKIM_FROM_OK) {
+        session_finish(s, 550, "5.6.0", dkim_from_text(from), OUTCOME_REFUSED);
+        return false;
+    }
+    if (keeper_client_view(s->worker->keeper) == NULL) {
+        session_finish(s, 451, "4.7.5",
+                       "Signing is not possible now, try again later",
+                       OUTCOME_REFUSED);
+        return false;
+    }
+    take_decision(s);
+    if (tx->decision.kind == DECIDE_REFUSE) {
+        session_finish(s, tx->decision.code, tx->decision.enhanced,
+                       tx->decision.text, OUTCOME_REFUSED);
+        return false;
+    }
+    return true;
+}
+
+/* --- the keeper ----------------------------------------------------------- */
+
+static void
+on_signature(const struct keeper_reply *reply, void *arg)
+{
+    struct signing *sg = arg;
+    struct session *s = sg->session;
+
+    sg->request = NULL;
+    s->tx->signing_pending--;
+    if (reply->status == KEEPER_OK) {
+        dkim_sign_finish(&sg->field, reply->signature);
+    } else {
+        size_t i = (size_t)(sg - s->tx->signing);
+        const struct decide_signature *sig = &s->tx->decision.signatures[i];
+
+        sg->failed = true;
+        log_event(LOG_LEVEL_ERROR, "sign-failed", "id=%s key=%s/%s %s: %s",
+                  s->tx->id, sig->domain, sig->selector,
+                  keeper_status_text(reply->status), reply->text);
+    }
+    session_run(s);
+}
+
+static bool
+prepare(struct session *s, size_t i, struct bytes body_hash)
+{
+    const struct sign_conf *conf = &s->worker->conf->sign;
+    const struct decide_signature *sig = &s->tx->decision.signatures[i];
+    const struct dkim_sign_headers headers = {
+        .sign = conf->headers,
+        .oversign = conf->oversign,
+        .oversign_present = conf->oversign_present,
+    };
+    uint64_t now = now_s();
+    const struct dkim_sign_params params = {
+        .domain = sig->domain,
+        .selector = sig->selector,
+        .alg = sig->alg,
+        .header_canon =
+            conf->header_relaxed ? DKIM_CANON_RELAXED : DKIM_CANON_SIMPLE,
+        .body_canon =
+            conf->body_relaxed ? DKIM_CANON_RELAXED : DKIM_CANON_SIMPLE,
+        .time_s = now,
+        .expires_s = conf->expire_s == 0 ? 0 : now + conf->expire_s,
+        .body_hash = body_hash,
+        .headers = &headers,
+    };
+    struct signing *sg = &s->tx->signing[i];
+    uint8_t digest[DKIM_SHA256_OCTETS];
+
+    sg->session = s;
+    if (!dkim_sign_prepare(&s->tx->header, &params, &sg->field, digest)) {
+        return false;
+    }
+    sg->request =
+        keeper_sign(s->worker->keeper, &s->handle, sig->domain, sig->selector,
+                    sig->alg, digest, on_signature, sg);
+    s->tx->signing_pending += sg->request != NULL;
+    return sg->request != NULL;
+}
+
+static void
+ask_keeper(struct session *s)
+{
+    uint8_t hash[DKIM_HASH_OCTETS_MAX];
+    size_t octets = dkim_body_hash_end(s->tx->body_hash, hash);
+    bool may = s->has_handle &&
+               s->handle_life == keeper_client_life(s->worker->keeper);
+
+    for (size_t i = 0; i < s->tx->decision.count; i++) {
+        s->tx->signing[i].failed =
+            octets == 0 || !may || !prepare(s, i, bytes_make(hash, octets));
+    }
+}
+
+bool
+session_sign(struct session *s)
+{
+    struct transaction *tx = s->tx;
+
+    remove_fields(s);
+    if (!may_be_sent(s)) {
+        return true;
+    }
+    if (!add_missing(s)) {
+        session_finish(s, 452, "4.3.1", "Out of memory, try again later",
+                       OUTCOME_REFUSED);
+        return true;
+    }
+    tx->message = MESSAGE_SIGNING;
+    if (tx->decision.kind == DECIDE_SIGN) {
+        ask_keeper(s);
+    }
+    return true;
+}
+
+/* --- the header that goes out --------------------------------------------- */
+
+static bool
+any_failed(const struct transaction *tx)
+{
+    for (size_t i = 0; i < tx->decision.count; i++) {
+        if (tx->signing[i].failed || buf_failed(&tx->signing[i].field)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void
+build_header(struct session *s)
+{
+    struct transaction *tx = s->tx;
+    struct buf *out = &tx->out_head;
+
+    (void)buf_reserve(out, tx->head.len + 4096);
+    for (size_t i = 0; i < tx->decision.count; i++) {
+        buf_put(out, buf_bytes(&tx->signing[i].field));
+    }
+    put_received(s, out);
+    for (size_t i = 0; i < tx->header.count; i++) {
+        buf_put(out, tx->header.fields[i].raw);
+    }
+    buf_puts(out, "\r\n");
+}
+
+bool
+session_signed(struct session *s)
+{
+    struct transaction *tx = s->tx;
+    bool failed = any_failed(tx);
+
+    if (failed && !s->worker->conf->sign.on_error_pass) {
+        session_finish(s, 451, "4.7.5",
+                       "The signature can't be made now, try again later",
+                       OUTCOME_REFUSED);
+        return true;
+    }
+    if (failed) {
+        tx->decision.count = 0;
+        tx->decision.rule = "sign-failed";
+    }
+    build_header(s);
+    if (buf_failed(&tx->out_head)) {
+        session_finish(s, 452, "4.3.1", "Out of memory, try again later",
+                       OUTCOME_REFUSED);
+        return true;
+    }
+    tx->message = MESSAGE_READY;
+    return true;
+}

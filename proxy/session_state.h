@@ -1,0 +1,280 @@
+/*
+ * session_state - what the steps of a session share. Private to session*.c.
+ *
+ *   session.c              the loop, the end, timers
+ *   session_client.c       commands of the client
+ *   session_auth.c         AUTH
+ *   session_transaction.c  a transaction's beginning and its one end
+ *   session_upstream.c     envelope to the upstream
+ *   session_reply.c        the upstream's replies, told to the client
+ *   session_content.c      content to the upstream
+ *   session_message.c      content from the client, up to the decision
+ *   session_sign.c         signatures
+ */
+#ifndef PROXY_SESSION_STATE_H
+#define PROXY_SESSION_STATE_H
+
+#include "proxy/session.h"
+
+#include <base/buf.h>
+
+#include <dkim/address.h>
+#include <dkim/hash.h>
+#include <dkim/header.h>
+#include <smtp/sasl.h>
+#include <smtp/server.h>
+
+#include <netinet/in.h>
+#include <proxy/spool.h>
+#include <proxy/upstream/upstream.h>
+#include <proxy/users/decide.h>
+
+enum {
+    SESSION_COMMAND_S = 300
+}; /* a silent client; RFC 5321 4.5.3.2.7 */
+
+enum session_identity {
+    SESSION_NOBODY,
+    SESSION_TRUSTED, /* by address: trusted_user, or nobody on loopback */
+    SESSION_AUTHENTICATED
+};
+
+/* The command whose answer we owe; RCPTs are counted in the transaction. */
+enum session_owed {
+    OWED_NOTHING,
+    OWED_MAIL,
+    OWED_AUTH,
+    OWED_END
+};
+
+/* The upstream's side of a transaction. */
+enum up_phase {
+    UP_NONE,     /* nothing asked for */
+    UP_DIALLING, /* the pool was asked for a connection */
+    UP_READY,    /* a link is held, MAIL was not sent */
+    UP_ENVELOPE, /* MAIL was sent; RCPTs follow as they come */
+    UP_DATA,     /* DATA was sent, 354 is awaited */
+    UP_CONTENT,  /* content is going out, the dot is not in it yet */
+    UP_DOT,      /* the dot was written; the final reply is awaited */
+    UP_DONE,     /* the final reply was read */
+    UP_LOST      /* the connection is gone; may be replayed once */
+};
+
+/* Content from the client. */
+enum message_phase {
+    MESSAGE_NONE,
+    MESSAGE_ARRIVING, /* 354 was given */
+    MESSAGE_WHOLE,    /* the client's end of data was seen */
+    MESSAGE_SIGNING,  /* the keeper was asked */
+    MESSAGE_READY     /* may go upstream */
+};
+
+enum outcome {
+    OUTCOME_DELIVERED,
+    OUTCOME_REFUSED, /* by us or by the upstream; the client was told */
+    OUTCOME_UNKNOWN, /* the dot has left and no reply came */
+    OUTCOME_ABORTED  /* by the client, or the client is gone */
+};
+
+enum rcpt_state {
+    RCPT_NEW,
+    RCPT_SENT,
+    RCPT_ACCEPTED,
+    RCPT_REFUSED
+};
+
+/* A path and its parameters, copied from the command. */
+struct mail_path {
+    uint8_t *memory; /* owns what the views point to */
+    struct bytes mailbox;
+    struct bytes local;
+    struct bytes domain;
+    struct smtp_params params;
+};
+
+struct rcpt {
+    struct mail_path path;
+    enum rcpt_state state;
+};
+
+struct signing {
+    struct session *session; /* borrowed */
+    struct buf field;
+    struct keeper_request *request;
+    char domain[DKIM_DOMAIN_MAX + 1];
+    char selector[DKIM_DOMAIN_MAX + 1];
+    bool failed;
+};
+
+struct transaction {
+    char id[16];
+    struct mail_path from;
+    struct rcpt *rcpts; /* owns */
+    size_t rcpt_count;
+    size_t rcpt_cap;
+    size_t rcpt_sent;     /* sent on this link, the refused ones skipped */
+    size_t rcpt_replied;  /* the upstream's replies read on this link */
+    size_t rcpt_answered; /* the client's answers given */
+    size_t rcpt_accepted;
+
+    struct upstream *upstream;
+    struct upstream_wait *wait;
+    struct upstream_link *link; /* lent by the pool */
+    enum up_phase up;
+    bool mail_sent;
+    bool mail_replied;
+    bool noop_sent;
+    bool link_ended;       /* closed by the upstream; replies may be unread */
+    bool dot_left;         /* see session_dot_left() */
+    bool replayed;         /* the one second try is used up */
+    int mail_code;         /* of a refused MAIL, else 0 */
+    struct buf mail_reply; /* its lines */
+    const char *dead; /* why this transaction can't succeed; NULL: it can */
+    char *up_name;    /* owns; for the log */
+
+    enum message_phase message;
+    struct buf head; /* the header as received, until its end is seen */
+    struct dkim_header header;
+    bool head_done;
+    bool head_too_big;
+    unsigned faults;
+    uint64_t octets; /* content as received */
+    struct dkim_body_hash *body_hash;
+    struct spool *spool;
+    enum spool_result spool_result;
+    struct dkim_author author;
+    struct buf added;    /* Date, Message-ID */
+    struct buf out_head; /* the header as it goes upstream */
+    struct decision decision;
+    struct signing signing[DECIDE_SIGNATURES_MAX];
+    size_t signing_pending;
+    char *message_id; /* owns; for the log */
+    struct smtp_data_encoder encoder;
+    struct bytes piece; /* lent by out_head or spool; not encoded yet */
+    bool head_sent;
+    bool body_sent;
+
+    struct event *timer; /* the client's deadline for what we owe */
+    uint64_t mail_ms;    /* monotonic */
+    uint64_t data_ms;
+    uint64_t end_ms;
+    uint64_t forward_ms;
+    uint64_t done_ms;
+    char *reply; /* owns; the final reply's first line, for the log */
+    int reply_code;
+};
+
+struct session {
+    struct session *next;
+    struct session *prev;
+    struct worker *worker;
+    struct worker_listener *listener;
+    const struct listen_conf *conf;
+    struct conn *client;
+    struct smtp_server server;
+    struct buf out; /* replies of this turn */
+    char id[16];
+    char address[INET6_ADDRSTRLEN];
+    char *helo; /* owns; NULL before EHLO */
+    char *user; /* owns; NULL: none */
+    enum session_identity identity;
+    enum session_owed owed;
+    struct keeper_handle handle;
+    uint64_t handle_life;           /* keeper_client_life() of the handle */
+    struct keeper_request *request; /* AUTH or ASSERT under way */
+    struct smtp_sasl *sasl;         /* owns, wiped */
+    struct transaction *tx;         /* owns; NULL outside */
+    struct event *again;            /* goes on in the next turn of the loop */
+    unsigned auth_failures;
+    bool has_handle;
+    bool expelled;    /* the user was locked or deleted */
+    bool client_gone; /* no octet can reach the client any more */
+    bool client_eof;  /* the client sends no more */
+    bool closing;     /* said the last word: close when it has left */
+    bool greeted;
+    bool running;
+    bool dead; /* no memory: end at once */
+};
+
+/* session.c */
+void session_run(struct session *s);
+uint64_t session_now_ms(void);
+/* A new id: unique over workers and restarts. out has room for 16. */
+void session_make_id(struct worker *w, char *out);
+/* Our own reply to the oldest unanswered command; ends in " [ID]". */
+void session_reply(struct session *s, int code, const char *enhanced,
+                   const char *text);
+/* The same, then the connection ends. */
+void session_bye(struct session *s, const char *enhanced, const char *text);
+/* The upstream's reply; code may differ from the reply's own. */
+void session_relay(struct session *s, const struct smtp_reply *reply, int code);
+/* How long the client may be silent from now on; 0: as long as we owe. */
+void session_expect(struct session *s, unsigned seconds);
+const struct view_user *session_user(const struct session *s);
+
+/* The steps: move one thing and return true, or wait and return false. */
+bool session_step_client(struct session *s);
+bool session_step_upstream(struct session *s);
+bool session_step_message(struct session *s);
+
+/* session_client.c */
+void session_greet(struct session *s);
+/* Forgets what was said in clear (RFC 3207 4.2). */
+void session_tls_started(struct session *s);
+void session_set_rules(struct session *s);
+
+/* session_auth.c */
+void session_auth_command(struct session *s, const struct smtp_command *cmd);
+void session_auth_line(struct session *s, struct bytes line);
+void session_auth_forget(struct session *s);
+/* Asks for the handle of a trusted network's identity, once. */
+void session_assert(struct session *s);
+
+/* session_transaction.c */
+bool session_begin(struct session *s, const struct smtp_command *cmd);
+bool session_add_rcpt(struct session *s, const struct smtp_command *cmd);
+/* The one way out of a transaction: logs it, gives everything back. */
+void session_end(struct session *s, enum outcome outcome);
+/* Our own answer to end of data, and the end of the transaction. */
+void session_finish(struct session *s, int code, const char *enhanced,
+                    const char *text, enum outcome outcome);
+/* The client's deadline of what we owe, ms from now. */
+void session_set_timer(struct session *s, uint64_t ms);
+void session_stop_timer(struct session *s);
+
+/* session_upstream.c */
+void session_dial(struct session *s);
+/* The connection is of no more use. */
+void session_link_lost(struct session *s, const char *why);
+/* NOOP while the client uploads. */
+void session_link_keep(struct session *s);
+/* The transaction can't succeed any more; the link is dropped. */
+void session_give_up(struct session *s, const char *why);
+
+/* Something that was sent on this link has no reply yet. */
+bool session_replies_open(const struct transaction *tx);
+/* Moves *at over refused recipients, up to end. */
+void session_skip_refused(const struct transaction *tx, size_t *at, size_t end);
+
+/* session_reply.c */
+bool session_step_reply(struct session *s);
+
+/* session_content.c */
+bool session_send_content(struct session *s);
+/* All that was written has left. */
+void session_content_drained(struct session *s);
+/* The dot has left this process. */
+bool session_dot_left(const struct session *s);
+
+/* session_message.c */
+bool session_message_begin(struct session *s);
+void session_message_data(struct session *s, struct bytes octets);
+void session_message_whole(struct session *s, unsigned faults);
+
+/* session_sign.c */
+/* Asks the keeper; false: the transaction was ended. */
+bool session_sign(struct session *s);
+/* Every answer is in: builds the header that goes out. */
+bool session_signed(struct session *s);
+
+#endif

@@ -1,0 +1,376 @@
+/*
+ * session_transaction - MAIL to the end of it, whichever way it ends.
+ *
+ * Every exit goes through session_end(): it gives back the upstream link, the
+ * spool, the keeper's requests, and writes the message's one log line.
+ */
+#include "proxy/session_state.h"
+
+#include <proxy/log/log.h>
+#include <proxy/net/tls.h>
+#include <proxy/route.h>
+#include <stdlib.h>
+
+static const char *const outcome_words[] = {
+    [OUTCOME_DELIVERED] = "delivered",
+    [OUTCOME_REFUSED] = "refused",
+    [OUTCOME_UNKNOWN] = "unknown",
+    [OUTCOME_ABORTED] = "aborted",
+};
+
+/* --- the envelope --------------------------------------------------------- */
+
+static struct bytes
+keep_octets(uint8_t **at, struct bytes b)
+{
+    struct bytes copy = bytes_make(*at, b.len);
+
+    if (b.len > 0) {
+        memcpy(*at, b.ptr, b.len);
+        *at += b.len;
+    }
+    return copy;
+}
+
+/* Copies what the views of a command point to. */
+static bool
+path_copy(const struct smtp_command *cmd, struct mail_path *out)
+{
+    const struct smtp_path *path = &cmd->path;
+    size_t octets = path->mailbox.len + path->local.len + path->domain.len;
+    uint8_t *at;
+
+    for (int i = 0; i < SMTP_PARAM_COUNT; i++) {
+        octets += cmd->params.value[i].len;
+    }
+    at = malloc(octets + 1);
+    if (at == NULL) {
+        return false;
+    }
+    out->memory = at;
+    out->mailbox = keep_octets(&at, path->mailbox);
+    out->local = keep_octets(&at, path->local);
+    out->domain = keep_octets(&at, path->domain);
+    out->params = cmd->params;
+    for (int i = 0; i < SMTP_PARAM_COUNT; i++) {
+        out->params.value[i] = keep_octets(&at, cmd->params.value[i]);
+    }
+    return true;
+}
+
+/* `envelope_from = match`: the reverse-path is the user's, or empty. */
+static bool
+may_send_as(const struct session *s, const struct smtp_path *path)
+{
+    const struct view_user *user = session_user(s);
+    char local[256], domain[DKIM_DOMAIN_MAX + 1];
+
+    if (!s->conf->envelope_from_match || path->mailbox.len == 0) {
+        return true;
+    }
+    return user != NULL && bytes_copy(path->local, local, sizeof(local)) &&
+           dkim_domain_parse(path->domain, true, domain) &&
+           users_from_covers(user, local, domain);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg);
+
+static struct transaction *
+transaction_new(struct session *s, const struct smtp_command *cmd)
+{
+    struct transaction *tx = calloc(1, sizeof(*tx));
+
+    if (tx == NULL) {
+        return NULL;
+    }
+    tx->timer = event_new(s->worker->base, -1, 0, on_timer, s);
+    if (tx->timer == NULL || !path_copy(cmd, &tx->from)) {
+        if (tx->timer != NULL) {
+            event_free(tx->timer);
+        }
+        free(tx);
+        return NULL;
+    }
+    session_make_id(s->worker, tx->id);
+    tx->upstream = route_upstream(s->worker, s->conf, session_user(s));
+    tx->mail_ms = session_now_ms();
+    return tx;
+}
+
+bool
+session_begin(struct session *s, const struct smtp_command *cmd)
+{
+    if (!may_send_as(s, &cmd->path)) {
+        session_reply(s, 553, "5.7.1",
+                      "This sender address is not yours; use one of those "
+                      "that your account may send from");
+        return false;
+    }
+    s->tx = transaction_new(s, cmd);
+    if (s->tx == NULL) {
+        session_reply(s, 452, "4.3.1", "Out of memory, try again later");
+        return false;
+    }
+    session_assert(s);
+    return true;
+}
+
+bool
+session_add_rcpt(struct session *s, const struct smtp_command *cmd)
+{
+    struct transaction *tx = s->tx;
+    size_t cap = tx->rcpt_cap == 0 ? 4 : tx->rcpt_cap * 2;
+
+    if (tx->rcpt_count == tx->rcpt_cap) {
+        struct rcpt *more = realloc(tx->rcpts, cap * sizeof(*more));
+
+        if (more == NULL) {
+            return false;
+        }
+        tx->rcpts = more;
+        tx->rcpt_cap = cap;
+    }
+    tx->rcpts[tx->rcpt_count] = (struct rcpt){ .state = RCPT_NEW };
+    if (!path_copy(cmd, &tx->rcpts[tx->rcpt_count].path)) {
+        return false;
+    }
+    if (tx->rcpt_answered == tx->rcpt_count) {
+        session_set_timer(s, (uint64_t)s->conf->reply_deadline_s * 1000);
+    }
+    tx->rcpt_count++;
+    return true;
+}
+
+/* --- deadlines ------------------------------------------------------------ */
+
+void
+session_set_timer(struct session *s, uint64_t ms)
+{
+    struct timeval in = { (time_t)(ms / 1000),
+                          (suseconds_t)(ms % 1000 * 1000) };
+
+    if (event_add(s->tx->timer, &in) != 0) {
+        s->dead = true;
+    }
+}
+
+void
+session_stop_timer(struct session *s)
+{
+    (void)event_del(s->tx->timer);
+}
+
+/* The client's patience is nearly over. */
+static void
+on_timer(evutil_socket_t fd, short what, void *arg)
+{
+    struct session *s = arg;
+    bool dot_left = session_dot_left(s);
+
+    (void)fd;
+    (void)what;
+    if (s->owed == OWED_MAIL) {
+        session_reply(s, 451, "4.4.1",
+                      "The upstream does not answer, try again later");
+        s->owed = OWED_NOTHING;
+        session_end(s, OUTCOME_REFUSED);
+    } else if (s->owed == OWED_END) {
+        session_finish(s, 451, "4.4.2",
+                       dot_left ? "The upstream did not confirm in time"
+                                : "The upstream is too slow, try again later",
+                       dot_left ? OUTCOME_UNKNOWN : OUTCOME_REFUSED);
+    } else {
+        session_give_up(s, "The upstream does not answer, try again later");
+    }
+    session_run(s);
+}
+
+/* --- the log line --------------------------------------------------------- */
+
+static void
+log_recipients(const struct session *s, struct log_line *l)
+{
+    const struct transaction *tx = s->tx;
+    enum conf_recipients how = s->worker->conf->server.log_recipients;
+    struct buf text = BUF_INIT;
+    size_t shown = 0;
+
+    for (size_t i = 0; how != CONF_RCPT_COUNT && i < tx->rcpt_count; i++) {
+        const struct mail_path *path = &tx->rcpts[i].path;
+
+        if (tx->rcpts[i].state == RCPT_REFUSED || shown == 20) {
+            continue;
+        }
+        buf_puts(&text, shown++ > 0 ? "," : "");
+        buf_put(&text, how == CONF_RCPT_DOMAIN ? path->domain : path->mailbox);
+    }
+    if (shown > 0) {
+        log_bytes(l, "to", buf_bytes(&text));
+    }
+    buf_free(&text);
+    log_number(l, "nrcpt", tx->rcpt_accepted);
+}
+
+static void
+log_signed(const struct transaction *tx, struct log_line *l)
+{
+    struct buf text = BUF_INIT;
+
+    for (size_t i = 0; i < tx->decision.count; i++) {
+        const struct decide_signature *sig = &tx->decision.signatures[i];
+
+        buf_printf(&text, "%s%s/%s/%s", i > 0 ? "," : "", sig->domain,
+                   sig->selector, dkim_alg_name(sig->alg));
+    }
+    if (tx->decision.count > 0) {
+        log_bytes(l, "signed", buf_bytes(&text));
+        log_text(l, "aligned", tx->decision.aligned ? "yes" : "no");
+    } else if (tx->decision.rule != NULL) {
+        log_text(l, "unsigned", tx->decision.rule);
+    }
+    if (tx->decision.rule != NULL) {
+        log_text(l, "rule", tx->decision.rule);
+    }
+    buf_free(&text);
+}
+
+static uint64_t
+span(uint64_t from, uint64_t to)
+{
+    return from == 0 || to < from ? 0 : to - from;
+}
+
+static void
+log_delays(const struct transaction *tx, struct log_line *l)
+{
+    uint64_t recv = span(tx->data_ms, tx->end_ms);
+    uint64_t sign = span(tx->end_ms, tx->forward_ms);
+    uint64_t fwd = span(tx->forward_ms, tx->done_ms);
+
+    log_format(l, "delays", "%u.%03u/%u.%03u/%u.%03u", (unsigned)(recv / 1000),
+               (unsigned)(recv % 1000), (unsigned)(sign / 1000),
+               (unsigned)(sign % 1000), (unsigned)(fwd / 1000),
+               (unsigned)(fwd % 1000));
+}
+
+static void
+log_peer(const struct session *s, struct log_line *l)
+{
+    char tls[128];
+
+    log_text(l, "client", s->address);
+    log_text(l, "user", s->user == NULL ? "-" : s->user);
+    log_text(l, "helo", s->helo == NULL ? "-" : s->helo);
+    tls_describe(s->client == NULL ? NULL : conn_ssl(s->client), tls,
+                 sizeof(tls));
+    log_text(l, "tls", tls);
+}
+
+static void
+log_transaction(const struct session *s, enum outcome outcome)
+{
+    const struct transaction *tx = s->tx;
+    struct log_line l;
+
+    log_begin(&l, outcome == OUTCOME_UNKNOWN ? LOG_LEVEL_WARN : LOG_LEVEL_INFO,
+              "message");
+    log_text(&l, "id", tx->id);
+    log_peer(s, &l);
+    log_bytes(&l, "from", tx->from.mailbox);
+    log_recipients(s, &l);
+    log_number(&l, "size", tx->octets);
+    if (tx->message_id != NULL) {
+        log_text(&l, "msgid", tx->message_id);
+    }
+    log_signed(tx, &l);
+    log_text(&l, "upstream", tx->up_name == NULL ? "-" : tx->up_name);
+    if (tx->reply != NULL) {
+        log_text(&l, "reply", tx->reply);
+    }
+    if (tx->dead != NULL) {
+        log_text(&l, "reason", tx->dead);
+    }
+    log_delays(tx, &l);
+    log_text(&l, "outcome", outcome_words[outcome]);
+    if (s->client_gone || s->client_eof) {
+        log_text(&l, "client_state", "gone");
+    }
+    log_end(&l);
+}
+
+/* --- the end -------------------------------------------------------------- */
+
+static void
+give_link_back(struct transaction *tx)
+{
+    if (tx->link == NULL) {
+        return;
+    }
+    if (tx->link_ended) {
+        upstream_drop(&tx->link);
+    } else if (tx->up == UP_READY || tx->up == UP_DONE) {
+        upstream_put(&tx->link, false);
+    } else if (tx->up == UP_ENVELOPE && !session_replies_open(tx)) {
+        upstream_put(&tx->link, true);
+    } else {
+        upstream_drop(&tx->link);
+    }
+}
+
+static void
+message_free(struct transaction *tx)
+{
+    for (size_t i = 0; i < DECIDE_SIGNATURES_MAX; i++) {
+        keeper_cancel(&tx->signing[i].request);
+        buf_free(&tx->signing[i].field);
+    }
+    dkim_header_free(&tx->header);
+    dkim_body_hash_free(&tx->body_hash);
+    spool_free(&tx->spool);
+    buf_free(&tx->head);
+    buf_free(&tx->added);
+    buf_free(&tx->out_head);
+    free(tx->message_id);
+}
+
+void
+session_end(struct session *s, enum outcome outcome)
+{
+    struct transaction *tx = s->tx;
+
+    tx->done_ms = session_now_ms();
+    log_transaction(s, outcome);
+    upstream_cancel(&tx->wait);
+    give_link_back(tx);
+    message_free(tx);
+    free(tx->from.memory);
+    for (size_t i = 0; i < tx->rcpt_count; i++) {
+        free(tx->rcpts[i].path.memory);
+    }
+    free(tx->rcpts);
+    buf_free(&tx->mail_reply);
+    event_free(tx->timer);
+    free(tx->up_name);
+    free(tx->reply);
+    free(tx);
+    s->tx = NULL;
+    if (s->owed == OWED_END || s->owed == OWED_MAIL) {
+        s->owed = OWED_NOTHING;
+    }
+}
+
+void
+session_finish(struct session *s, int code, const char *enhanced,
+               const char *text, enum outcome outcome)
+{
+    struct transaction *tx = s->tx;
+    char line[512];
+
+    snprintf(line, sizeof(line), "%d %s %.400s", code, enhanced, text);
+    free(tx->reply);
+    tx->reply = strdup(line);
+    tx->reply_code = code;
+    session_reply(s, code, enhanced, text);
+    session_end(s, outcome);
+    session_expect(s, SESSION_COMMAND_S);
+}

@@ -1,0 +1,325 @@
+/*
+ * session_upstream - the envelope goes up, the replies come down.
+ *
+ * MAIL waits for the first RCPT and leaves with it in one write; its refusal
+ * is given at RCPT. Replies are matched in order to what was sent. A link that
+ * is lost before DATA is replaced once and the envelope replayed.
+ *
+ * RFC 5321 3.3, 4.2; 2920 3.1.
+ */
+#include "proxy/session_state.h"
+
+#include <smtp/client.h>
+
+#include <stdlib.h>
+
+enum {
+    NOOP_MS = 60 * 1000
+};
+
+static void on_link(struct conn *conn, enum conn_event event, void *arg);
+
+static const struct smtp_caps *
+caps(const struct transaction *tx)
+{
+    return upstream_link_caps(tx->link);
+}
+
+/* --- getting a link ------------------------------------------------------- */
+
+/* What the parameters of MAIL need and this upstream does not have. */
+static bool
+refuse_mail(struct session *s)
+{
+    const struct smtp_params *p = &s->tx->from.params;
+    unsigned offers = caps(s->tx)->offers;
+    uint64_t size = caps(s->tx)->size;
+
+    if ((p->present & 1u << SMTP_PARAM_SMTPUTF8) != 0 &&
+        (offers & SMTP_CAP_SMTPUTF8) == 0) {
+        session_reply(s, 550, "5.6.7",
+                      "The upstream does not take SMTPUTF8 messages");
+    } else if ((offers & SMTP_CAP_SIZE) != 0 && size > 0 && p->size > size) {
+        session_reply(s, 552, "5.3.4", "Too big for the upstream");
+    } else {
+        return false;
+    }
+    s->owed = OWED_NOTHING;
+    session_end(s, OUTCOME_REFUSED);
+    return true;
+}
+
+static void
+link_held(struct session *s, struct upstream_link *link)
+{
+    struct transaction *tx = s->tx;
+
+    tx->link = link;
+    tx->up = UP_READY;
+    tx->mail_sent = tx->mail_replied = tx->noop_sent = false;
+    tx->link_ended = false;
+    tx->rcpt_sent = tx->rcpt_replied = 0;
+    free(tx->up_name);
+    tx->up_name = strdup(upstream_link_name(link));
+    conn_set_owner(upstream_link_conn(link), on_link, s);
+    if (tx->message == MESSAGE_ARRIVING) {
+        session_link_keep(s);
+    }
+    if (s->server.phase != SMTP_PHASE_READY) {
+        return; /* a replay */
+    }
+    s->owed = OWED_NOTHING;
+    session_stop_timer(s);
+    if (!refuse_mail(s)) {
+        session_reply(s, 250, "2.1.0", "Sender ok");
+        session_expect(s, SESSION_COMMAND_S);
+    }
+}
+
+static void
+on_dialled(struct upstream_link *link, const char *error, void *arg)
+{
+    struct session *s = arg;
+
+    (void)error; /* dial has logged it with the address */
+    s->tx->wait = NULL;
+    if (link != NULL) {
+        link_held(s, link);
+    } else if (s->owed == OWED_MAIL) {
+        session_reply(s, 451, "4.4.1",
+                      "No upstream can be reached now, try again later");
+        s->owed = OWED_NOTHING;
+        session_end(s, OUTCOME_REFUSED);
+        session_expect(s, SESSION_COMMAND_S);
+    } else {
+        session_give_up(s, "No upstream can be reached now, try again later");
+    }
+    session_run(s);
+}
+
+void
+session_dial(struct session *s)
+{
+    struct transaction *tx = s->tx;
+
+    if (tx->link != NULL) {
+        link_held(s, tx->link);
+        return;
+    }
+    tx->up = UP_DIALLING;
+    tx->wait = upstream_get(tx->upstream, on_dialled, s);
+    if (tx->message == MESSAGE_NONE && s->server.phase == SMTP_PHASE_READY) {
+        s->owed = OWED_MAIL;
+        session_set_timer(s, (uint64_t)s->conf->reply_deadline_s * 1000);
+    }
+    if (tx->wait == NULL) {
+        session_reply(s, 452, "4.3.1", "Out of memory, try again later");
+        s->owed = OWED_NOTHING;
+        session_end(s, OUTCOME_REFUSED);
+    }
+}
+
+/* --- losing it ------------------------------------------------------------ */
+
+void
+session_give_up(struct session *s, const char *why)
+{
+    struct transaction *tx = s->tx;
+
+    upstream_cancel(&tx->wait);
+    upstream_drop(&tx->link);
+    tx->up = UP_LOST;
+    tx->replayed = true;
+    tx->dead = why;
+    if (s->owed == OWED_END) {
+        session_finish(s, 451, "4.4.2", why, OUTCOME_REFUSED);
+    }
+}
+
+void
+session_link_lost(struct session *s, const char *why)
+{
+    struct transaction *tx = s->tx;
+
+    if (session_dot_left(s)) {
+        session_finish(s, 451, "4.4.2",
+                       "The upstream went away before it confirmed",
+                       OUTCOME_UNKNOWN);
+        return;
+    }
+    if (tx->replayed || tx->up >= UP_DATA) {
+        session_give_up(s, why);
+        return;
+    }
+    upstream_drop(&tx->link);
+    tx->up = UP_LOST;
+    tx->replayed = true;
+}
+
+/* A lost envelope is built up again when something waits for it. */
+static bool
+replay(struct session *s)
+{
+    struct transaction *tx = s->tx;
+
+    if (tx->up != UP_LOST || tx->dead != NULL ||
+        (tx->rcpt_answered == tx->rcpt_count && tx->message != MESSAGE_READY)) {
+        return false;
+    }
+    for (size_t i = 0; i < tx->rcpt_count; i++) {
+        if (tx->rcpts[i].state == RCPT_SENT) {
+            tx->rcpts[i].state = RCPT_NEW;
+        }
+    }
+    session_dial(s);
+    return true;
+}
+
+/* --- sending -------------------------------------------------------------- */
+
+bool
+session_replies_open(const struct transaction *tx)
+{
+    return (tx->mail_sent && !tx->mail_replied) || tx->noop_sent ||
+           tx->rcpt_replied < tx->rcpt_sent;
+}
+
+static bool
+may_send(const struct transaction *tx)
+{
+    return (caps(tx)->offers & SMTP_CAP_PIPELINING) != 0 ||
+           !session_replies_open(tx);
+}
+
+void
+session_skip_refused(const struct transaction *tx, size_t *at, size_t end)
+{
+    while (*at < end && tx->rcpts[*at].state == RCPT_REFUSED) {
+        (*at)++;
+    }
+}
+
+static void
+put_mail(struct transaction *tx, struct buf *out)
+{
+    struct smtp_params params = tx->from.params;
+
+    if (!smtp_mail_put(out, caps(tx), tx->from.mailbox, &params, params.size)) {
+        tx->dead = "The sender address can't be passed on";
+    }
+    tx->mail_sent = true;
+    tx->up = UP_ENVELOPE;
+}
+
+static bool
+send_envelope(struct session *s)
+{
+    struct transaction *tx = s->tx;
+    struct buf out = BUF_INIT;
+
+    if ((tx->up != UP_READY && tx->up != UP_ENVELOPE) || tx->dead != NULL) {
+        return false;
+    }
+    session_skip_refused(tx, &tx->rcpt_sent, tx->rcpt_count);
+    if (tx->rcpt_replied < tx->rcpt_sent) {
+        session_skip_refused(tx, &tx->rcpt_replied, tx->rcpt_sent);
+    }
+    if (tx->rcpt_sent == tx->rcpt_count || tx->mail_code != 0) {
+        return false;
+    }
+    if (!tx->mail_sent) {
+        put_mail(tx, &out);
+    }
+    while (tx->rcpt_sent < tx->rcpt_count && may_send(tx)) {
+        struct rcpt *r = &tx->rcpts[tx->rcpt_sent];
+
+        if (!smtp_rcpt_put(&out, caps(tx), r->path.mailbox, &r->path.params)) {
+            tx->dead = "A recipient address can't be passed on";
+        }
+        r->state = r->state == RCPT_NEW ? RCPT_SENT : r->state;
+        tx->rcpt_sent++;
+        session_skip_refused(tx, &tx->rcpt_sent, tx->rcpt_count);
+    }
+    if (out.len == 0 || buf_failed(&out)) {
+        buf_free(&out);
+        return false;
+    }
+    conn_write(upstream_link_conn(tx->link), buf_bytes(&out));
+    buf_free(&out);
+    return true;
+}
+
+static bool
+send_data(struct session *s)
+{
+    struct transaction *tx = s->tx;
+
+    if (tx->message != MESSAGE_READY || tx->up != UP_ENVELOPE ||
+        tx->rcpt_sent < tx->rcpt_count || session_replies_open(tx) ||
+        tx->dead != NULL) {
+        return false;
+    }
+    conn_set_deadline(upstream_link_conn(tx->link), 0);
+    conn_write(upstream_link_conn(tx->link), BYTES_LIT("DATA\r\n"));
+    tx->up = UP_DATA;
+    tx->forward_ms = session_now_ms();
+    return true;
+}
+
+void
+session_link_keep(struct session *s)
+{
+    if (s->tx->link != NULL && s->tx->up <= UP_ENVELOPE) {
+        conn_set_deadline(upstream_link_conn(s->tx->link), NOOP_MS);
+    }
+}
+
+static void
+on_link_timeout(struct session *s)
+{
+    struct transaction *tx = s->tx;
+
+    if (tx->noop_sent) {
+        session_link_lost(s, "The upstream does not answer");
+        return;
+    }
+    if (tx->up == UP_ENVELOPE && !session_replies_open(tx)) {
+        conn_write(upstream_link_conn(tx->link), BYTES_LIT("NOOP\r\n"));
+        tx->noop_sent = true;
+    }
+    session_link_keep(s);
+}
+
+bool
+session_step_upstream(struct session *s)
+{
+    return s->tx != NULL &&
+           (session_step_reply(s) || replay(s) || send_envelope(s) ||
+            send_data(s) || session_send_content(s));
+}
+
+static void
+on_link(struct conn *conn, enum conn_event event, void *arg)
+{
+    struct session *s = arg;
+
+    (void)conn;
+    switch (event) {
+    case CONN_TIMEOUT:
+        on_link_timeout(s);
+        break;
+    case CONN_EOF:
+    case CONN_GONE:
+        s->tx->link_ended = true;
+        break;
+    case CONN_DRAINED:
+        session_content_drained(s);
+        break;
+    case CONN_CONNECTED:
+    case CONN_TLS_DONE:
+    case CONN_INPUT:
+    default:
+        break;
+    }
+    session_run(s);
+}
