@@ -134,6 +134,7 @@ struct upstream_conf {
     enum conf_signatures signatures;
     bool strip_signatures; /* existing_signatures = strip */
     const char *preset;
+    bool chunking; /* BDAT when offered */
 };
 
 struct sign_conf {
@@ -176,6 +177,40 @@ struct limits_conf {
     unsigned auth_failures;
 };
 
+enum conf_prove { CONF_PROVE_AUTHORITATIVE, CONF_PROVE_RESOLVER };
+enum conf_publish {
+    CONF_PUBLISH_NONE,
+    CONF_PUBLISH_ZONEFILE,
+    CONF_PUBLISH_RFC2136,
+    CONF_PUBLISH_EXEC
+};
+
+/* Nothing rotates, publishes or is served until the section is there. */
+struct rotate_conf {
+    bool present;
+    unsigned every_s;
+    unsigned retire_s;
+    unsigned revoked_s;
+    const char *zone; /* "" or a domain */
+    enum conf_prove prove;
+    enum conf_publish publish;
+};
+
+struct publish_conf {
+    bool present;
+    struct conf_addresses server; /* none or one */
+    const char *tsig_key_file;
+    const char *file;
+    const char *reload; /* a command line */
+    const char *program;
+    unsigned ttl_s;
+};
+
+struct console_conf {
+    bool present;
+    struct conf_addresses addresses; /* numeric */
+};
+
 struct conf {
     const char *path; /* the file it came from */
     struct server_conf server;
@@ -183,6 +218,9 @@ struct conf {
     struct dns_conf dns;
     struct sign_conf sign;
     struct limits_conf limits;
+    struct rotate_conf rotate;
+    struct publish_conf publish;
+    struct console_conf console;
     struct listen_conf *listens;
     size_t listen_count;
     struct upstream_conf *upstreams;
@@ -194,15 +232,25 @@ struct conf {
 
 /*
  * Mistakes are collected, not just the first: each is one line
- * "FILE:LINE: what is wrong; what is allowed".
+ * "FILE:LINE: what is wrong; what is allowed". Octets that are not printable
+ * are written \xHH.
  */
 struct conf_errors;
+/* How many lines there are, errors and warnings together. */
 size_t conf_errors_count(const struct conf_errors *e);
+/* How many of them are warnings: errors are the difference. */
 size_t conf_errors_warnings(const struct conf_errors *e);
 /* The n-th line, errors and warnings in the order found. */
 const char *conf_errors_line(const struct conf_errors *e, size_t n);
 bool conf_errors_is_warning(const struct conf_errors *e, size_t n);
 void conf_errors_free(struct conf_errors **e);
+
+/*
+ * Adds what conf_load can't know: are the files named in conf there, readable
+ * by its `user` and by nobody else, do certificate and key belong together,
+ * do the accounts exist. What `sealpostd -t` does beyond conf_load.
+ */
+void conf_check(const struct conf *conf, struct conf_errors *errors);
 
 /*
  * Reads path and its includes. The grammar, values and what a pair of

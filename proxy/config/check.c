@@ -1,0 +1,171 @@
+/*
+ * check - what only the machine can tell of a configuration; see conf.h.
+ *
+ * Nothing is made or changed: a spool directory that is still missing is made
+ * by the daemon, so what counts is that it can be.
+ */
+#include "check.h"
+
+#include "reader.h"
+
+#include <base/wipe.h>
+
+#include <smtp/sasl.h>
+
+#include <fcntl.h>
+#include <pwd.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+static void
+check_account(struct conf_checking *c, const char *key, const char *user,
+              bool set)
+{
+    const struct conf_section *s = conf_section_of(c->conf, &c->conf->server);
+    struct conf_place at = conf_place_of(s, key);
+
+    if (getpwnam(user) != NULL) {
+        return;
+    }
+    if (set) {
+        conf_error(c->errors, at.file, at.line,
+                   "%s = %s: no such account; useradd --system %s", key, user,
+                   user);
+    } else if (geteuid() == 0) {
+        conf_warning(c->errors, at.file, at.line,
+                     "the account %s does not exist: nobody is taken; "
+                     "useradd --system %s",
+                     user, user);
+    }
+}
+
+/* Anybody who may write it decides where mail goes. */
+static void
+check_own_files(struct conf_checking *c, const struct conf_file *file)
+{
+    struct stat st;
+
+    if (stat(file->path, &st) == 0 && (st.st_mode & S_IWOTH) != 0) {
+        conf_error(c->errors, file->path, 0,
+                   "anybody may change the configuration; chmod o-w %s",
+                   file->path);
+    }
+    for (const struct conf_include *i = file->includes; i != NULL;
+         i = i->next) {
+        for (const struct conf_file *f = i->files; f != NULL; f = f->next) {
+            check_own_files(c, f);
+        }
+    }
+}
+
+static void
+check_directories(struct conf_checking *c)
+{
+    const struct conf *conf = c->conf;
+    struct conf_named state = { conf_section_of(conf, &conf->server),
+                                "state_dir", conf->server.state_dir, false };
+    struct conf_named spool = { conf_section_of(conf, &conf->spool),
+                                "directory", conf->spool.directory, false };
+    bool standard = !conf_is_set(spool.section, "directory");
+    struct stat st;
+    bool missing = stat(spool.path, &st) != 0;
+
+    /* The daemon makes the default spool directory in it. */
+    if (conf_check_directory(c, &state, standard && missing) &&
+        !(standard && missing)) {
+        (void)conf_check_directory(c, &spool, true);
+    }
+}
+
+/* The directory of a log that is not there yet. */
+static void
+check_log(struct conf_checking *c)
+{
+    const struct server_conf *server = &c->conf->server;
+    const char *slash = strrchr(server->log, '/');
+    struct conf_named log = { conf_section_of(c->conf, server), "log",
+                              server->log, false };
+    struct stat st;
+    char dir[4096];
+
+    if (server->log[0] != '/') {
+        return;
+    }
+    if (stat(server->log, &st) == 0) {
+        if (!S_ISREG(st.st_mode) && !S_ISCHR(st.st_mode) &&
+            !S_ISFIFO(st.st_mode)) {
+            conf_check_error(c, &log, "not a file; a path for a file");
+        } else if (conf_identity_take(&c->user)) {
+            bool may = faccessat(AT_FDCWD, log.path, W_OK, AT_EACCESS) == 0;
+
+            conf_identity_return(&c->user);
+            if (!may) {
+                conf_check_error(c, &log, "%s may not write to it; chown %s %s",
+                                 c->user.user, c->user.user, log.path);
+            }
+        }
+        return;
+    }
+    if (bytes_copy(bytes_make(log.path, (size_t)(slash - log.path)), dir,
+                   sizeof(dir))) {
+        log.path = dir[0] == '\0' ? "/" : dir;
+        (void)conf_check_directory(c, &log, true);
+    }
+}
+
+static void
+check_password(struct conf_checking *c, const struct upstream_conf *u)
+{
+    struct conf_named file = { conf_section_of(c->conf, u), "password_file",
+                               u->password_file, true };
+    struct buf text = BUF_INIT;
+    struct bytes line;
+
+    if (conf_check_read(c, &file, &text)) {
+        line = buf_bytes(&text);
+        line = bytes_take(line, bytes_find(line, '\n'));
+        if (line.len > 0 && line.ptr[line.len - 1] == '\r') {
+            line.len--;
+        }
+        if (line.len == 0 || line.len > SMTP_SASL_SECRET_MAX ||
+            bytes_find(line, '\0') < line.len) {
+            conf_check_error(c, &file,
+                             "no password; 1 to %d octets in the first line",
+                             SMTP_SASL_SECRET_MAX);
+        }
+    }
+    wipe(text.ptr, text.cap);
+    buf_free(&text);
+}
+
+void
+conf_check(const struct conf *conf, struct conf_errors *errors)
+{
+    struct conf_checking c = { .conf = conf, .errors = errors };
+    const struct server_conf *server = &conf->server;
+    int64_t now_s = (int64_t)time(NULL);
+
+    check_account(&c, "user", server->user, server->user_set);
+    check_account(&c, "keys_user", server->keys_user, server->keys_user_set);
+    check_own_files(&c, conf->memory->bundle.root);
+    if (!conf_identity_find(server->user, &c.user) &&
+        (server->user_set || !conf_identity_find("nobody", &c.user))) {
+        return; /* said above: whose rights would they be? */
+    }
+    check_directories(&c);
+    check_log(&c);
+    for (size_t i = 0; i < conf->listen_count; i++) {
+        if (conf->listens[i].tls != CONF_TLS_NONE) {
+            conf_check_certificate(&c, &conf->listens[i], now_s);
+        }
+    }
+    for (size_t i = 0; i < conf->upstream_count; i++) {
+        if (conf->upstreams[i].login == CONF_LOGIN_PASSWORD) {
+            check_password(&c, &conf->upstreams[i]);
+        }
+        if (conf->upstreams[i].ca_file[0] != '\0') {
+            conf_check_ca(&c, &conf->upstreams[i]);
+        }
+    }
+}

@@ -1,0 +1,199 @@
+/*
+ * errors - mistakes collected as lines; see proxy/config/conf.h, reader.h.
+ *
+ * Limit: ERRORS_MAX lines, then one that says that there are more. Losing
+ * memory while collecting is an error of its own, so that a configuration is
+ * never taken for good because its mistakes could not be written down.
+ */
+#include "conf.h"
+#include "reader.h"
+
+#include <base/buf.h>
+
+enum {
+    ERRORS_MAX = 1000
+};
+
+struct line {
+    char *text; /* owned */
+    bool warning;
+};
+
+struct conf_errors {
+    struct line *lines; /* owned; room for one more when not full */
+    size_t count;
+    size_t room;
+    size_t warnings;
+    bool more;          /* lines beyond ERRORS_MAX were dropped */
+    bool more_errors;   /* and an error was among them */
+    bool out_of_memory; /* some line is missing */
+};
+
+struct conf_errors *
+conf_errors_new(void)
+{
+    return calloc(1, sizeof(struct conf_errors));
+}
+
+void
+conf_errors_free(struct conf_errors **e)
+{
+    if (*e == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < (*e)->count; i++) {
+        free((*e)->lines[i].text);
+    }
+    free((*e)->lines);
+    free(*e);
+    *e = NULL;
+}
+
+size_t
+conf_errors_count(const struct conf_errors *e)
+{
+    /* NULL is what is left when not even the list could be made. */
+    return e == NULL ? 1 : e->count + e->more + e->out_of_memory;
+}
+
+size_t
+conf_errors_warnings(const struct conf_errors *e)
+{
+    return e == NULL ? 0 : e->warnings + (e->more && !e->more_errors);
+}
+
+const char *
+conf_errors_line(const struct conf_errors *e, size_t n)
+{
+    if (e != NULL && n < e->count) {
+        return e->lines[n].text;
+    }
+    if (e != NULL && e->more && n == e->count) {
+        return "more mistakes follow; mend these first";
+    }
+    return "out of memory while reading the configuration";
+}
+
+bool
+conf_errors_is_warning(const struct conf_errors *e, size_t n)
+{
+    if (e != NULL && n < e->count) {
+        return e->lines[n].warning;
+    }
+    return e != NULL && e->more && n == e->count && !e->more_errors;
+}
+
+static bool
+make_room(struct conf_errors *e)
+{
+    size_t room = e->room == 0 ? 8 : 2 * e->room;
+    struct line *lines;
+
+    if (e->count < e->room) {
+        return true;
+    }
+    lines = realloc(e->lines, room * sizeof(*lines));
+    if (lines == NULL) {
+        return false;
+    }
+    e->lines = lines;
+    e->room = room;
+    return true;
+}
+
+/* Names, values and messages of the system may hold any octet. */
+static void
+put_printable(struct buf *out, struct bytes text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        uint8_t c = text.ptr[i];
+
+        if (c >= 0x20 && c < 0x7f) {
+            buf_putc(out, (char)c);
+        } else {
+            buf_printf(out, "\\x%02X", c);
+        }
+    }
+}
+
+static void
+add(struct conf_errors *e, struct buf *raw, bool warning)
+{
+    struct buf text = BUF_INIT;
+
+    if (e == NULL) {
+        return; /* its caller sees by NULL that a line is missing */
+    }
+    if (e->count >= ERRORS_MAX) {
+        e->more = true;
+        e->more_errors = e->more_errors || !warning;
+        return;
+    }
+    put_printable(&text, buf_bytes(raw));
+    if (buf_failed(raw) || buf_str(&text) == NULL || !make_room(e)) {
+        buf_free(&text);
+        e->out_of_memory = true;
+        return;
+    }
+    e->lines[e->count].text = (char *)text.ptr; /* handed over */
+    e->lines[e->count].warning = warning;
+    e->count++;
+    e->warnings += warning;
+}
+
+static void
+put_place(struct buf *raw, const char *file, unsigned line)
+{
+    buf_puts(raw, file);
+    if (line > 0) {
+        buf_printf(raw, ":%u", line);
+    }
+    buf_puts(raw, ": ");
+}
+
+__attribute__((format(printf, 2, 0))) static void
+put_args(struct buf *out, const char *format, va_list args)
+{
+    va_list again;
+    int n;
+
+    va_copy(again, args);
+    n = vsnprintf(NULL, 0, format, again);
+    va_end(again);
+    if (n < 0 || !buf_reserve(out, (size_t)n + 1)) {
+        out->failed = true;
+        return;
+    }
+    (void)vsnprintf((char *)out->ptr + out->len, (size_t)n + 1, format, args);
+    out->len += (size_t)n;
+}
+
+void
+conf_error(struct conf_errors *e, const char *file, unsigned line,
+           const char *format, ...)
+{
+    struct buf raw = BUF_INIT;
+    va_list args;
+
+    put_place(&raw, file, line);
+    va_start(args, format);
+    put_args(&raw, format, args);
+    va_end(args);
+    add(e, &raw, false);
+    buf_free(&raw);
+}
+
+void
+conf_warning(struct conf_errors *e, const char *file, unsigned line,
+             const char *format, ...)
+{
+    struct buf raw = BUF_INIT;
+    va_list args;
+
+    put_place(&raw, file, line);
+    va_start(args, format);
+    put_args(&raw, format, args);
+    va_end(args);
+    add(e, &raw, true);
+    buf_free(&raw);
+}

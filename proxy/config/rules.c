@@ -1,0 +1,304 @@
+/*
+ * rules - the last step of loading: what a pair of settings forbids.
+ *
+ * An open relay, or a password in clear on its way, must not come from a
+ * forgotten line: the first is an error and has no option, the second a
+ * warning.
+ */
+#include "reader.h"
+#include "sections.h"
+#include "values.h"
+
+enum {
+    RFC5321_REPLY_S = 300,       /* 4.5.3.2.2, 3: MAIL and RCPT */
+    RFC5321_END_OF_DATA_S = 600, /* 4.5.3.2.6 */
+    UNIT_STOP_S = 150,           /* TimeoutStopSec of the shipped unit */
+    TRUSTED_BITS_4 = 8,          /* 10.0.0.0/8 is the widest that is private */
+    TRUSTED_BITS_6 = 7           /* fc00::/7 */
+};
+
+struct judging {
+    const struct conf *conf;
+    struct conf_errors *errors;
+};
+
+struct listen_rule {
+    const struct judging *j;
+    const struct conf_section *s;
+    const struct listen_conf *l;
+};
+
+#define AT(s, key) \
+    conf_place_of((s), (key)).file, conf_place_of((s), (key)).line
+
+static void
+rule_open_relay(const struct listen_rule *r)
+{
+    const struct conf_networks *nets = &r->l->trusted_networks;
+    struct conf_errors *errors = r->j->errors;
+
+    for (size_t i = 0; i < nets->count && !r->l->loopback; i++) {
+        unsigned least =
+            nets->nets[i].family == AF_INET ? TRUSTED_BITS_4 : TRUSTED_BITS_6;
+
+        if (nets->nets[i].prefix < least) {
+            conf_error(errors, AT(r->s, "trusted_networks"),
+                       "trusted_networks holds a /%u: an open relay; at least "
+                       "/%u, or take it out",
+                       nets->nets[i].prefix, least);
+        }
+    }
+    if (nets->count > 0 && r->l->trusted_user[0] == '\0' && !r->l->loopback) {
+        conf_error(errors, AT(r->s, "trusted_networks"),
+                   "trusted_networks without trusted_user; trusted_user = "
+                   "USER of users.conf, whose From domains and key count, or "
+                   "listen on loopback only");
+    }
+    if (r->l->mode == CONF_OUTBOUND && r->l->auth == CONF_AUTH_NONE &&
+        nets->count == 0) {
+        conf_error(errors, AT(r->s, "auth"),
+                   "auth = none and no trusted_networks: nobody could send; "
+                   "auth = required, or trusted_networks = those who may");
+    }
+    if (r->l->mode == CONF_INBOUND && r->l->relay_domains[0] == NULL &&
+        !r->l->loopback) {
+        conf_error(errors, AT(r->s, "relay_domains"),
+                   "mode = inbound without relay_domains: an open relay; "
+                   "relay_domains = the domains whose mail is taken");
+    }
+}
+
+static void
+rule_unused(const struct listen_rule *r)
+{
+    struct conf_errors *errors = r->j->errors;
+
+    if (r->l->trusted_user[0] != '\0' && r->l->trusted_networks.count == 0) {
+        conf_warning(errors, AT(r->s, "trusted_user"),
+                     "trusted_user without trusted_networks does nothing; "
+                     "trusted_networks = those who send as %s",
+                     r->l->trusted_user);
+    }
+    if (r->l->mode == CONF_OUTBOUND && r->l->relay_domains[0] != NULL) {
+        conf_warning(errors, AT(r->s, "relay_domains"),
+                     "relay_domains does nothing with mode = outbound; take "
+                     "it out");
+    }
+}
+
+static void
+rule_listen_tls(const struct listen_rule *r)
+{
+    const struct listen_conf *l = r->l;
+    struct conf_errors *errors = r->j->errors;
+
+    if (l->tls == CONF_TLS_NONE && l->require_tls) {
+        conf_error(errors, AT(r->s, "require_tls"),
+                   "require_tls = yes with tls = none: nobody could send; "
+                   "tls = starttls or implicit, or require_tls = no");
+    }
+    if (l->tls != CONF_TLS_NONE && l->certificate[0] == '\0') {
+        conf_error(errors, AT(r->s, "tls"),
+                   "[listen %s] has TLS and no certificate; certificate = "
+                   "FILE, or tls = none",
+                   l->name);
+    }
+    if (l->tls != CONF_TLS_NONE && l->private_key[0] == '\0') {
+        conf_error(errors, AT(r->s, "tls"),
+                   "[listen %s] has TLS and no private_key; private_key = "
+                   "FILE, or tls = none",
+                   l->name);
+    }
+    if (l->tls != CONF_TLS_IMPLICIT && !l->require_tls &&
+        l->auth != CONF_AUTH_NONE && !l->loopback) {
+        conf_warning(errors,
+                     AT(r->s, l->tls == CONF_TLS_NONE ? "tls" : "require_tls"),
+                     "passwords may cross the network in clear; tls = "
+                     "starttls with require_tls = yes, or listen on loopback "
+                     "only");
+    }
+}
+
+static void
+rule_deadlines(const struct listen_rule *r)
+{
+    const struct listen_conf *l = r->l;
+    struct conf_errors *errors = r->j->errors;
+
+    if (l->dot_reserve_s >= l->end_of_data_deadline_s) {
+        conf_error(errors, AT(r->s, "dot_reserve"),
+                   "dot_reserve (%us) leaves nothing of "
+                   "end_of_data_deadline (%us): no message could be sent; "
+                   "less than it",
+                   l->dot_reserve_s, l->end_of_data_deadline_s);
+    }
+    if (l->reply_deadline_s >= RFC5321_REPLY_S) {
+        conf_warning(errors, AT(r->s, "reply_deadline"),
+                     "clients may give up after %ds (RFC 5321 4.5.3.2); less "
+                     "than it",
+                     RFC5321_REPLY_S);
+    }
+    if (l->end_of_data_deadline_s >= RFC5321_END_OF_DATA_S) {
+        conf_warning(errors, AT(r->s, "end_of_data_deadline"),
+                     "clients may give up after %ds (RFC 5321 4.5.3.2.6) and "
+                     "send the message again; less than it",
+                     RFC5321_END_OF_DATA_S);
+    }
+}
+
+static void
+rule_names(const struct listen_rule *r)
+{
+    const struct conf *conf = r->j->conf;
+    const struct listen_conf *l = r->l;
+
+    if (l->upstream[0] != '\0' && conf_upstream(conf, l->upstream) == NULL) {
+        conf_error(r->j->errors, AT(r->s, "upstream"),
+                   "there is no [upstream %s]; the NAME of an [upstream NAME]",
+                   l->upstream);
+    }
+    if (conf_check_section(conf, l->check) == NULL) {
+        conf_error(r->j->errors, AT(r->s, "check"),
+                   "there is no [check %s]; the NAME of a [check NAME], or "
+                   "default",
+                   l->check);
+    }
+    if (l->max_message_size > conf->spool.max_total) {
+        conf_error(r->j->errors, AT(r->s, "max_message_size"),
+                   "max_message_size is more than [spool] max_total (%ju "
+                   "octets): such a message could never be kept; at most that",
+                   (uintmax_t)conf->spool.max_total);
+    }
+}
+
+static bool
+same_address(const struct conf_address *a, const struct conf_address *b)
+{
+    return a->port == b->port && strcmp(a->host, b->host) == 0;
+}
+
+/* Any address before the n-th of listener k that is the same. */
+static bool
+is_taken(const struct conf *conf, size_t k, size_t n)
+{
+    const struct conf_address *address = &conf->listens[k].addresses.list[n];
+
+    for (size_t i = 0; i <= k; i++) {
+        const struct conf_addresses *a = &conf->listens[i].addresses;
+
+        for (size_t m = 0; m < (i == k ? n : a->count); m++) {
+            if (same_address(&a->list[m], address)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static void
+rule_addresses(const struct judging *j, size_t k)
+{
+    const struct listen_conf *l = &j->conf->listens[k];
+    const struct conf_section *s = conf_section_of(j->conf, l);
+
+    for (size_t n = 0; n < l->addresses.count; n++) {
+        if (is_taken(j->conf, k, n)) {
+            conf_error(j->errors, AT(s, "address"),
+                       "%s port %u is listened on twice; one listener each",
+                       l->addresses.list[n].host,
+                       (unsigned)l->addresses.list[n].port);
+        }
+    }
+}
+
+static void
+rule_login(const struct judging *j, const struct upstream_conf *u)
+{
+    const struct conf_section *s = conf_section_of(j->conf, u);
+
+    if (u->login == CONF_LOGIN_NONE) {
+        if (conf_is_set(s, "username") || conf_is_set(s, "password_file")) {
+            conf_warning(j->errors,
+                         AT(s, conf_is_set(s, "username") ? "username"
+                                                          : "password_file"),
+                         "nobody logs in with login = none; login = password");
+        }
+        return;
+    }
+    if (u->username[0] == '\0') {
+        conf_error(j->errors, AT(s, "login"),
+                   "login = password needs username; username = NAME");
+    }
+    if (u->password_file[0] == '\0') {
+        conf_error(j->errors, AT(s, "login"),
+                   "login = password needs password_file; password_file = "
+                   "FILE with the password in its first line");
+    }
+    if (conf_all_loopback(&u->addresses)) {
+        return;
+    }
+    if (u->tls == CONF_TLS_NONE || u->tls == CONF_TLS_OPPORTUNISTIC) {
+        conf_warning(j->errors, AT(s, "tls"),
+                     "the password of [upstream %s] may cross the network in "
+                     "clear; tls = starttls or implicit",
+                     u->name);
+    } else if (!u->tls_verify) {
+        conf_warning(j->errors, AT(s, "tls_verify"),
+                     "whoever stands in for [upstream %s] reads the password; "
+                     "tls_verify = yes, with ca_file when its certificate is "
+                     "your own",
+                     u->name);
+    }
+}
+
+static void
+rules_single(const struct judging *j)
+{
+    const struct conf *conf = j->conf;
+    const struct conf_section *server = conf_section_of(conf, &conf->server);
+    const struct conf_section *spool = conf_section_of(conf, &conf->spool);
+    const struct conf_section *console = conf_section_of(conf, &conf->console);
+
+    if (conf->server.stop_deadline_s > UNIT_STOP_S) {
+        conf_warning(j->errors, AT(server, "stop_deadline"),
+                     "systemd ends the service after TimeoutStopSec = %d; "
+                     "less than it, or raise it in the unit",
+                     UNIT_STOP_S);
+    }
+    if (conf->spool.memory_threshold > conf->spool.max_total) {
+        conf_error(j->errors, AT(spool, "memory_threshold"),
+                   "memory_threshold is more than max_total; at most %ju",
+                   (uintmax_t)conf->spool.max_total);
+    }
+    if (conf->console.present) {
+        conf_warning(j->errors, console->at.file, console->at.line,
+                     "[console] does nothing yet; take it out until it does");
+    }
+    if (conf->listen_count == 0) {
+        conf_error(j->errors, conf->path, 0,
+                   "no [listen NAME] section: nobody could send; one for "
+                   "each kind of client");
+    }
+}
+
+void
+conf_rules(const struct conf *conf, struct conf_errors *errors)
+{
+    struct judging j = { conf, errors };
+
+    rules_single(&j);
+    for (size_t i = 0; i < conf->listen_count; i++) {
+        const struct listen_conf *l = &conf->listens[i];
+        struct listen_rule r = { &j, conf_section_of(conf, l), l };
+
+        rule_open_relay(&r);
+        rule_unused(&r);
+        rule_listen_tls(&r);
+        rule_deadlines(&r);
+        rule_names(&r);
+        rule_addresses(&j, i);
+    }
+    for (size_t i = 0; i < conf->upstream_count; i++) {
+        rule_login(&j, &conf->upstreams[i]);
+    }
+}

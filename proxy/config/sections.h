@@ -1,0 +1,69 @@
+/*
+ * sections - which section and key stood where, and the steps that fill them.
+ *
+ * Loading is four steps, each a file: collect (what stands in the file),
+ * fill (text to fields, by the table), finish (defaults that depend on
+ * others), rules (what a pair of settings forbids). All report through
+ * struct conf_errors and go on.
+ */
+#ifndef PROXY_CONFIG_SECTIONS_H
+#define PROXY_CONFIG_SECTIONS_H
+
+#include <proxy/config/arena.h>
+#include <proxy/config/bundle.h>
+#include <proxy/config/conf.h>
+#include <proxy/config/settings.h>
+
+struct conf_place {
+    const char *file;
+    unsigned line; /* 0: the file as a whole */
+};
+
+/* One `key = value` or `key += value`. */
+struct conf_occurrence {
+    struct conf_place at;
+    const char *value;
+    bool append;
+    struct conf_occurrence *next;
+};
+
+struct conf_section {
+    const struct conf_kind *kind;
+    const char *name; /* of a named one; else "" */
+    struct conf_place at;
+    void *base; /* its struct, once filled */
+    const struct conf_setting *settings;
+    size_t count;
+    struct conf_occurrence **seen; /* count lists, in the order written */
+    struct conf_section *next;
+};
+
+struct conf_memory {
+    struct conf_arena arena;
+    struct conf_bundle bundle;     /* owned; places point to its paths */
+    struct conf_section *sections; /* in the order written */
+};
+
+/* The section whose struct base is. */
+const struct conf_section *conf_section_of(const struct conf *conf,
+                                           const void *base);
+bool conf_is_set(const struct conf_section *s, const char *key);
+/* Where the key was last written; else where the section begins. */
+struct conf_place conf_place_of(const struct conf_section *s, const char *key);
+
+/* From conf->memory's bundle to its sections. */
+void conf_collect(struct conf *conf, struct conf_errors *errors);
+void conf_fill(struct conf *conf, struct conf_errors *errors);
+void conf_finish(struct conf *conf, struct conf_errors *errors);
+void conf_rules(const struct conf *conf, struct conf_errors *errors);
+
+/* Appends a section record; NULL: no memory. */
+struct conf_section *conf_section_new(struct conf_memory *m,
+                                      const struct conf_kind *kind,
+                                      struct bytes name, struct conf_place at);
+
+/* Takes the bundle: *bundle is empty afterwards. As conf_load(). */
+void conf_load_bundle(struct conf_bundle *bundle, struct conf **conf_out,
+                      struct conf_errors **errors_out);
+
+#endif
