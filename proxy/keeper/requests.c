@@ -1,0 +1,289 @@
+/*
+ * requests - judges what a worker asks; see server.h.
+ *
+ * A worker is not trusted: it parses the network. It gets handles only for a
+ * password that was right or for a listener whose configuration says so, and
+ * a signature only with a key that the identity behind the handle may use
+ * now, by the present users and keys.
+ */
+#include <proxy/keeper/server.h>
+#include <proxy/log/log.h>
+#include <proxy/users/decide.h>
+
+static struct bytes
+text(const char *sentence)
+{
+    return bytes_str(sentence);
+}
+
+void
+request_login(struct server *s, struct connection *c, struct identity *identity,
+              struct keeper_answer *answer)
+{
+    answer->status = KEEPER_FAILED;
+    if (identity == NULL) {
+        answer->text = text("out of memory");
+    } else if (!c->open ||
+               !handles_add(c->handles, identity, &answer->handle)) {
+        answer->text = text("this worker holds too many handles");
+    } else {
+        answer->status = KEEPER_OK;
+        identity->logins++;
+        s->logins++;
+    }
+}
+
+/* Locked. By the present data. */
+static bool
+name_is_locked(const struct server *s, const char *name)
+{
+    const struct view_user *user =
+        name[0] == '\0' ? NULL : view_user(s->data->view, bytes_str(name));
+
+    return user != NULL && user->locked;
+}
+
+/* --- AUTH ----------------------------------------------------------------- */
+
+static bool
+take_auth(struct server *s, struct connection *c, const struct keeper_ask *ask,
+          struct keeper_answer *answer)
+{
+    struct identity *identity = NULL;
+    struct keeper_data *data;
+    bool known;
+
+    server_lock(s);
+    data = server_data(s);
+    server_unlock(s);
+    known = passwords_known(s->passwords, data, ask->user, ask->secret,
+                            server_now_ms() / 1000);
+    data_drop(&data);
+
+    server_lock(s);
+    if (known) {
+        identity = identities_get(s->identities, ask->user, false);
+        request_login(s, c, identity, answer);
+        identities_drop(&identity);
+    } else {
+        known = !job_check(s, c, ask, answer);
+    }
+    server_unlock(s);
+    return known;
+}
+
+/* --- ASSERT --------------------------------------------------------------- */
+
+/*
+ * Whose rights a worker may assert for this listener: those of trusted_user,
+ * or, loopback only, those of the identity "" (any domain's active key).
+ * NULL: nobody's.
+ */
+static const char *
+asserted_name(const struct conf *conf, uint32_t listener)
+{
+    const struct listen_conf *l;
+
+    if (listener >= conf->listen_count) {
+        return NULL;
+    }
+    l = &conf->listens[listener];
+    if (l->mode != CONF_OUTBOUND || l->trusted_networks.count == 0 ||
+        (l->trusted_user[0] == '\0' && !l->loopback)) {
+        return NULL;
+    }
+    return l->trusted_user;
+}
+
+/* Locked. */
+static void
+take_assert(struct server *s, struct connection *c,
+            const struct keeper_ask *ask, struct keeper_answer *answer)
+{
+    const char *name = asserted_name(s->conf, ask->listener);
+    struct identity *identity;
+
+    answer->status = KEEPER_DENIED;
+    if (name == NULL) {
+        answer->text = text("this listener trusts no network");
+    } else if (name[0] != '\0' &&
+               view_user(s->data->view, bytes_str(name)) == NULL) {
+        answer->text = text("trusted_user is not in users.conf");
+    } else if (name_is_locked(s, name)) {
+        answer->status = KEEPER_LOCKED;
+    } else {
+        identity = identities_get(s->identities, bytes_str(name), true);
+        request_login(s, c, identity, answer);
+        identities_drop(&identity);
+    }
+}
+
+/* --- SIGN ----------------------------------------------------------------- */
+
+enum keeper_status
+request_judge(const struct server *s, const struct identity *identity,
+              const char *domain, const char *selector, enum dkim_alg alg,
+              const struct view_key **key_out, const char **why_out)
+{
+    const struct view *view = s->data->view;
+    const struct view_key *key = view_key(view, domain, selector);
+    const struct view_user *user = NULL;
+
+    if (identity->name[0] != '\0') {
+        user = view_user(view, bytes_str(identity->name));
+        if (user == NULL) {
+            *why_out = "the user is no longer in users.conf";
+            return KEEPER_DENIED;
+        }
+        if (user->locked) {
+            *why_out = "the user is locked";
+            return KEEPER_LOCKED;
+        }
+    }
+    if (key == NULL || key->alg != alg) {
+        *why_out = "no such key of this algorithm";
+        return KEEPER_NO_KEY;
+    }
+    if (key->state != VIEW_KEY_ACTIVE && key->state != VIEW_KEY_RETIRING) {
+        *why_out = "the key is not active";
+        return KEEPER_NO_KEY;
+    }
+    if (!users_may_sign(view, &s->conf->sign, user, domain, selector)) {
+        *why_out = "no right to this key";
+        return KEEPER_DENIED;
+    }
+    *key_out = key;
+    return KEEPER_OK;
+}
+
+void
+request_refused(struct server *s, struct connection *c,
+                struct identity *identity, const char *domain,
+                const char *selector, const char *why)
+{
+    struct log_line l;
+
+    s->refusals++;
+    c->refusals++;
+    if (identity != NULL) {
+        identity->refusals++;
+    }
+    if ((c->refusals & (c->refusals - 1)) != 0) {
+        return; /* 1, 2, 4, 8 ...: a worker gone mad does not fill the log */
+    }
+    log_begin(&l, LOG_LEVEL_WARN, "sign-refused");
+    log_text(&l, "user", identity == NULL ? "" : identity->name);
+    log_text(&l, "asserted",
+             identity != NULL && identity->asserted ? "yes" : "no");
+    log_text(&l, "domain", domain);
+    log_text(&l, "selector", selector);
+    log_text(&l, "reason", why);
+    log_number(&l, "refusals", c->refusals);
+    log_end(&l);
+}
+
+/* Locked. True: answered at once, which means refused. */
+static bool
+take_sign(struct server *s, struct connection *c, const struct keeper_ask *ask,
+          struct keeper_answer *answer)
+{
+    struct identity *identity = handles_find(c->handles, &ask->handle);
+    const char *why = "a handle that this worker does not hold";
+    char domain[KEEPER_DOMAIN_MAX + 1], selector[KEEPER_SELECTOR_MAX + 1];
+    const struct view_key *key = NULL;
+
+    (void)bytes_copy(ask->domain, domain, sizeof(domain));
+    (void)bytes_copy(ask->selector, selector, sizeof(selector));
+    answer->status = KEEPER_DENIED;
+    if (identity != NULL) {
+        answer->status =
+            request_judge(s, identity, domain, selector, ask->alg, &key, &why);
+    }
+    if (answer->status == KEEPER_OK) {
+        return !job_sign(s, c, ask, identity, key, answer);
+    }
+    answer->text = text(why);
+    request_refused(s, c, identity, domain, selector, why);
+    return true;
+}
+
+/* --- all ------------------------------------------------------------------ */
+
+static void
+take_view(struct server *s, struct connection *c)
+{
+    struct keeper_data *data;
+
+    server_lock(s);
+    c->wants_view = true;
+    data = server_data(s);
+    server_unlock(s);
+    connection_send_view(s, c, data);
+    data_drop(&data);
+}
+
+/* Locked. True: answered at once. */
+static bool
+take_locked(struct server *s, struct connection *c,
+            const struct keeper_ask *ask, struct keeper_answer *answer)
+{
+    if (!c->open) {
+        return false;
+    }
+    switch (ask->op) {
+    case KEEPER_OP_ASSERT:
+        take_assert(s, c, ask, answer);
+        return true;
+    case KEEPER_OP_SIGN:
+        return take_sign(s, c, ask, answer);
+    case KEEPER_OP_RELEASE:
+        handles_remove(c->handles, &ask->handle);
+        return false;
+    case KEEPER_OP_AUTH:
+    case KEEPER_OP_VIEW:
+    case KEEPER_OPS:
+        break;
+    }
+    return false;
+}
+
+/* Locked. */
+static void
+give_up(struct server *s, struct connection *c, const char *why)
+{
+    if (c->open) {
+        log_event(LOG_LEVEL_ERROR, "worker", "%s; its connection is closed",
+                  why);
+    }
+    connection_close(s, c);
+}
+
+void
+request_take(struct server *s, struct connection *c, struct bytes packet)
+{
+    struct keeper_ask ask = { 0 };
+    struct keeper_answer answer = { 0 };
+    bool good = keeper_ask_decode(packet, &ask), answered = false;
+
+    server_lock(s);
+    if (!good) {
+        give_up(s, c, "a worker sent what is not a request");
+    } else if (c->in_flight + c->unsent_count >= KEEPER_IN_FLIGHT_MAX) {
+        give_up(s, c, "a worker asks more than it reads answers");
+        good = false;
+    }
+    answer.op = ask.op;
+    answer.id = ask.id;
+    if (good && ask.op != KEEPER_OP_AUTH && ask.op != KEEPER_OP_VIEW) {
+        answered = take_locked(s, c, &ask, &answer);
+    }
+    server_unlock(s);
+    if (good && ask.op == KEEPER_OP_AUTH) {
+        answered = take_auth(s, c, &ask, &answer);
+    } else if (good && ask.op == KEEPER_OP_VIEW) {
+        take_view(s, c);
+    }
+    if (answered) {
+        connection_send(s, c, &answer);
+    }
+}
