@@ -348,7 +348,6 @@ bool
 session_step_client(struct session *s)
 {
     bool rcpts_open = s->tx != NULL && s->tx->rcpt_answered < s->tx->rcpt_count;
-    struct smtp_server before = s->server;
     struct bytes in, rest;
     struct smtp_event ev;
 
@@ -365,10 +364,6 @@ session_step_client(struct session *s)
         return false;
     }
     smtp_server_next(&s->server, &rest, &ev);
-    if (rcpts_open && ev.type != SMTP_EV_COMMAND) {
-        s->server = before; /* our own answer waits for the upstream's */
-        return false;
-    }
     if (ev.type != SMTP_EV_MORE) {
         on_event(s, &ev);
     } else if (s->client_eof) {
