@@ -1,11 +1,10 @@
 /*
  * test_spool - bodies in memory and in files, limits and failures.
  */
-#include <cmocka.h>
+#include "tests/support/cmocka.h"
+
 #include <dirent.h>
 #include <proxy/spool.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
