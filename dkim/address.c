@@ -143,6 +143,12 @@ is_atext(uint8_t c)
            (c >= 0x80 || strchr("()<>[]:;@\\,.\"", c) == NULL);
 }
 
+static bool
+at_atext(const struct parser *p)
+{
+    return p->rest.len > 0 && is_atext(p->rest.ptr[0]);
+}
+
 static void
 add_octet(struct words *w, uint8_t c)
 {
@@ -156,7 +162,7 @@ add_octet(struct words *w, uint8_t c)
 static void
 take_atom(struct parser *p, struct words *w)
 {
-    while (p->rest.len > 0 && is_atext(p->rest.ptr[0])) {
+    while (at_atext(p)) {
         add_octet(w, p->rest.ptr[0]);
         p->rest = bytes_skip(p->rest, 1);
     }
@@ -203,7 +209,7 @@ take_words(struct parser *p, struct words *w)
             if (!take_string(p, w)) {
                 return false;
             }
-        } else if (p->rest.len > 0 && is_atext(p->rest.ptr[0])) {
+        } else if (at_atext(p)) {
             take_atom(p, w);
         } else {
             return true;
@@ -250,10 +256,14 @@ take_domain(struct parser *p, char *out)
     size_t n = 0;
     bool label = false; /* the last thing was a label */
 
-    while (skip_cfws(p) && p->rest.len > 0) {
-        bool dot = at(p, '.');
+    for (;;) {
+        bool dot;
 
-        if (!dot && (label || !is_atext(p->rest.ptr[0]))) {
+        if (!skip_cfws(p)) {
+            return false;
+        }
+        dot = at(p, '.');
+        if (!dot && (label || !at_atext(p))) {
             break;
         }
         do {
@@ -262,7 +272,7 @@ take_domain(struct parser *p, char *out)
             }
             text[n++] = (char)p->rest.ptr[0];
             p->rest = bytes_skip(p->rest, 1);
-        } while (!dot && p->rest.len > 0 && is_atext(p->rest.ptr[0]));
+        } while (!dot && at_atext(p));
         label = !dot;
     }
     return dkim_utf8_valid(bytes_make(text, n)) &&
