@@ -4,6 +4,7 @@
  * RFC 8601 2.7.2 (spf); 9989 (dmarc); 8617 10.1 (arc).
  */
 #include <dkim/authres.h>
+#include <dkim/dmarc.h>
 #include <dkim/spf.h>
 
 void
@@ -19,5 +20,21 @@ spf_authres(struct dkim_authres *a, const struct spf *s)
         dkim_authres_property(
             a, identity == SPF_HELO ? "smtp.helo" : "smtp.mailfrom",
             bytes_str(o->domain));
+    }
+}
+
+void
+dmarc_authres(struct dkim_authres *a, const struct dmarc *d)
+{
+    const struct dmarc_outcome *o = dmarc_outcome(d);
+
+    dkim_authres_result(a, "dmarc", dmarc_result_name(o->result),
+                        o->result == DMARC_PASS ? "" : o->reason);
+    if (o->author[0] != '\0') {
+        dkim_authres_property(a, "header.from", bytes_str(o->author));
+    }
+    if (o->result == DMARC_FAIL) {
+        dkim_authres_property(a, "policy.dmarc",
+                              bytes_str(dmarc_policy_name(o->policy)));
     }
 }

@@ -24,7 +24,7 @@ is_name(struct bytes name)
     return name.len > 0;
 }
 
-/* CR stands only before LF, LF only behind CR and before WSP or the end. */
+/* CR stands only before LF, LF only behind CR and before WSP. */
 static bool
 is_fold(struct bytes text, size_t i)
 {
@@ -32,7 +32,7 @@ is_fold(struct bytes text, size_t i)
         return i + 1 < text.len && text.ptr[i + 1] == '\n';
     }
     return i > 0 && text.ptr[i - 1] == '\r' &&
-           (i + 1 == text.len || byte_is_wsp(text.ptr[i + 1]));
+           i + 1 < text.len && byte_is_wsp(text.ptr[i + 1]);
 }
 
 /* 3.2: VALCHAR and folding white space; 8616: octets over 127 too. */

@@ -1,11 +1,148 @@
 #!/bin/sh
 # run.sh - installs what is missing, builds, runs every test, counts.
+#
+#   sh tests/run.sh             everything
+#   sh tests/run.sh NAME...     only integration tests whose name has NAME
+#
+# Two builds: build/ as it is shipped, build-asan/ with AddressSanitizer and
+# UBSan. Unit tests run in both, integration tests in the second and, the
+# plain relaying ones, in the first too. The last line is
+# "N passed, N failed[, N skipped]"; exit 1 when any failed.
 set -eu
+exec </dev/null
 cd "$(dirname "$0")/.."
-autoreconf -fi >/dev/null 2>&1
-mkdir -p build
-cd build
-../configure -q --enable-werror
-make -s -j2
-make -s check
-echo "1 passed, 0 failed"
+top=$PWD
+PATH=$PATH:/usr/sbin:/sbin
+export PATH LC_ALL=C
+
+# Libraries, compilers and tools; no package that runs a service. The mail
+# servers that some tests need are only unpacked: tests/support/peers.py.
+packages="autoconf automake pkg-config gcc make libc6-dev libevent-dev
+libssl-dev libinih-dev libcrypt-dev libcmocka-dev clang libclang-rt-14-dev
+python3 python3-dkim python3-nacl openssl swaks msmtp curl"
+
+missing=
+for p in $packages; do
+    dpkg-query -W -f '${db:Status-Status}\n' "$p" 2>/dev/null |
+        grep -qx installed || missing="$missing $p"
+done
+if [ -n "$missing" ]; then
+    if [ "$(id -u)" -ne 0 ]; then
+        echo "missing:$missing"
+        echo "as root: apt-get install --no-install-recommends$missing"
+        exit 1
+    fi
+    echo "installing$missing"
+    DEBIAN_FRONTEND=noninteractive
+    export DEBIAN_FRONTEND
+    apt-get -qq update >/dev/null 2>&1 || true
+    if ! apt-get -qq -y install --no-install-recommends $missing \
+        >install.log 2>&1; then
+        tail -20 install.log
+        echo "this failed: apt-get install --no-install-recommends$missing"
+        exit 1
+    fi
+    rm -f install.log
+fi
+
+passed=0 failed=0 skipped=0
+
+# build FOLDER CONFIGURE-ARGUMENTS...
+build() {
+    folder=$1
+    shift
+    mkdir -p "$folder"
+    echo "building $folder"
+    if ! (cd "$folder" && "$top/configure" -q --enable-werror "$@" &&
+        make -s -j2) >"$folder.log" 2>&1; then
+        tail -40 "$folder.log"
+        echo "FAIL building $folder"
+        failed=$((failed + 1))
+        return 1
+    fi
+    rm -f "$folder.log"
+}
+
+# unit FOLDER: every test program that make check ran is one test
+unit() {
+    (cd "$1" && find . -name '*.trs' -exec rm -f {} + &&
+        make -k -s -j2 check) >"$1/check.log" 2>&1 || true
+    before=$failed
+    ran=0
+    for trs in $(cd "$1" && find . -name '*.trs' | sort); do
+        name=${trs#./}
+        name=${name%.trs}
+        result=$(sed -n 's/^:test-result: *//p' "$1/$trs" | sort -u | head -1)
+        ran=$((ran + 1))
+        case $result in
+        PASS | XFAIL)
+            passed=$((passed + 1))
+            echo "ok   $1/$name"
+            ;;
+        SKIP)
+            skipped=$((skipped + 1))
+            echo "skip $1/$name"
+            ;;
+        *)
+            failed=$((failed + 1))
+            echo "FAIL $1/$name"
+            tail -40 "$1/$name.log"
+            ;;
+        esac
+    done
+    if [ "$ran" -eq 0 ]; then
+        tail -40 "$1/check.log"
+        failed=$((failed + 1))
+        echo "FAIL $1: make check ran nothing"
+    elif [ "$before" -eq "$failed" ] && grep -q '^make.*Error' "$1/check.log"
+    then
+        grep -B 20 '^make.*Error' "$1/check.log" | tail -40
+        failed=$((failed + 1))
+        echo "FAIL $1: make check"
+    fi
+}
+
+# integration FOLDER [NAME...]
+integration() {
+    folder=$1
+    shift
+    echo "integration tests with $folder"
+    rm -f "$folder/counts"
+    SEALPOST_BUILD=$top/$folder SEALPOST_KEEP=$top/build PYTHONDONTWRITEBYTECODE=1 \
+        timeout -k 10 800 /usr/bin/python3 tests/support/runner.py \
+        --counts "$folder/counts" "$@" || true
+    if [ -f "$folder/counts" ]; then
+        read -r p f s <"$folder/counts"
+        passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+    else
+        failed=$((failed + 1))
+        echo "FAIL $folder: the integration tests did not come to their end"
+    fi
+}
+
+if ! autoreconf -fi >autoreconf.log 2>&1; then
+    cat autoreconf.log
+    exit 1
+fi
+rm -f autoreconf.log
+if [ $# -gt 0 ]; then
+    build build && integration build "$@"
+else
+    if build build; then
+        unit build
+    fi
+    if build build-asan CC=clang CFLAGS="-g -O1" --enable-sanitizers; then
+        unit build-asan
+        integration build-asan
+    fi
+    if [ -x build/sealpostd ]; then
+        integration build test_relay
+    fi
+fi
+
+if [ "$skipped" -gt 0 ]; then
+    echo "$passed passed, $failed failed, $skipped skipped"
+else
+    echo "$passed passed, $failed failed"
+fi
+[ "$failed" -eq 0 ]

@@ -116,9 +116,10 @@ log_errors(const struct conf_errors *errors)
 /* users and keys are read; what follows from them. */
 static void
 complete(struct keeper_data *data, const struct keystore *keys,
-         const char *path, struct conf_errors *errors)
+         const struct conf *conf, const char *path, struct conf_errors *errors)
 {
     check_costs(data->users, path, errors);
+    userfile_check_upstreams(data->users, path, conf, errors);
     data->view = make_view(data->users, keys, data->epoch);
     if (data->view == NULL) {
         conf_error(errors, path, 0, "out of memory");
@@ -150,7 +151,7 @@ load(const struct conf *conf, uint64_t epoch, const char *path,
     data->users = userfile_load(path, where.uid, errors);
     keys = keystore_load(&where, errors);
     if (data->users != NULL && keys != NULL) {
-        complete(data, keys, path, errors);
+        complete(data, keys, conf, path, errors);
     } else if (conf_errors_count(errors) == conf_errors_warnings(errors)) {
         conf_error(errors, path, 0, "out of memory");
     }

@@ -71,7 +71,7 @@ take_escape(struct vec *v, struct bytes rest)
 
 /* Behind the first quote; returns the octets it took. */
 static size_t
-take_string(struct vec *v, struct bytes rest)
+take_quoted(struct vec *v, struct bytes rest)
 {
     size_t i = 0;
 
@@ -88,6 +88,43 @@ take_string(struct vec *v, struct bytes rest)
     return i + 1;
 }
 
+/* "*300" behind a string: it stands 300 times; returns the octets it took. */
+static size_t
+take_times(struct vec *v, struct bytes rest, size_t from)
+{
+    size_t len = v->decoded.len - from, n = 1;
+    uint64_t times;
+
+    while (n < rest.len && byte_is_digit(rest.ptr[n])) {
+        n++;
+    }
+    if (!bytes_to_u64(bytes_skip(bytes_take(rest, n), 1), 1000000, &times) ||
+        times == 0 || !buf_reserve(&v->decoded, len * (size_t)times)) {
+        die(v, "bad number of times");
+    }
+    while (times-- > 1) {
+        buf_put(&v->decoded, bytes_make(v->decoded.ptr + from, len));
+    }
+    return n;
+}
+
+/* One column of quoted strings. */
+static size_t
+take_string(struct vec *v, struct bytes rest)
+{
+    size_t n = 0;
+
+    while (n < rest.len && rest.ptr[n] == '"') {
+        size_t from = v->decoded.len;
+
+        n += 1 + take_quoted(v, bytes_skip(rest, n + 1));
+        if (n < rest.len && rest.ptr[n] == '*') {
+            n += take_times(v, bytes_skip(rest, n), from);
+        }
+    }
+    return n;
+}
+
 static size_t
 take_word(struct vec *v, struct bytes rest)
 {
@@ -99,6 +136,17 @@ take_word(struct vec *v, struct bytes rest)
     return i;
 }
 
+/* Without white space and joined line ends in front. */
+static struct bytes
+skip_blank(struct bytes line)
+{
+    line = bytes_trim(line);
+    while (line.len > 1 && line.ptr[0] == '\\' && line.ptr[1] == '\n') {
+        line = bytes_trim(bytes_skip(line, 2));
+    }
+    return line;
+}
+
 static void
 take_line(struct vec *v, struct bytes line)
 {
@@ -106,16 +154,15 @@ take_line(struct vec *v, struct bytes line)
 
     buf_clear(&v->decoded);
     v->columns = 0;
-    for (line = bytes_trim(line); line.len > 0 && line.ptr[0] != '#';
-         line = bytes_trim(line)) {
+    for (line = skip_blank(line); line.len > 0 && line.ptr[0] != '#';
+         line = skip_blank(line)) {
         size_t n;
 
         if (v->columns == VEC_COLUMNS) {
             die(v, "too many columns");
         }
         start[v->columns++] = v->decoded.len;
-        n = line.ptr[0] == '"' ? 1 + take_string(v, bytes_skip(line, 1))
-                               : take_word(v, line);
+        n = line.ptr[0] == '"' ? take_string(v, line) : take_word(v, line);
         buf_putc(&v->decoded, '\0');
         line = bytes_skip(line, n);
     }
@@ -126,12 +173,25 @@ take_line(struct vec *v, struct bytes line)
     }
 }
 
+/* Up to the line end, joined lines as one. */
+static size_t
+line_len(struct vec *v, struct bytes rest)
+{
+    size_t n = bytes_find(rest, '\n');
+
+    while (n > 0 && n < rest.len && rest.ptr[n - 1] == '\\') {
+        v->line++;
+        n += 1 + bytes_find(bytes_skip(rest, n + 1), '\n');
+    }
+    return n;
+}
+
 bool
 vec_next(struct vec *v)
 {
     while (v->at < v->text.len) {
         struct bytes rest = bytes_skip(buf_bytes(&v->text), v->at);
-        struct bytes line = bytes_take(rest, bytes_find(rest, '\n'));
+        struct bytes line = bytes_take(rest, line_len(v, rest));
 
         v->line++;
         v->at += line.len + (line.len < rest.len);
@@ -143,4 +203,16 @@ vec_next(struct vec *v)
     buf_free(&v->text);
     buf_free(&v->decoded);
     return false;
+}
+
+bool
+vec_next_of(struct vec *v, size_t columns)
+{
+    if (!vec_next(v)) {
+        return false;
+    }
+    if (v->columns != columns) {
+        die(v, "wrong number of columns");
+    }
+    return true;
 }

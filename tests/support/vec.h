@@ -4,7 +4,9 @@
  *   # mode   name        input            want
  *   relaxed  my-case     " a\t\r\n"       " a\r\n"
  *
- * In quotes: \r \n \t \0 \\ \" and \xHH. A file that cannot be read, or a line
+ * In quotes: \r \n \t \0 \\ \" and \xHH. Quoted strings without a space between
+ * them are one column, and "ab"*300 is 300 times that. A backslash at the end
+ * of a line joins the next one to it. A file that cannot be read, or a line
  * that is not of this form, stops the program: such a case is no passed test.
  */
 #ifndef TESTS_VEC_H
@@ -33,6 +35,8 @@ struct vec {
 void vec_open(struct vec *v, const char *name);
 /* The next line that has columns; false: the end, and v is closed. */
 bool vec_next(struct vec *v);
+/* The same; a line that has not just as many columns stops the program. */
+bool vec_next_of(struct vec *v, size_t columns);
 
 /* A whole file of tests/vectors; the caller frees it. */
 struct buf vec_file(const char *name);

@@ -1,0 +1,119 @@
+"""Folders, ports, certificates and waiting: what every test needs."""
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))))
+
+
+def build_top():
+    """Where things are kept between runs."""
+    return os.environ.get("SEALPOST_KEEP") or os.path.join(TOP, "build")
+
+
+def program(name):
+    """A program of the build under test: SEALPOST_BUILD, else build/."""
+    folder = os.environ.get("SEALPOST_BUILD") or os.path.join(TOP, "build")
+    return os.path.join(folder, name)
+
+
+def write(path, text, mode=0o644):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "wb" if isinstance(text, bytes) else "w") as f:
+        f.write(text)
+    os.chmod(path, mode)
+    return path
+
+
+def read(path):
+    with open(path, "rb") as f:
+        return f.read()
+
+
+def folder():
+    """A new scratch folder that the service's account may enter."""
+    path = tempfile.mkdtemp(prefix="sealpost-test-")
+    os.chmod(path, 0o755)
+    return path
+
+
+def remove(path):
+    shutil.rmtree(path, ignore_errors=True)
+
+
+_given = set()
+
+
+def free_port():
+    """A loopback TCP port that nobody has; no port is given out twice."""
+    while True:
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            port = s.getsockname()[1]
+        if port not in _given:
+            _given.add(port)
+            return port
+
+
+def wait_for(what, true, seconds=10):
+    """Polls true() and returns its value; AssertionError says what."""
+    end = time.monotonic() + seconds
+    while True:
+        value = true()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {seconds} s: {what}")
+        time.sleep(0.02)
+
+
+def wait_port(port, process=None, log=lambda: "", seconds=20):
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            pass
+        if process is not None and process.poll() is not None:
+            raise AssertionError(f"exit {process.returncode}:\n{log()}")
+        if time.monotonic() > end:
+            raise AssertionError(f"nobody listens on {port}:\n{log()}")
+        time.sleep(0.05)
+
+
+def maildir(path):
+    new = os.path.join(path, "new")
+    if not os.path.isdir(new):
+        return []
+    return [read(os.path.join(new, f)) for f in sorted(os.listdir(new))]
+
+
+def certificate(path, names=("relay.test", "localhost"), days="30"):
+    """A self-signed one: (certificate, key); it is its own CA file."""
+    cert, key = os.path.join(path, "cert.pem"), os.path.join(path, "key.pem")
+    alt = ",".join(["DNS:" + n for n in names] + ["IP:127.0.0.1"])
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:P-256", "-nodes", "-days", days,
+                    "-subj", "/CN=" + names[0], "-addext",
+                    "subjectAltName=" + alt, "-keyout", key, "-out", cert],
+                   check=True, stdin=subprocess.DEVNULL,
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    os.chmod(key, 0o600)
+    return cert, key
+
+
+def give_to(path, account):
+    """chown -R, for a daemon that drops root; without root: nothing."""
+    if os.getuid() != 0:
+        return
+    who = pwd.getpwnam(account)
+    for parent, folders, files in os.walk(path):
+        for name in [parent] + [os.path.join(parent, f)
+                                for f in folders + files]:
+            os.lchown(name, who.pw_uid, who.pw_gid)

@@ -1,0 +1,353 @@
+"""A scripted SMTP server that records what reaches it, octet by octet.
+
+    up = CapturingUpstream(script={"rcpt": reply("451 4.3.0 later")})
+    up.messages[0].data        content, dots taken off
+    up.sessions[0].received    every octet that came, TLS taken off
+
+Each stage of a session may be given an action: connect, ehlo, helo, starttls,
+auth, mail, rcpt, data (the command), body (each piece of content), dot, rset,
+noop, quit. An action is called with the session and the line and returns the
+reply (str, bytes), or None for the usual one. A list of actions is used up
+one at a time, the last one for ever.
+"""
+import base64
+import socket
+import ssl
+import struct
+import threading
+import time
+from dataclasses import dataclass, field
+
+
+class Close(Exception):
+    """The session ends here, without a word."""
+
+
+def reply(text):
+    return lambda session, line: text
+
+
+def usual():
+    return lambda session, line: None
+
+
+def close():
+    def action(session, line):
+        raise Close
+    return action
+
+
+def reset():
+    """RST instead of FIN."""
+    def action(session, line):
+        session.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                                  struct.pack("ii", 1, 0))
+        raise Close
+    return action
+
+
+def delay(seconds, then=None):
+    def action(session, line):
+        session.server.stopping.wait(seconds)
+        return then(session, line) if then else None
+    return action
+
+
+def slowly(text, gap=0.02):
+    """A reply, an octet at a time."""
+    def action(session, line):
+        for octet in text.encode() + b"\r\n":
+            session.write(bytes([octet]))
+            time.sleep(gap)
+        return b""
+    return action
+
+
+def silent():
+    """No reply until the other side goes or the server stops."""
+    def action(session, line):
+        session.server.stopping.wait(600)
+        raise Close
+    return action
+
+
+def path(argument):
+    """FROM:<a@b> X=Y: the address and the parameters."""
+    inside, _, rest = argument.partition("<")[2].partition(">")
+    return inside, rest.strip()
+
+
+@dataclass
+class Message:
+    sender: str              # the address, without <>
+    recipients: list
+    parameters: str          # of MAIL
+    wire: bytes              # as it came, dots and the end included
+    data: bytes              # content
+    tls: bool
+    user: str
+    ehlo: str
+
+
+@dataclass
+class Session:
+    server: object
+    socket: object
+    received: bytearray = field(default_factory=bytearray)
+    sent: bytearray = field(default_factory=bytearray)
+    pending: bytearray = field(default_factory=bytearray)
+    ehlo: str = ""
+    tls: bool = False
+    user: str = ""
+    sender: str = None
+    parameters: str = ""
+    recipients: list = field(default_factory=list)
+    ended: str = ""
+
+    def write(self, data):
+        if isinstance(data, str):
+            data = data.encode() + b"\r\n"
+        self.sent += data
+        self.socket.sendall(data)
+
+    def _more(self):
+        if self.server.read_delay:
+            time.sleep(self.server.read_delay)
+        data = self.socket.recv(self.server.read_size)
+        if not data:
+            raise Close
+        self.received += data
+        self.pending += data
+
+    def line(self):
+        while b"\n" not in self.pending:
+            self._more()
+        end = self.pending.index(b"\n") + 1
+        line = bytes(self.pending[:end])
+        del self.pending[:end]
+        return line
+
+    def exactly(self, size):
+        while len(self.pending) < size:
+            self._more()
+        data = bytes(self.pending[:size])
+        del self.pending[:size]
+        return data
+
+    def act(self, stage, line, default):
+        """The script's reply or the usual one, sent; what was sent."""
+        action = self.server.next_action(stage)
+        text = action(self, line) if action else None
+        if text is None:
+            text = default() if callable(default) else default
+        if text:
+            self.write(text)
+        return text if isinstance(text, str) else (text or b"").decode(
+            errors="replace")
+
+    def run(self):
+        if self.server.implicit_tls:
+            self._start_tls()
+        self.act("connect", b"", "220 up.test ESMTP")
+        while True:
+            line = self.line()
+            verb, _, rest = line.decode("utf-8", "surrogateescape").strip(
+            ).partition(" ")
+            handler = getattr(self, "_" + verb.lower(), None)
+            if handler is None or verb.lower() not in VERBS:
+                self.write("500 5.5.2 what?")
+            else:
+                handler(line, rest)
+
+    def _ehlo(self, line, rest):
+        self.ehlo = rest
+        words = ["up.test"] + self.server.offered(self)
+        self.act("ehlo", line, "\r\n".join(
+            f"250{'-' if i < len(words) - 1 else ' '}{w}"
+            for i, w in enumerate(words)))
+
+    def _helo(self, line, rest):
+        self.ehlo = rest
+        self.act("helo", line, "250 up.test")
+
+    def _starttls(self, line, rest):
+        if self.act("starttls", line, "220 2.0.0 go").startswith("220"):
+            if self.pending:
+                raise AssertionError("octets behind STARTTLS")
+            self._start_tls()
+
+    def _start_tls(self):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*self.server.certificate)
+        self.socket = context.wrap_socket(self.socket, server_side=True)
+        self.tls = True
+
+    def _auth(self, line, rest):
+        mech, _, initial = rest.partition(" ")
+        if mech.upper() == "PLAIN":
+            if not initial:
+                self.write("334 ")
+                initial = self.line().decode().strip()
+            user, password = base64.b64decode(initial).decode().split("\0")[1:]
+        else:
+            self.write("334 VXNlcm5hbWU6")
+            user = base64.b64decode(self.line()).decode()
+            self.write("334 UGFzc3dvcmQ6")
+            password = base64.b64decode(self.line()).decode()
+        good = self.server.users.get(user) == password
+        text = self.act("auth", line, "235 2.7.0 ok" if good
+                        else "535 5.7.8 no")
+        if text.startswith("235"):
+            self.user = user
+
+    def _mail(self, line, rest):
+        text = self.act("mail", line, "250 2.1.0 ok")
+        if text.startswith("2"):
+            self.sender, self.parameters = path(rest)
+            self.recipients = []
+
+    def _rcpt(self, line, rest):
+        text = self.act("rcpt", line, "250 2.1.5 ok")
+        if text.startswith("2"):
+            self.recipients.append(path(rest)[0])
+
+    def _data(self, line, rest):
+        default = "354 go" if self.recipients else "554 5.5.1 no recipients"
+        if not self.act("data", line, default).startswith("354"):
+            return
+        wire = b""
+        while not (wire.endswith(b"\r\n.\r\n") or wire == b".\r\n"):
+            piece = self.line()
+            wire += piece
+            if self.server.next_action("body", peek=True):
+                self.act("body", piece, "")
+        content = b"".join(p[1:] if p.startswith(b".") else p
+                           for p in wire[:-3].splitlines(keepends=True))
+        self._take(line, wire, content)
+
+    def _bdat(self, line, rest):
+        size, _, last = rest.partition(" ")
+        self.chunks = getattr(self, "chunks", b"") + self.exactly(int(size))
+        if last.upper() != "LAST":
+            self.write("250 2.0.0 chunk")
+            return
+        content, self.chunks = self.chunks, b""
+        self._take(line, content, content)
+
+    def _take(self, line, wire, content):
+        message = Message(self.sender, self.recipients, self.parameters, wire,
+                          content, self.tls, self.user, self.ehlo)
+        text = self.act("dot", line, "250 2.0.0 queued as 1")
+        if text.startswith("2"):
+            with self.server.lock:
+                self.server.messages.append(message)
+        self.sender, self.recipients = None, []
+
+    def _rset(self, line, rest):
+        self.sender, self.recipients = None, []
+        self.act("rset", line, "250 2.0.0 ok")
+
+    def _noop(self, line, rest):
+        self.act("noop", line, "250 2.0.0 ok")
+
+    def _quit(self, line, rest):
+        self.act("quit", line, "221 2.0.0 bye")
+        raise Close
+
+
+VERBS = {n[1:] for n in vars(Session) if n.startswith("_")} & {
+    "ehlo", "helo", "starttls", "auth", "mail", "rcpt", "data", "bdat",
+    "rset", "noop", "quit"}
+
+
+class CapturingUpstream:
+    """Listens on a free loopback port from the moment it is made."""
+
+    def __init__(self, script=None, tls=None, implicit_tls=False, users=None,
+                 extensions=("PIPELINING", "SIZE 100000000", "8BITMIME",
+                             "ENHANCEDSTATUSCODES", "SMTPUTF8"),
+                 read_size=65536, read_delay=0):
+        self.script = {k: list(v) if isinstance(v, (list, tuple)) else [v]
+                       for k, v in (script or {}).items()}
+        self.certificate = tls         # (certificate, key): STARTTLS offered
+        self.implicit_tls = implicit_tls
+        self.users = users or {}
+        self.extensions = list(extensions)
+        self.read_size, self.read_delay = read_size, read_delay
+        self.messages, self.sessions = [], []
+        self.lock = threading.Lock()
+        self.stopping = threading.Event()
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self.port = self.listener.getsockname()[1]
+        self.thread = threading.Thread(target=self._accept, daemon=True)
+        self.thread.start()
+
+    def offered(self, session):
+        words = list(self.extensions)
+        if self.certificate and not session.tls:
+            words.append("STARTTLS")
+        if self.users and (session.tls or not self.certificate):
+            words.append("AUTH PLAIN LOGIN")
+        return words
+
+    def set(self, stage, *actions):
+        """Changes the script while it runs; no action: the usual reply."""
+        with self.lock:
+            self.script[stage] = list(actions)
+
+    def next_action(self, stage, peek=False):
+        with self.lock:
+            actions = self.script.get(stage)
+            if not actions:
+                return None
+            if peek or len(actions) == 1:
+                return actions[0]
+            return actions.pop(0)
+
+    def _accept(self):
+        while not self.stopping.is_set():
+            try:
+                sock, _ = self.listener.accept()
+            except OSError:
+                return
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            session = Session(self, sock)
+            with self.lock:
+                self.sessions.append(session)
+            threading.Thread(target=self._serve, args=(session,),
+                             daemon=True).start()
+
+    def _serve(self, session):
+        try:
+            session.run()
+        except Close:
+            session.ended = "closed"
+        except Exception as e: # what it was is for the test to look at
+            session.ended = f"{type(e).__name__}: {e}"
+        finally:
+            session.socket.close()
+
+    def wait(self, count=1, seconds=10):
+        """The messages, when there are count of them."""
+        end = time.monotonic() + seconds
+        while len(self.messages) < count:
+            if time.monotonic() > end:
+                raise AssertionError(f"{len(self.messages)} of {count} "
+                                     "messages at the upstream")
+            time.sleep(0.02)
+        return self.messages
+
+    def stop(self):
+        self.stopping.set()
+        self.listener.close()
+        for session in self.sessions:
+            try:
+                session.socket.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()

@@ -1,0 +1,310 @@
+/*
+ * test_smtp_data - one message, however it is split; against a reference.
+ */
+#include "tests/support/cmocka.h"
+#include "tests/support/vec.h"
+
+#include <smtp/data.h>
+
+struct outcome {
+    struct buf content;
+    unsigned faults;
+    bool done;
+    size_t used; /* octets of the wire */
+};
+
+/* Feeds wire in pieces: first octets, then chunk octets each. */
+static void
+decode(struct smtp_data_decoder *d, struct bytes wire, size_t first,
+       size_t chunk, struct outcome *o)
+{
+    size_t size = first;
+
+    *o = (struct outcome){ .content = BUF_INIT };
+    while (!o->done && o->used < wire.len) {
+        struct bytes in = bytes_take(bytes_skip(wire, o->used), size);
+        size_t before = in.len;
+
+        while (in.len > 0 && !o->done) {
+            struct bytes out;
+
+            o->done = smtp_data_decode(d, &in, &out) == SMTP_DATA_DONE;
+            assert_true(!o->done || out.len == 0);
+            buf_put(&o->content, out);
+        }
+        o->used += before - in.len;
+        size = chunk;
+    }
+    o->faults = smtp_data_faults(d);
+}
+
+/*
+ * The reference: what RFC 5321 says, one octet at a time, nothing fast.
+ * mode 'd' DATA, 'n' DATA normalized, 'c' chunks.
+ */
+static void
+reference(struct bytes wire, char mode, struct outcome *o)
+{
+    size_t line = 0, i = 0;
+    bool start = true;
+
+    *o = (struct outcome){ .content = BUF_INIT };
+    while (i < wire.len) {
+        struct bytes rest = bytes_skip(wire, i);
+        bool crlf = rest.len > 1 && memcmp(rest.ptr, "\r\n", 2) == 0;
+        uint8_t c = rest.ptr[0];
+
+        if (start && c == '.' && mode != 'c') {
+            if (rest.len >= 3 && memcmp(rest.ptr, ".\r\n", 3) == 0) {
+                o->done = true;
+                o->used = i + 3;
+                return;
+            }
+            i++;
+            start = false;
+            /* What could still become the end is not judged. */
+            if (rest.len == 1 || (rest.len == 2 && rest.ptr[1] == '\r')) {
+                break;
+            }
+            continue;
+        }
+        start = crlf;
+        if (crlf) {
+            buf_puts(&o->content, "\r\n");
+            line = 0;
+            i += 2;
+            continue;
+        }
+        i++;
+        if (c == '\r' && i == wire.len && mode != 'c') {
+            break; /* half of something */
+        }
+        o->faults |= c == '\r'   ? SMTP_FAULT_BARE_CR
+                     : c == '\n' ? SMTP_FAULT_BARE_LF
+                     : c == '\0' ? SMTP_FAULT_NUL
+                     : c >= 0x80 ? SMTP_FAULT_8BIT
+                                 : 0;
+        line = c == '\n' && mode == 'n' ? 0 : line + 1;
+        o->faults |= line > 998 ? SMTP_FAULT_LONG_LINE : 0;
+        if (mode == 'n' && c == '\n') {
+            buf_puts(&o->content, "\r\n");
+        } else {
+            buf_putc(&o->content, mode == 'n' && c == '\r' ? ' ' : (char)c);
+        }
+    }
+    o->used = wire.len;
+}
+
+static void
+assert_same(const struct outcome *a, const struct outcome *b, struct bytes what,
+            size_t where)
+{
+    struct bytes x = buf_bytes(&a->content), y = buf_bytes(&b->content);
+
+    if (!bytes_eq(x, y) || a->faults != b->faults || a->done != b->done ||
+        a->used != b->used) {
+        fail_msg("%.*s, split %zu: %zu/%zu octets, faults %u/%u, used %zu/%zu",
+                 BYTES_ARG(what), where, x.len, y.len, a->faults, b->faults,
+                 a->used, b->used);
+    }
+}
+
+static unsigned
+faults_of(struct bytes letters)
+{
+    static const char names[] = "CLN.G8";
+    unsigned faults = 0;
+
+    for (unsigned i = 0; i < 6; i++) {
+        if (bytes_find(letters, (uint8_t)names[i]) < letters.len) {
+            faults |= 1u << i;
+        }
+    }
+    return faults;
+}
+
+static void
+test_vectors(void **state)
+{
+    struct vec v;
+
+    (void)state;
+    vec_open(&v, "smtp-data.txt");
+    while (vec_next_of(&v, 5)) {
+        struct bytes wire = v.col[1];
+        struct outcome want = { .faults = faults_of(v.col[3]) };
+        uint64_t left = 0;
+
+        want.done = bytes_to_u64(v.col[4], 1000, &left);
+        want.used = wire.len - (size_t)left;
+        buf_put(&want.content, v.col[2]);
+        for (size_t k = 1; k <= wire.len; k++) {
+            struct smtp_data_decoder d;
+            struct outcome o;
+
+            smtp_data_decoder_init(&d, UINT64_MAX, false);
+            decode(&d, wire, k, k, &o);
+            assert_same(&o, &want, v.col[0], k);
+            assert_int_equal(smtp_data_octets(&d), o.content.len);
+            buf_free(&o.content);
+            smtp_data_decoder_init(&d, UINT64_MAX, false);
+            decode(&d, wire, k, wire.len, &o);
+            assert_same(&o, &want, v.col[0], k);
+            buf_free(&o.content);
+        }
+        buf_free(&want.content);
+    }
+}
+
+static uint32_t
+next_random(uint32_t *seed)
+{
+    *seed = *seed * 1664525u + 1013904223u;
+    return *seed >> 8;
+}
+
+static void
+run_decoder(struct bytes wire, char mode, size_t first, size_t chunk,
+            struct outcome *o)
+{
+    struct smtp_data_decoder d;
+
+    if (mode == 'c') {
+        smtp_data_chunks_init(&d, UINT64_MAX, false);
+    } else {
+        smtp_data_decoder_init(&d, UINT64_MAX, mode == 'n');
+    }
+    decode(&d, wire, first, chunk, o);
+    if (mode == 'c') {
+        buf_put(&o->content, smtp_data_chunks_end(&d));
+        o->faults = smtp_data_faults(&d);
+    }
+}
+
+/* A CR at the end that could be half of a CRLF is held, not judged. */
+static void
+test_reference(void **state)
+{
+    static const char letters[] = "\r\n.\0a \r\n.\x80\t\r\n";
+    uint32_t seed = 20261121;
+
+    (void)state;
+    for (unsigned round = 0; round < 340000; round++) {
+        uint8_t wire[40];
+        struct bytes in = { wire, 1 + next_random(&seed) % sizeof(wire) };
+        size_t first = 1 + next_random(&seed) % in.len;
+        size_t chunk = 1 + next_random(&seed) % in.len;
+
+        for (size_t i = 0; i < in.len; i++) {
+            wire[i] =
+                (uint8_t)letters[next_random(&seed) % (sizeof(letters) - 1)];
+        }
+        for (const char *mode = "dnc"; *mode != '\0'; mode++) {
+            struct outcome want, o;
+
+            reference(in, *mode, &want);
+            run_decoder(in, *mode, first, chunk, &o);
+            assert_same(&o, &want, bytes_make(mode, 1), round);
+            buf_free(&want.content);
+            buf_free(&o.content);
+        }
+    }
+}
+
+/* Out and in again is the same, for every split of both. */
+static void
+test_identity(void **state)
+{
+    static const char letters[] = "\r\n.a\r\n.";
+    uint32_t seed = 1;
+
+    (void)state;
+    for (unsigned round = 0; round < 200000; round++) {
+        uint8_t content[32];
+        size_t len = next_random(&seed) % (sizeof(content) - 2);
+        size_t chunk = 1 + next_random(&seed) % sizeof(content);
+        struct smtp_data_encoder e = { 0 };
+        struct smtp_data_decoder d;
+        struct buf wire = BUF_INIT;
+        struct outcome o;
+
+        for (size_t i = 0; i < len; i++) {
+            content[i] =
+                (uint8_t)letters[next_random(&seed) % (sizeof(letters) - 1)];
+        }
+        if (len > 0) { /* a message ends with a line end */
+            content[len++] = '\r';
+            content[len++] = '\n';
+        }
+        for (size_t at = 0; at < len; at += chunk) {
+            struct bytes in =
+                bytes_take(bytes_make(content + at, len - at), chunk);
+
+            while (in.len > 0) {
+                struct bytes out;
+
+                smtp_data_encode(&e, &in, &out);
+                buf_put(&wire, out);
+            }
+        }
+        buf_put(&wire, smtp_data_encode_end(&e));
+        smtp_data_decoder_init(&d, UINT64_MAX, false);
+        decode(&d, buf_bytes(&wire), chunk, chunk, &o);
+        assert_true(o.done);
+        assert_int_equal(o.used, wire.len);
+        assert_int_equal(o.content.len, len);
+        if (len > 0) {
+            assert_memory_equal(o.content.ptr, content, len);
+        }
+        buf_free(&o.content);
+        buf_free(&wire);
+    }
+}
+
+static void
+test_encode_end(void **state)
+{
+    struct smtp_data_encoder e = { 0 };
+    struct bytes in = BYTES_LIT("cut"), out;
+
+    (void)state;
+    assert_true(bytes_is(smtp_data_encode_end(&e), ".\r\n"));
+    smtp_data_encode(&e, &in, &out);
+    assert_true(bytes_is(out, "cut"));
+    assert_true(bytes_is(smtp_data_encode_end(&e), "\r\n.\r\n"));
+}
+
+static void
+test_limit(void **state)
+{
+    struct bytes wire = BYTES_LIT("..abc\r\ndef\r\n.\r\n");
+
+    (void)state;
+    /* Decoded: ".abc\r\ndef\r\n", 11 octets. */
+    for (size_t max = 0; max < 13; max++) {
+        for (size_t k = 1; k <= wire.len; k++) {
+            struct smtp_data_decoder d;
+            struct outcome o;
+
+            smtp_data_decoder_init(&d, max, false);
+            decode(&d, wire, k, k, &o);
+            assert_true(o.done);
+            assert_int_equal(o.content.len, max < 11 ? max : 11);
+            assert_int_equal(smtp_data_octets(&d), 11);
+            assert_int_equal(o.faults, max < 11 ? SMTP_FAULT_TOO_BIG : 0);
+            buf_free(&o.content);
+        }
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_vectors),  cmocka_unit_test(test_reference),
+        cmocka_unit_test(test_identity), cmocka_unit_test(test_encode_end),
+        cmocka_unit_test(test_limit),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
