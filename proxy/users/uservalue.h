@@ -13,6 +13,7 @@
 
 enum {
     USERVALUE_NAME_MAX = 255,
+    USERVALUE_EDIT_NAME_MAX = 190, /* `name = ` on a line of 199 */
     USERVALUE_RATE_MAX = 1000000000
 };
 

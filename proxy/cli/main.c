@@ -1,0 +1,21 @@
+/*
+ * main - the program `sealpost`: one row a sub-command.
+ *
+ * A new command: its function in cli.h, its row here, its file in this
+ * directory and its manual page in etc/man.
+ */
+#include "proxy/cli/cli.h"
+
+static const struct cli_command commands[] = {
+    { "sign", cli_sign, "sign a message: stdin to stdout" },
+    { "verify", cli_verify, "judge a message: Authentication-Results" },
+    { "key", cli_key, "make, import, list and show signing keys" },
+    { "user", cli_user, "add, change, lock, list and test users" },
+    { NULL, NULL, NULL },
+};
+
+int
+main(int argc, char **argv)
+{
+    return cli_dispatch("sealpost", commands, argc, argv);
+}

@@ -1,0 +1,103 @@
+/*
+ * verify_dkim - the signatures, for `sealpost verify`; see verify.h.
+ */
+#include "proxy/cli/verify.h"
+
+#include <dkim/verify.h>
+
+enum {
+    SIGNATURES_MAX = 8
+};
+
+/* One question's way back to the verifier. */
+struct waiting {
+    struct dkim_verify *verify;
+    unsigned id;
+};
+
+static void
+on_answer(const struct dns_answer *answer, void *arg)
+{
+    const struct waiting *w = arg;
+
+    dkim_verify_answer(w->verify, w->id, answer);
+}
+
+/* All questions leave before the first answer is waited for. */
+static void
+ask_all(struct verification *v, struct dkim_verify *verify,
+        struct waiting *waiting, size_t max)
+{
+    struct dns_question q;
+    unsigned id;
+    size_t n = 0;
+
+    while (n < max && dkim_verify_question(verify, &q, &id)) {
+        waiting[n] = (struct waiting){ verify, id };
+        cli_dns_ask(v->dns, &q, on_answer, waiting + n);
+        n++;
+    }
+    cli_dns_wait(v->dns);
+}
+
+static void
+put_json(struct buf *out, const struct dkim_verify_result *r)
+{
+    buf_putc(out, '{');
+    cli_json_text(out, "result", dkim_verdict_name(r->verdict));
+    cli_json_text(out, "reason", r->reason);
+    cli_json_text(out, "domain", r->domain);
+    cli_json_text(out, "selector", r->selector);
+    buf_puts(out, ",\"identity\":");
+    cli_json(out, r->identity);
+    cli_json_text(out, "algorithm", r->alg_known ? dkim_alg_name(r->alg) : "");
+    buf_printf(out, ",\"key_bits\":%u,\"testing\":%s,\"b\":", r->key_bits,
+               r->testing ? "true" : "false");
+    cli_json(out, bytes_take(r->b, 8)); /* as header.b (RFC 6008) */
+    buf_putc(out, '}');
+}
+
+static enum verify_outcome
+report(struct verification *v, const struct dkim_verify *verify)
+{
+    enum verify_outcome outcome = VERIFY_FAIL;
+
+    buf_puts(&v->json, v->json.len > 0 ? ",\"dkim\":[" : "\"dkim\":[");
+    for (size_t i = 0; i < dkim_verify_count(verify); i++) {
+        const struct dkim_verify_result *r = dkim_verify_result(verify, i);
+
+        if (i > 0) {
+            buf_putc(&v->json, ',');
+        }
+        put_json(&v->json, r);
+        if (r->verdict == DKIM_PASS) {
+            outcome = VERIFY_PASS;
+        } else if (r->verdict == DKIM_TEMPERROR && outcome == VERIFY_FAIL) {
+            outcome = VERIFY_TEMPORARY;
+        }
+    }
+    buf_putc(&v->json, ']');
+    dkim_authres_dkim(&v->authres, verify);
+    return outcome;
+}
+
+int
+verify_dkim(struct verification *v)
+{
+    struct dkim_verify_conf conf = { .now_s = v->time_s,
+                                     .signatures_max = SIGNATURES_MAX,
+                                     .allow_legacy = v->allow_legacy };
+    struct waiting waiting[SIGNATURES_MAX];
+    struct dkim_verify *verify = dkim_verify_new(&v->message.header, &conf);
+    enum verify_outcome outcome;
+
+    if (verify == NULL) {
+        return -1;
+    }
+    dkim_verify_body(verify, v->message.body);
+    ask_all(v, verify, waiting, SIGNATURES_MAX);
+    dkim_verify_end(verify);
+    outcome = report(v, verify);
+    dkim_verify_free(&verify);
+    return (int)outcome;
+}
