@@ -5,7 +5,8 @@
  * entry whose time is over goes when it is asked for or when it is the
  * oldest: nothing walks through all of them.
  */
-#include <proxy/dns/cache.h>
+#include "proxy/dns/cache.h"
+
 #include <stdlib.h>
 #include <sys/queue.h>
 

@@ -10,7 +10,7 @@
 #ifndef PROXY_DNS_CACHE_H
 #define PROXY_DNS_CACHE_H
 
-#include <proxy/dns/result.h>
+#include "proxy/dns/result.h"
 
 enum {
     CACHE_TTL_MAX_S = 3600,

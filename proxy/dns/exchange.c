@@ -4,9 +4,11 @@
  * One try is one server over UDP, then TCP if need be; next_try() is the only
  * place where one begins, finish() the only one where the exchange ends.
  */
+#include "proxy/dns/exchange.h"
+
+#include "proxy/dns/tcp.h"
+
 #include <errno.h>
-#include <proxy/dns/exchange.h>
-#include <proxy/dns/tcp.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <time.h>
@@ -18,13 +20,9 @@ enum {
 };
 
 struct exchange {
-    struct dns_servers *servers; /* borrowed */
+    struct exchange_options o;
     struct packet_question q;
     struct packet_query query;
-    unsigned hops_left;
-    uint64_t deadline_ms;
-    exchange_callback *cb;
-    void *arg;
     struct event *timer;
     struct event *udp_event;
     struct dns_tcp *tcp;
@@ -79,45 +77,33 @@ finish(struct exchange *x, enum packet_verdict verdict,
 {
     close_sockets(x);
     evtimer_del(x->timer);
-    x->cb(verdict, answer, x->arg);
+    x->o.cb(verdict, answer, x->o.arg);
 }
 
-/* --- which server --------------------------------------------------------- */
+/* --- one try -------------------------------------------------------------- */
 
+static void
+server_failed(struct exchange *x)
+{
+    servers_failed(x->o.servers, x->server, dns_now_ms());
+}
+
+/* A server that was silent is asked again once all have had their turn. */
 static bool
 choose_server(struct exchange *x)
 {
-    const struct dns_servers *s = x->servers;
     uint64_t now_ms = dns_now_ms();
-    uint64_t best = UINT64_MAX;
-    unsigned all = (1u << s->count) - 1;
 
-    if (x->spent == all) {
-        return false;
-    }
-    if ((x->tried | x->spent) == all) {
-        x->tried = 0; /* next round */
-    }
-    for (size_t i = 0; i < s->count; i++) {
-        uint64_t bad = s->list[i].bad_until_ms;
-
-        bad = bad > now_ms ? bad : 0;
-        if (!((x->tried | x->spent) & 1u << i) && bad < best) {
-            best = bad;
-            x->server = i;
+    if (!servers_choose(x->o.servers, x->tried | x->spent, now_ms,
+                        &x->server)) {
+        x->tried = 0;
+        if (!servers_choose(x->o.servers, x->spent, now_ms, &x->server)) {
+            return false;
         }
     }
     x->tried |= 1u << x->server;
     return true;
 }
-
-static void
-server_failed(struct exchange *x)
-{
-    x->servers->list[x->server].bad_until_ms = dns_now_ms() + DNS_BACKOFF_MS;
-}
-
-/* --- one try -------------------------------------------------------------- */
 
 static void next_try(struct exchange *x);
 static void start_udp(struct exchange *x);
@@ -135,13 +121,13 @@ on_message(struct exchange *x, struct bytes message, bool tcp)
 {
     struct packet_answer answer;
     enum packet_verdict verdict =
-        packet_read(&x->q, &x->query, message, tcp, x->hops_left, &answer);
+        packet_read(&x->q, &x->query, message, tcp, x->o.hops_left, &answer);
 
     switch (verdict) {
     case PACKET_ANSWER:
     case PACKET_ALIAS:
-        x->servers->list[x->server].bad_until_ms = 0;
-        answer.authenticated = answer.authenticated && x->servers->trust_ad;
+        servers_answered(x->o.servers, x->server);
+        answer.authenticated = answer.authenticated && x->o.servers->trust_ad;
         finish(x, verdict, &answer);
         break;
     case PACKET_NO_EDNS:
@@ -205,11 +191,12 @@ static bool
 arm_timer(struct exchange *x)
 {
     uint64_t now_ms = dns_now_ms();
-    uint64_t left_ms = x->deadline_ms > now_ms ? x->deadline_ms - now_ms : 0;
+    uint64_t left_ms =
+        x->o.deadline_ms > now_ms ? x->o.deadline_ms - now_ms : 0;
     struct timeval tv;
 
-    if (left_ms > x->servers->try_ms) {
-        left_ms = x->servers->try_ms;
+    if (left_ms > x->o.try_ms) {
+        left_ms = x->o.try_ms;
     }
     tv.tv_sec = (time_t)(left_ms / 1000);
     tv.tv_usec = (suseconds_t)(left_ms % 1000 * 1000);
@@ -229,16 +216,16 @@ make_query(struct exchange *x)
 static bool
 send_udp(struct exchange *x)
 {
-    const struct sockaddr_storage *to = &x->servers->list[x->server].addr;
+    const struct sockaddr_storage *to = &x->o.servers->list[x->server].addr;
 
     x->udp =
         socket(to->ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (x->udp < 0 || connect(x->udp, (const struct sockaddr *)to,
-                              dns_address_len(to)) != 0) {
+                              servers_address_len(to)) != 0) {
         return false;
     }
     x->udp_event =
-        event_new(x->servers->base, x->udp, EV_READ | EV_PERSIST, on_udp, x);
+        event_new(x->o.base, x->udp, EV_READ | EV_PERSIST, on_udp, x);
     return x->udp_event != NULL && event_add(x->udp_event, NULL) == 0 &&
            send(x->udp, x->query.data, x->query.len, MSG_NOSIGNAL) ==
                (ssize_t)x->query.len;
@@ -265,7 +252,7 @@ start_tcp(struct exchange *x)
         finish(x, PACKET_FAILED, NULL);
         return;
     }
-    x->tcp = dns_tcp_start(x->servers->base, &x->servers->list[x->server].addr,
+    x->tcp = dns_tcp_start(x->o.base, &x->o.servers->list[x->server].addr,
                            bytes_make(x->query.data, x->query.len), on_tcp, x);
     if (x->tcp == NULL) {
         give_up_server(x);
@@ -276,7 +263,7 @@ static void
 next_try(struct exchange *x)
 {
     close_sockets(x);
-    if (dns_now_ms() >= x->deadline_ms || !choose_server(x)) {
+    if (dns_now_ms() >= x->o.deadline_ms || !choose_server(x)) {
         finish(x, PACKET_FAILED, NULL);
         return;
     }
@@ -299,9 +286,7 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 }
 
 struct exchange *
-exchange_start(struct dns_servers *servers, const struct packet_name *name,
-               enum dns_type type, unsigned hops_left, uint64_t deadline_ms,
-               exchange_callback *cb, void *arg)
+exchange_start(const struct exchange_options *options)
 {
     static const struct timeval at_once;
     struct exchange *x = calloc(1, sizeof(*x));
@@ -309,16 +294,13 @@ exchange_start(struct dns_servers *servers, const struct packet_name *name,
     if (x == NULL) {
         return NULL;
     }
-    x->servers = servers;
-    x->q.name = *name;
-    x->q.type = type;
-    x->q.want_ad = servers->trust_ad;
-    x->hops_left = hops_left;
-    x->deadline_ms = deadline_ms;
-    x->cb = cb;
-    x->arg = arg;
+    x->o = *options;
+    x->o.name = NULL; /* copied: */
+    x->q.name = *options->name;
+    x->q.type = options->type;
+    x->q.want_ad = options->servers->trust_ad;
     x->udp = -1;
-    x->timer = evtimer_new(servers->base, on_timer, x);
+    x->timer = evtimer_new(options->base, on_timer, x);
     if (x->timer == NULL || evtimer_add(x->timer, &at_once) != 0) {
         exchange_free(&x);
     }

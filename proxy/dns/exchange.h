@@ -11,29 +11,10 @@
 #ifndef PROXY_DNS_EXCHANGE_H
 #define PROXY_DNS_EXCHANGE_H
 
+#include "proxy/dns/packet.h"
+#include "proxy/dns/servers.h"
+
 #include <event2/event.h>
-
-#include <proxy/dns/packet.h>
-#include <sys/socket.h>
-
-enum {
-    DNS_SERVERS_MAX = 8,
-    DNS_BACKOFF_MS = 30000
-};
-
-struct dns_server {
-    struct sockaddr_storage addr;
-    uint64_t bad_until_ms; /* asked last until then */
-};
-
-/* Shared by all exchanges of a resolver. */
-struct dns_servers {
-    struct event_base *base; /* borrowed */
-    struct dns_server list[DNS_SERVERS_MAX];
-    size_t count;
-    unsigned try_ms;
-    bool trust_ad;
-};
 
 struct exchange;
 
@@ -45,15 +26,20 @@ struct exchange;
 typedef void exchange_callback(enum packet_verdict verdict,
                                struct packet_answer *answer, void *arg);
 
-/*
- * Nothing is called from inside. deadline_ms is of dns_now_ms(); hops_left as
- * of packet_read(). NULL: no memory.
- */
-struct exchange *exchange_start(struct dns_servers *servers,
-                                const struct packet_name *name,
-                                enum dns_type type, unsigned hops_left,
-                                uint64_t deadline_ms, exchange_callback *cb,
-                                void *arg);
+struct exchange_options {
+    struct event_base *base;        /* borrowed */
+    struct dns_servers *servers;    /* borrowed */
+    const struct packet_name *name; /* copied */
+    enum dns_type type;
+    unsigned hops_left;    /* as of packet_read() */
+    unsigned try_ms;       /* one packet, one connection */
+    uint64_t deadline_ms;  /* of dns_now_ms() */
+    exchange_callback *cb; /* never called from inside exchange_start() */
+    void *arg;
+};
+
+/* NULL: no memory. */
+struct exchange *exchange_start(const struct exchange_options *options);
 void exchange_free(struct exchange **x);
 
 /* Monotonic milliseconds. */

@@ -1,10 +1,11 @@
 /*
  * hosts - names from /etc/hosts; see hosts.h.
  */
+#include "proxy/dns/hosts.h"
+
 #include <arpa/inet.h>
 #include <net/if.h>
 #include <netinet/in.h>
-#include <proxy/dns/hosts.h>
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -6,8 +6,8 @@
 #ifndef PROXY_DNS_INTERNAL_H
 #define PROXY_DNS_INTERNAL_H
 
-#include <proxy/dns/exchange.h>
-#include <proxy/dns/resolver.h>
+#include "proxy/dns/exchange.h"
+#include "proxy/dns/resolver.h"
 
 struct hosts;
 

@@ -4,10 +4,11 @@
  * IPv6 first, as the machine's own tables order them (RFC 6724). One family
  * that fails does no harm when the other one answers.
  */
+#include "proxy/dns/hosts.h"
+#include "proxy/dns/internal.h"
+#include "proxy/dns/resolver.h"
+
 #include <netinet/in.h>
-#include <proxy/dns/hosts.h>
-#include <proxy/dns/internal.h>
-#include <proxy/dns/resolver.h>
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -5,11 +5,12 @@
  * does the header say cut or failed, is every name and length in it sound,
  * and only then what it says.
  */
-#include <base/buf.h>
+#include "proxy/dns/packet.h"
+
+#include "proxy/dns/records.h"
 
 #include <arpa/nameser.h>
 #include <netinet/in.h>
-#include <proxy/dns/packet.h>
 #include <resolv.h>
 #include <string.h>
 
@@ -18,8 +19,7 @@ enum {
     FLAG_QR = 0x80,     /* third octet */
     FLAG_OPCODE = 0x78, /* third octet */
     FLAG_TC = 0x02,     /* third octet */
-    FLAG_AD = 0x20,     /* fourth octet */
-    RCODE_BADVERS = 16
+    FLAG_AD = 0x20      /* fourth octet */
 };
 
 bool
@@ -165,347 +165,6 @@ match(const struct packet_query *query, struct bytes m, bool tcp)
     return PACKET_ANSWER;
 }
 
-/* --- is it sound ---------------------------------------------------------- */
-
-/*
- * The octets that the name at offset at takes there; 0: broken. A pointer
- * must lead to before the labels that it continues (1035 4.1.4: a prior
- * occurrence), so every chain of them ends.
- */
-static size_t
-name_octets(struct bytes m, size_t at)
-{
-    size_t start = at;
-    size_t taken = 0;
-    size_t p = at;
-
-    while (p < m.len) {
-        uint8_t c = m.ptr[p];
-
-        if (c == 0) {
-            return taken > 0 ? taken : p + 1 - at;
-        }
-        if (c < 0x40) {
-            p += 1u + c;
-        } else if (c >= 0xc0 && p + 1 < m.len) {
-            size_t to = (c & 0x3fu) << 8 | m.ptr[p + 1];
-
-            taken = taken > 0 ? taken : p + 2 - at;
-            if (to >= start) {
-                return 0;
-            }
-            start = p = to;
-        } else {
-            return 0;
-        }
-    }
-    return 0;
-}
-
-static bool
-names_sound(struct bytes m)
-{
-    unsigned count = get16(m.ptr + 6) + get16(m.ptr + 8) + get16(m.ptr + 10);
-    size_t at = HEADER_OCTETS + name_octets(m, HEADER_OCTETS) + 4;
-
-    for (; count > 0; count--) {
-        size_t n = at < m.len ? name_octets(m, at) : 0;
-
-        if (n == 0 || m.len - at < n + 10) {
-            return false;
-        }
-        at += n + 10;
-        n = get16(m.ptr + at - 2);
-        if (m.len - at < n) {
-            return false;
-        }
-        at += n;
-    }
-    return at == m.len;
-}
-
-/* --- what it says --------------------------------------------------------- */
-
-/* What is collected while an answer is walked through. */
-struct reading {
-    ns_msg msg;
-    struct bytes message;
-    struct buf data;
-    struct result_record records[PACKET_RECORDS_MAX];
-    size_t count;
-    uint32_t ttl_s;
-};
-
-/* The RR's owner, class and type; false when there is no such record. */
-static bool
-is_record(const ns_rr *rr, const struct packet_name *name, unsigned type)
-{
-    return ns_rr_type(*rr) == type && ns_rr_class(*rr) == ns_c_in &&
-           packet_name_eq(name, ns_rr_name(*rr));
-}
-
-static bool
-get_record(struct reading *rd, ns_sect section, unsigned i, ns_rr *rr)
-{
-    return i < ns_msg_count(rd->msg, section) && i < PACKET_RECORDS_MAX &&
-           ns_parserr(&rd->msg, section, (int)i, rr) == 0;
-}
-
-/* A name inside RDATA, which it must fill from skip on. */
-static bool
-rdata_name(const struct reading *rd, const ns_rr *rr, size_t skip,
-           struct packet_name *name_out)
-{
-    const uint8_t *p = ns_rr_rdata(*rr) + skip;
-    size_t at = (size_t)(p - rd->message.ptr);
-
-    return ns_rr_rdlen(*rr) > skip &&
-           name_octets(rd->message, at) == ns_rr_rdlen(*rr) - skip &&
-           dn_expand(rd->message.ptr, rd->message.ptr + rd->message.len, p,
-                     name_out->text, sizeof(name_out->text)) >= 0;
-}
-
-static bool
-put_txt(struct reading *rd, const ns_rr *rr)
-{
-    struct bytes left = bytes_make(ns_rr_rdata(*rr), ns_rr_rdlen(*rr));
-
-    if (left.len == 0) {
-        return false; /* 1035 3.3.14: one or more strings */
-    }
-    while (left.len > 0) {
-        size_t n = left.ptr[0];
-
-        if (n >= left.len) {
-            return false;
-        }
-        buf_put(&rd->data, bytes_make(left.ptr + 1, n));
-        left = bytes_skip(left, n + 1);
-    }
-    return true;
-}
-
-static bool
-put_name(struct reading *rd, const ns_rr *rr, size_t skip)
-{
-    struct packet_name name;
-
-    if (!rdata_name(rd, rr, skip, &name)) {
-        return false;
-    }
-    for (const char *c = name.text; *c != '\0'; c++) {
-        buf_putc(&rd->data, (char)byte_lower((uint8_t)*c));
-    }
-    return true;
-}
-
-static bool
-put_address(struct reading *rd, const ns_rr *rr, size_t octets)
-{
-    buf_put(&rd->data, bytes_make(ns_rr_rdata(*rr), ns_rr_rdlen(*rr)));
-    return ns_rr_rdlen(*rr) == octets;
-}
-
-static bool
-put_data(struct reading *rd, const ns_rr *rr, enum dns_type type)
-{
-    switch (type) {
-    case DNS_TXT:
-        return put_txt(rd, rr);
-    case DNS_A:
-        return put_address(rd, rr, 4);
-    case DNS_AAAA:
-        return put_address(rd, rr, 16);
-    case DNS_MX:
-        return put_name(rd, rr, 2);
-    case DNS_CNAME:
-    case DNS_PTR:
-        return put_name(rd, rr, 0);
-    }
-    return false;
-}
-
-static void
-note_ttl(struct reading *rd, uint32_t ttl_s)
-{
-    rd->ttl_s = ttl_s < rd->ttl_s ? ttl_s : rd->ttl_s;
-}
-
-/* All records of the type at name; false: one of them is broken. */
-static bool
-collect(struct reading *rd, const struct packet_name *name, enum dns_type type)
-{
-    ns_rr rr;
-
-    for (unsigned i = 0; get_record(rd, ns_s_an, i, &rr); i++) {
-        struct result_record *rec = &rd->records[rd->count];
-        size_t offset = rd->data.len;
-
-        if (!is_record(&rr, name, (unsigned)type)) {
-            continue; /* RRSIG, DNAME, other owners */
-        }
-        if (!put_data(rd, &rr, type)) {
-            return false;
-        }
-        rec->offset = offset;
-        rec->len = rd->data.len - offset;
-        rec->preference =
-            type == DNS_MX ? (uint16_t)get16(ns_rr_rdata(rr)) : (uint16_t)0;
-        rd->count++;
-        note_ttl(rd, ns_rr_ttl(rr));
-    }
-    return !buf_failed(&rd->data);
-}
-
-enum step {
-    STEP_NONE,
-    STEP_MOVED,
-    STEP_BROKEN
-};
-
-static enum step
-follow_cname(struct reading *rd, struct packet_name *name)
-{
-    struct packet_name target;
-    ns_rr rr;
-
-    for (unsigned i = 0; get_record(rd, ns_s_an, i, &rr); i++) {
-        if (!is_record(&rr, name, DNS_CNAME)) {
-            continue;
-        }
-        if (!rdata_name(rd, &rr, 0, &target)) {
-            return STEP_BROKEN;
-        }
-        note_ttl(rd, ns_rr_ttl(rr));
-        *name = target;
-        return STEP_MOVED;
-    }
-    return STEP_NONE;
-}
-
-static bool
-is_below(const struct packet_name *name, const char *zone)
-{
-    struct bytes n = bytes_str(name->text);
-    struct bytes z = bytes_str(zone);
-
-    return z.len == 0 || bytes_eq_ci(n, z) ||
-           (n.len > z.len && n.ptr[n.len - z.len - 1] == '.' &&
-            bytes_ends_ci(n, z));
-}
-
-/* 2308 5: the smaller of the SOA's TTL and its last field. */
-static bool
-negative_ttl(struct reading *rd, const struct packet_name *name)
-{
-    ns_rr rr;
-
-    for (unsigned i = 0; get_record(rd, ns_s_ns, i, &rr); i++) {
-        if (ns_rr_type(rr) == ns_t_soa && ns_rr_class(rr) == ns_c_in &&
-            ns_rr_rdlen(rr) >= 22 && is_below(name, ns_rr_name(rr))) {
-            note_ttl(rd, ns_rr_ttl(rr));
-            note_ttl(rd,
-                     (uint32_t)ns_get32(ns_rr_rdata(rr) + ns_rr_rdlen(rr) - 4));
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool
-has_type(struct reading *rd, ns_sect section, unsigned type, ns_rr *rr)
-{
-    for (unsigned i = 0; get_record(rd, section, i, rr); i++) {
-        if (ns_rr_type(*rr) == type) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* The chain has ended at name without a record of the type. */
-static enum packet_verdict
-read_negative(struct reading *rd, const struct packet_name *name,
-              unsigned rcode, struct packet_answer *a)
-{
-    bool soa = negative_ttl(rd, name);
-    ns_rr rr;
-
-    if (rcode == ns_r_noerror && !soa && a->hops > 0) {
-        a->target = *name;
-        return PACKET_ALIAS;
-    }
-    if (rcode == ns_r_noerror && !soa && has_type(rd, ns_s_ns, ns_t_ns, &rr)) {
-        return PACKET_FAILED; /* a referral: this server does not recurse */
-    }
-    if (!soa) {
-        rd->ttl_s = 0; /* 2308 5: without SOA not to be cached */
-    }
-    a->result = result_new(rcode == ns_r_noerror ? DNS_NODATA : DNS_NXDOMAIN,
-                           NULL, 0, bytes_make(NULL, 0));
-    return a->result == NULL ? PACKET_FAILED : PACKET_ANSWER;
-}
-
-static enum packet_verdict
-read_answer(struct reading *rd, const struct packet_question *q, unsigned rcode,
-            unsigned hops_left, struct packet_answer *a)
-{
-    struct packet_name name = q->name;
-    enum step step;
-
-    for (;;) {
-        if (!collect(rd, &name, q->type)) {
-            return PACKET_FAILED;
-        }
-        if (rd->count > 0) {
-            break;
-        }
-        step = q->type == DNS_CNAME ? STEP_NONE : follow_cname(rd, &name);
-        if (step == STEP_NONE) {
-            return read_negative(rd, &name, rcode, a);
-        }
-        if (step == STEP_BROKEN || a->hops == hops_left) {
-            return PACKET_FAILED;
-        }
-        a->hops++;
-    }
-    a->result =
-        result_new(DNS_OK, rd->records, rd->count, buf_bytes(&rd->data));
-    return a->result == NULL ? PACKET_FAILED : PACKET_ANSWER;
-}
-
-/* 6891 6.1.3: the upper eight bits stand in the OPT record's TTL. */
-static unsigned
-full_rcode(struct reading *rd)
-{
-    unsigned rcode = (unsigned)ns_msg_getflag(rd->msg, ns_f_rcode);
-    ns_rr rr;
-
-    if (has_type(rd, ns_s_ar, ns_t_opt, &rr)) {
-        rcode |= (ns_rr_ttl(rr) >> 24) << 4;
-    }
-    return rcode;
-}
-
-static enum packet_verdict
-read_sound(struct reading *rd, const struct packet_question *q,
-           unsigned hops_left, struct packet_answer *a)
-{
-    unsigned rcode;
-
-    if (ns_initparse(rd->message.ptr, (int)rd->message.len, &rd->msg) != 0) {
-        return PACKET_FAILED;
-    }
-    rcode = full_rcode(rd);
-    if (q->edns && rcode == RCODE_BADVERS) {
-        return PACKET_NO_EDNS;
-    }
-    if (rcode != ns_r_noerror && rcode != ns_r_nxdomain) {
-        return PACKET_FAILED;
-    }
-    return read_answer(rd, q, rcode, hops_left, a);
-}
-
 enum packet_verdict
 packet_read(const struct packet_question *q, const struct packet_query *query,
             struct bytes message, bool tcp, unsigned hops_left,
@@ -513,7 +172,6 @@ packet_read(const struct packet_question *q, const struct packet_query *query,
 {
     enum packet_verdict verdict = match(query, message, tcp);
     struct packet_answer a = { 0 };
-    struct reading rd = { .message = message, .ttl_s = UINT32_MAX };
     unsigned rcode;
 
     if (verdict == PACKET_FOREIGN || verdict == PACKET_OTHER_CASE) {
@@ -529,13 +187,8 @@ packet_read(const struct packet_question *q, const struct packet_query *query,
     if (message.ptr[2] & FLAG_TC) {
         return tcp ? PACKET_FAILED : PACKET_TRUNCATED;
     }
-    if (message.len > NS_MAXMSG || !names_sound(message)) {
-        return PACKET_FAILED;
-    }
-    verdict = read_sound(&rd, q, hops_left, &a);
-    buf_free(&rd.data);
+    verdict = records_read(q, message, hops_left, &a);
     if (verdict == PACKET_ANSWER || verdict == PACKET_ALIAS) {
-        a.ttl_s = rd.ttl_s;
         a.authenticated = (message.ptr[3] & FLAG_AD) != 0;
         *answer_out = a;
     }

@@ -10,7 +10,7 @@
 #ifndef PROXY_DNS_PACKET_H
 #define PROXY_DNS_PACKET_H
 
-#include <proxy/dns/result.h>
+#include "proxy/dns/result.h"
 
 enum {
     PACKET_TEXT_MAX = 1025,   /* a name with \DDD escapes, and NUL */

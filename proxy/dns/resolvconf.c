@@ -1,8 +1,10 @@
 /*
  * resolvconf - resolv.conf(5); see resolvconf.h.
  */
-#include <proxy/dns/hosts.h>
-#include <proxy/dns/resolvconf.h>
+#include "proxy/dns/resolvconf.h"
+
+#include "proxy/dns/hosts.h"
+
 #include <stdio.h>
 
 enum {

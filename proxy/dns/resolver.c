@@ -5,12 +5,12 @@
  * it. All calls to their callbacks are made by on_deliver(), an event of its
  * own: never from inside dns_ask(), and never while a list here is walked.
  */
-#include <netinet/in.h>
-#include <proxy/dns/cache.h>
-#include <proxy/dns/hosts.h>
-#include <proxy/dns/internal.h>
-#include <proxy/dns/resolvconf.h>
-#include <proxy/dns/resolver.h>
+#include "proxy/dns/resolver.h"
+
+#include "proxy/dns/cache.h"
+#include "proxy/dns/hosts.h"
+#include "proxy/dns/internal.h"
+
 #include <stdlib.h>
 #include <sys/queue.h>
 #include <sys/random.h>
@@ -59,7 +59,9 @@ LIST_HEAD(question_bucket, question);
 TAILQ_HEAD(question_list, question);
 
 struct resolver {
+    struct event_base *base; /* borrowed */
     struct dns_servers servers;
+    unsigned try_ms;
     struct dns_cache *cache;
     struct hosts *hosts;
     struct question_bucket questions[BUCKETS];
@@ -76,7 +78,7 @@ struct resolver {
 struct event_base *
 resolver_base(struct resolver *r)
 {
-    return r->servers.base;
+    return r->base;
 }
 
 const struct hosts *
@@ -207,9 +209,17 @@ ask_servers(struct question *qn, const struct packet_name *name)
     }
     qn->asked[qn->asked_count++] = hash;
     exchange_free(&qn->x);
-    qn->x = exchange_start(&qn->r->servers, name, qn->q.type,
-                           PACKET_HOPS_MAX - qn->hops, qn->deadline_ms,
-                           on_exchange, qn);
+    qn->x = exchange_start(&(struct exchange_options){
+        .base = qn->r->base,
+        .servers = &qn->r->servers,
+        .name = name,
+        .type = qn->q.type,
+        .hops_left = PACKET_HOPS_MAX - qn->hops,
+        .try_ms = qn->r->try_ms,
+        .deadline_ms = qn->deadline_ms,
+        .cb = on_exchange,
+        .arg = qn,
+    });
     return qn->x != NULL;
 }
 
@@ -427,47 +437,6 @@ dns_cancel(struct dns_query **query)
 
 /* --- birth and death ------------------------------------------------------ */
 
-static bool
-is_loopback(const struct sockaddr_storage *addr)
-{
-    struct sockaddr_in in;
-    struct sockaddr_in6 in6;
-
-    if (addr->ss_family == AF_INET) {
-        memcpy(&in, addr, sizeof(in));
-        return ntohl(in.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
-    }
-    memcpy(&in6, addr, sizeof(in6));
-    return IN6_IS_ADDR_LOOPBACK(&in6.sin6_addr);
-}
-
-static void
-set_servers(struct dns_servers *s, const struct resolver_options *o)
-{
-    struct resolvconf rc = { 0 };
-
-    for (size_t i = 0; i < o->nameservers->count && s->count < DNS_SERVERS_MAX;
-         i++) {
-        if (hosts_numeric(o->nameservers->list[i].host,
-                          o->nameservers->list[i].port,
-                          &s->list[s->count].addr)) {
-            s->count++;
-        }
-    }
-    if (s->count == 0) {
-        resolvconf_load(o->resolv_conf, &rc);
-        for (; s->count < rc.count; s->count++) {
-            s->list[s->count].addr = rc.servers[s->count];
-        }
-    }
-    /* AD says something only where nobody can change it on its way. */
-    s->trust_ad = true;
-    for (size_t i = 0; i < s->count; i++) {
-        s->trust_ad = s->trust_ad && is_loopback(&s->list[i].addr);
-    }
-    s->trust_ad = s->trust_ad || rc.trust_ad;
-}
-
 struct resolver *
 resolver_new_with(struct event_base *base,
                   const struct resolver_options *options)
@@ -480,9 +449,9 @@ resolver_new_with(struct event_base *base,
     TAILQ_INIT(&r->ready);
     TAILQ_INIT(&r->waiting);
     r->question_ms = options->question_ms;
-    r->servers.base = base;
-    r->servers.try_ms = options->try_ms;
-    set_servers(&r->servers, options);
+    r->base = base;
+    r->try_ms = options->try_ms;
+    servers_set(&r->servers, options->nameservers, options->resolv_conf);
     r->deliver = evtimer_new(base, on_deliver, r);
     r->expire = evtimer_new(base, on_expire, r);
     r->hosts = hosts_load(options->hosts);

@@ -1,7 +1,8 @@
 /*
  * result - an answer that owns its records; see result.h.
  */
-#include <proxy/dns/result.h>
+#include "proxy/dns/result.h"
+
 #include <stdlib.h>
 
 struct dns_result *

@@ -1,9 +1,11 @@
 /*
  * tcp - one query over TCP; see tcp.h.
  */
+#include "proxy/dns/tcp.h"
+
+#include "proxy/dns/servers.h"
+
 #include <errno.h>
-#include <netinet/in.h>
-#include <proxy/dns/tcp.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -26,13 +28,6 @@ struct dns_tcp {
     size_t length_len;
     int fd;
 };
-
-socklen_t
-dns_address_len(const struct sockaddr_storage *addr)
-{
-    return addr->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6)
-                                       : sizeof(struct sockaddr_in);
-}
 
 void
 dns_tcp_free(struct dns_tcp **t)
@@ -169,7 +164,7 @@ dns_tcp_start(struct event_base *base, const struct sockaddr_storage *server,
     t->out_len = LENGTH_OCTETS + query.len;
     if (t->fd < 0 ||
         (connect(t->fd, (const struct sockaddr *)server,
-                 dns_address_len(server)) != 0 &&
+                 servers_address_len(server)) != 0 &&
          errno != EINPROGRESS) ||
         !wait_for(t, base, EV_WRITE)) {
         dns_tcp_free(&t);

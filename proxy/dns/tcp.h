@@ -28,7 +28,4 @@ struct dns_tcp *dns_tcp_start(struct event_base *base,
                               void *arg);
 void dns_tcp_free(struct dns_tcp **t);
 
-/* The length of the address that is inside. */
-socklen_t dns_address_len(const struct sockaddr_storage *addr);
-
 #endif

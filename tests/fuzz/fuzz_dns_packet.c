@@ -4,7 +4,8 @@
  * The first octet chooses type and transport; id and question are put right,
  * so that the walkers are reached.
  */
-#include <proxy/dns/packet.h>
+#include "proxy/dns/packet.h"
+
 #include <stdlib.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

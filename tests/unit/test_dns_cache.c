@@ -1,9 +1,9 @@
 /*
  * test_dns_cache - TTLs, their caps, and both bounds, with a clock of its own.
  */
-#include "../support/cmocka_all.h"
+#include "proxy/dns/cache.h"
+#include "tests/support/cmocka_all.h"
 
-#include <proxy/dns/cache.h>
 #include <stdio.h>
 
 static struct dns_result *

@@ -1,10 +1,10 @@
 /*
  * test_dns_packet - queries made, and answers of every wrong kind read.
  */
-#include "../support/cmocka_all.h"
-#include "../support/dns_message.h"
+#include "proxy/dns/packet.h"
+#include "tests/support/cmocka_all.h"
+#include "tests/support/dns_message.h"
 
-#include <proxy/dns/packet.h>
 #include <stdio.h>
 
 static const char name_text[] = "sel._domainkey.example.com";

@@ -4,13 +4,13 @@
  * Tries take 150 ms and a question 500 ms here, so that what never answers is
  * over soon.
  */
-#include "../support/cmocka_all.h"
-#include "../support/dns_server.h"
+#include "proxy/dns/hosts.h"
+#include "proxy/dns/internal.h"
+#include "proxy/dns/resolvconf.h"
+#include "tests/support/cmocka_all.h"
+#include "tests/support/dns_server.h"
 
 #include <arpa/inet.h>
-#include <proxy/dns/hosts.h>
-#include <proxy/dns/internal.h>
-#include <proxy/dns/resolvconf.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
