@@ -151,7 +151,7 @@ conf_check(const struct conf *conf, struct conf_errors *errors)
     check_own_files(&c, conf->memory->bundle.root);
     if (!conf_identity_find(server->user, &c.user) &&
         (server->user_set || !conf_identity_find("nobody", &c.user))) {
-        return; /* said above: whose rights would they be? */
+        conf_identity_self(&c.user); /* said above; the rest is still seen */
     }
     check_directories(&c);
     check_log(&c);

@@ -43,11 +43,14 @@ kind_of_entry(const struct collecting *c, const struct conf_entry *entry,
 {
     struct conf_suggest near = CONF_SUGGEST(word);
     const struct conf_kind *kind = find_kind(word, &near);
+    struct conf_suggest none = CONF_SUGGEST(word);
+    const struct conf_kind *meant;
 
     if (kind == NULL && near.best != NULL) {
+        meant = find_kind(bytes_str(near.best), &none);
         conf_error(c->errors, entry->file, entry->line,
-                   "[%s] is not a section; did you mean [%s]?", entry->section,
-                   near.best);
+                   "[%s] is not a section; did you mean [%s%s]?",
+                   entry->section, meant->name, meant->named ? " NAME" : "");
     } else if (kind == NULL) {
         conf_error(c->errors, entry->file, entry->line,
                    "[%s] is not a section; [server], [spool], [dns], "
@@ -146,12 +149,14 @@ begin_section(struct collecting *c, const struct conf_entry *entry)
 }
 
 /* Where else is a key of that name? NULL: nowhere. */
-static const char *
+static const struct conf_kind *
 section_with(const char *key)
 {
+    struct conf_suggest near = CONF_SUGGEST(bytes_str(key));
+
     for (size_t i = 0; i < conf_setting_count; i++) {
         if (strcmp(conf_settings[i].key, key) == 0) {
-            return conf_settings[i].section;
+            return find_kind(bytes_str(conf_settings[i].section), &near);
         }
     }
     return NULL;
@@ -162,8 +167,7 @@ unknown_key(const struct collecting *c, const struct conf_entry *entry)
 {
     const struct conf_section *s = c->section;
     struct conf_suggest near = CONF_SUGGEST(bytes_str(entry->key));
-    const char *elsewhere = section_with(entry->key);
-    const char *named;
+    const struct conf_kind *elsewhere = section_with(entry->key);
 
     for (size_t i = 0; i < s->count; i++) {
         conf_suggest_offer(&near, s->settings[i].key);
@@ -173,14 +177,10 @@ unknown_key(const struct collecting *c, const struct conf_entry *entry)
                    "[%s] has no key %s; did you mean %s?", entry->section,
                    entry->key, near.best);
     } else if (elsewhere != NULL) {
-        named = strcmp(elsewhere, "listen") == 0 ||
-                        strcmp(elsewhere, "upstream") == 0 ||
-                        strcmp(elsewhere, "check") == 0
-                    ? " NAME"
-                    : "";
         conf_error(c->errors, entry->file, entry->line,
                    "[%s] has no key %s; it belongs in [%s%s]", entry->section,
-                   entry->key, elsewhere, named);
+                   entry->key, elsewhere->name,
+                   elsewhere->named ? " NAME" : "");
     } else {
         conf_error(c->errors, entry->file, entry->line,
                    "[%s] has no key %s; sealpost.conf(5) lists those it has",
@@ -232,6 +232,11 @@ add_setting(struct collecting *c, const struct conf_entry *entry)
         conf_error(c->errors, entry->file, entry->line,
                    "%s takes one value, no `+=`; `%s = VALUE`", entry->key,
                    entry->key);
+        return;
+    }
+    if (entry->append && entry->value[0] == '\0') {
+        conf_error(c->errors, entry->file, entry->line,
+                   "%s += adds nothing; `%s += VALUE`", entry->key, entry->key);
         return;
     }
     if (!entry->append && s->seen[n] != NULL) {

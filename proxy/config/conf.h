@@ -47,11 +47,28 @@ enum conf_tls {
     CONF_TLS_OPPORTUNISTIC /* upstream only */
 };
 
-enum conf_mode { CONF_OUTBOUND, CONF_INBOUND };
-enum conf_auth { CONF_AUTH_REQUIRED, CONF_AUTH_OPTIONAL, CONF_AUTH_NONE };
-enum conf_log_format { CONF_LOGFMT, CONF_JSON };
-enum conf_recipients { CONF_RCPT_FULL, CONF_RCPT_DOMAIN, CONF_RCPT_COUNT };
-enum conf_login { CONF_LOGIN_NONE, CONF_LOGIN_PASSWORD };
+enum conf_mode {
+    CONF_OUTBOUND,
+    CONF_INBOUND
+};
+enum conf_auth {
+    CONF_AUTH_REQUIRED,
+    CONF_AUTH_OPTIONAL,
+    CONF_AUTH_NONE
+};
+enum conf_log_format {
+    CONF_LOGFMT,
+    CONF_JSON
+};
+enum conf_recipients {
+    CONF_RCPT_FULL,
+    CONF_RCPT_DOMAIN,
+    CONF_RCPT_COUNT
+};
+enum conf_login {
+    CONF_LOGIN_NONE,
+    CONF_LOGIN_PASSWORD
+};
 enum conf_signatures {
     CONF_SIGN_NONE,
     CONF_SIGN_RSA,
@@ -77,7 +94,7 @@ struct server_conf {
     unsigned workers; /* auto is resolved */
     const char *user;
     const char *keys_user;
-    bool user_set;      /* false: the default account, nobody when missing */
+    bool user_set; /* false: the default account, nobody when missing */
     bool keys_user_set;
     const char *state_dir;
     const char *log; /* "", "stderr", "syslog" or a path */
@@ -155,8 +172,16 @@ struct sign_conf {
     conf_list remove_headers;
 };
 
-enum conf_action { CONF_TAG, CONF_REJECT, CONF_TEMPFAIL };
-enum conf_dmarc { CONF_DMARC_OFF, CONF_DMARC_TAG, CONF_DMARC_ENFORCE };
+enum conf_action {
+    CONF_TAG,
+    CONF_REJECT,
+    CONF_TEMPFAIL
+};
+enum conf_dmarc {
+    CONF_DMARC_OFF,
+    CONF_DMARC_TAG,
+    CONF_DMARC_ENFORCE
+};
 
 struct check_conf {
     const char *name;
@@ -177,7 +202,10 @@ struct limits_conf {
     unsigned auth_failures;
 };
 
-enum conf_prove { CONF_PROVE_AUTHORITATIVE, CONF_PROVE_RESOLVER };
+enum conf_prove {
+    CONF_PROVE_AUTHORITATIVE,
+    CONF_PROVE_RESOLVER
+};
 enum conf_publish {
     CONF_PUBLISH_NONE,
     CONF_PUBLISH_ZONEFILE,
@@ -240,7 +268,7 @@ struct conf_errors;
 size_t conf_errors_count(const struct conf_errors *e);
 /* How many of them are warnings: errors are the difference. */
 size_t conf_errors_warnings(const struct conf_errors *e);
-/* The n-th line, errors and warnings in the order found. */
+/* The n-th line, errors and warnings mixed; a file's in its own order. */
 const char *conf_errors_line(const struct conf_errors *e, size_t n);
 bool conf_errors_is_warning(const struct conf_errors *e, size_t n);
 void conf_errors_free(struct conf_errors **e);

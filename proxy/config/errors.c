@@ -15,7 +15,9 @@ enum {
 };
 
 struct line {
-    char *text; /* owned */
+    char *text; /* owned; begins with the file's name */
+    size_t file_octets;
+    unsigned number; /* of the line; 0: the file as a whole */
     bool warning;
 };
 
@@ -116,8 +118,9 @@ put_printable(struct buf *out, struct bytes text)
     }
 }
 
+/* The place is filled in; the rest of the text is raw. */
 static void
-add(struct conf_errors *e, struct buf *raw, bool warning)
+add(struct conf_errors *e, struct line line, const char *file, struct buf *raw)
 {
     struct buf text = BUF_INIT;
 
@@ -126,29 +129,24 @@ add(struct conf_errors *e, struct buf *raw, bool warning)
     }
     if (e->count >= ERRORS_MAX) {
         e->more = true;
-        e->more_errors = e->more_errors || !warning;
+        e->more_errors = e->more_errors || !line.warning;
         return;
     }
+    put_printable(&text, bytes_str(file));
+    line.file_octets = text.len;
+    if (line.number > 0) {
+        buf_printf(&text, ":%u", line.number);
+    }
+    buf_puts(&text, ": ");
     put_printable(&text, buf_bytes(raw));
     if (buf_failed(raw) || buf_str(&text) == NULL || !make_room(e)) {
         buf_free(&text);
         e->out_of_memory = true;
         return;
     }
-    e->lines[e->count].text = (char *)text.ptr; /* handed over */
-    e->lines[e->count].warning = warning;
-    e->count++;
-    e->warnings += warning;
-}
-
-static void
-put_place(struct buf *raw, const char *file, unsigned line)
-{
-    buf_puts(raw, file);
-    if (line > 0) {
-        buf_printf(raw, ":%u", line);
-    }
-    buf_puts(raw, ": ");
+    line.text = (char *)text.ptr; /* handed over */
+    e->lines[e->count++] = line;
+    e->warnings += line.warning;
 }
 
 __attribute__((format(printf, 2, 0))) static void
@@ -172,14 +170,14 @@ void
 conf_error(struct conf_errors *e, const char *file, unsigned line,
            const char *format, ...)
 {
+    struct line place = { NULL, 0, line, false };
     struct buf raw = BUF_INIT;
     va_list args;
 
-    put_place(&raw, file, line);
     va_start(args, format);
     put_args(&raw, format, args);
     va_end(args);
-    add(e, &raw, false);
+    add(e, place, file, &raw);
     buf_free(&raw);
 }
 
@@ -187,13 +185,43 @@ void
 conf_warning(struct conf_errors *e, const char *file, unsigned line,
              const char *format, ...)
 {
+    struct line place = { NULL, 0, line, true };
     struct buf raw = BUF_INIT;
     va_list args;
 
-    put_place(&raw, file, line);
     va_start(args, format);
     put_args(&raw, format, args);
     va_end(args);
-    add(e, &raw, true);
+    add(e, place, file, &raw);
     buf_free(&raw);
+}
+
+static bool
+stands_before(const struct line *a, const struct line *b)
+{
+    struct bytes left = bytes_make(a->text, a->file_octets);
+    struct bytes right = bytes_make(b->text, b->file_octets);
+
+    return bytes_eq(left, right) && a->number < b->number;
+}
+
+/* Insertion, stable: lines of one file move, files keep their order. */
+void
+conf_errors_sort(struct conf_errors *e)
+{
+    for (size_t i = 1; e != NULL && i < e->count; i++) {
+        struct line line = e->lines[i];
+        size_t first = i, k = i;
+
+        for (size_t n = 0; n < i; n++) {
+            if (stands_before(&line, &e->lines[n])) {
+                first = n;
+                break;
+            }
+        }
+        for (; k > first; k--) {
+            e->lines[k] = e->lines[k - 1];
+        }
+        e->lines[k] = line;
+    }
 }

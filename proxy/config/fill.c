@@ -9,10 +9,9 @@
 #include "sections.h"
 #include "values.h"
 
-#include <assert.h>
-
 enum {
-    ELEMENTS_MAX = 1000
+    ELEMENTS_MAX = 1000,
+    FAULTY_MAX = 16 /* told of one setting */
 };
 
 struct elements {
@@ -33,6 +32,7 @@ static void
 bad_value(const struct filling *f, const struct conf_setting *s,
           struct conf_place at, struct bytes value, const char *why)
 {
+    bool later = strcmp(why, CONF_NOT_YET) == 0;
     struct buf allowed = BUF_INIT;
     const char *text;
 
@@ -41,43 +41,45 @@ bad_value(const struct filling *f, const struct conf_setting *s,
     if (text == NULL) {
         f->arena->failed = true;
     } else {
-        conf_error(f->errors, at.file, at.line, "%s = %.*s: %s; %s", s->key,
-                   BYTES_ARG(value), why, text);
+        conf_error(f->errors, at.file, at.line, "%s = %.*s: %s; %s%s", s->key,
+                   BYTES_ARG(value), why, later ? "allowed today: " : "", text);
     }
     buf_free(&allowed);
 }
 
-/* `a, b`: to elements. False: an empty one or one too many. */
-static bool
+/* `a, b`: to elements. */
+static void
 split(const struct filling *f, const struct conf_setting *s,
       struct conf_place at, const char *value)
 {
     struct elements *e = f->elements;
     struct bytes rest = bytes_str(value);
+    bool empty = false;
 
     while (rest.len > 0) {
         size_t comma = bytes_find(rest, ',');
         struct bytes element = bytes_trim(bytes_take(rest, comma));
 
-        if (element.len == 0 || comma + 1 == rest.len) {
-            bad_value(f, s, at, bytes_str(value), "an empty element");
-            return false;
-        }
         if (e->count >= (s->max == 0 ? ELEMENTS_MAX : s->max)) {
             conf_error(f->errors, at.file, at.line,
                        "%s has too many elements; at most %ju", s->key,
                        (uintmax_t)s->max);
-            return false;
+            return;
         }
-        e->list[e->count] = element;
-        e->at[e->count++] = at;
+        empty = empty || element.len == 0 || comma + 1 == rest.len;
+        if (element.len > 0) {
+            e->list[e->count] = element;
+            e->at[e->count++] = at;
+        }
         rest = bytes_skip(rest, comma < rest.len ? comma + 1 : comma);
     }
-    return true;
+    if (empty) {
+        bad_value(f, s, at, bytes_str(value), "an empty element");
+    }
 }
 
-/* What is written, or the default; false: no use parsing it. */
-static bool
+/* What is written, or the default, or both. */
+static void
 gather(const struct filling *f, const struct conf_setting *s,
        const struct conf_occurrence *o, bool with_default)
 {
@@ -88,18 +90,14 @@ gather(const struct filling *f, const struct conf_setting *s,
         e->list[0] = bytes_str(o == NULL ? s->standard : o->value);
         e->at[0] = o == NULL ? f->section->at : o->at;
         e->count = e->list[0].len > 0;
-        return true;
+        return;
     }
-    if (with_default && s->standard != NULL &&
-        !split(f, s, f->section->at, s->standard)) {
-        return false;
+    if (with_default && s->standard != NULL) {
+        split(f, s, f->section->at, s->standard);
     }
     for (; o != NULL; o = o->next) {
-        if (!split(f, s, o->at, o->value)) {
-            return false;
-        }
+        split(f, s, o->at, o->value);
     }
-    return true;
 }
 
 static void
@@ -128,33 +126,68 @@ may_be_empty(const struct conf_setting *s)
     return s->standard != NULL && s->standard[0] == '\0';
 }
 
-/* What is in f->elements to the field. False: an error was added. */
-static bool
+static void
+take_out(struct elements *e, size_t n)
+{
+    e->count--;
+    memmove(&e->list[n], &e->list[n + 1], (e->count - n) * sizeof(e->list[0]));
+    memmove(&e->at[n], &e->at[n + 1], (e->count - n) * sizeof(e->at[0]));
+}
+
+/* Tells of each faulty element, and goes on with the others. */
+static void
+parse_elements(const struct filling *f, const struct conf_setting *s,
+               struct conf_place at)
+{
+    struct elements *e = f->elements;
+    union conf_field field;
+
+    for (size_t told = 0; told < FAULTY_MAX; told++) {
+        struct conf_value v = { .setting = s,
+                                .arena = f->arena,
+                                .elements = e->list,
+                                .count = e->count };
+        const char *why = conf_value_parse(&v, &field);
+        bool single = !conf_type_is_list(s->type);
+
+        if ((why == NULL || (v.later && single)) && !f->arena->failed) {
+            store(s, &field, f->section->base);
+        }
+        if (why == NULL) {
+            return;
+        }
+        if (v.faulty == e->count) {
+            bad_value(f, s, at, bytes_str("..."), why);
+            return;
+        }
+        bad_value(f, s, e->at[v.faulty], e->list[v.faulty], why);
+        take_out(e, v.faulty);
+        if (e->count == 0) {
+            return;
+        }
+    }
+}
+
+/* What is in f->elements to the field. */
+static void
 parse(const struct filling *f, const struct conf_setting *s,
       struct conf_place at)
 {
-    const struct elements *e = f->elements;
-    struct conf_value v = { s, f->arena, e->list, e->count, 0, "" };
-    union conf_field field = { .text = "" };
-    const char *why;
+    union conf_field none;
 
-    if (e->count == 0 && !may_be_empty(s)) {
+    if (f->elements->count == 0 && !may_be_empty(s)) {
         bad_value(f, s, at, bytes_str(""), "no value");
-        return false;
+        return;
     }
-    if (e->count > 0 || conf_type_is_list(s->type)) {
-        why = conf_value_parse(&v, &field);
-        if (why != NULL) {
-            bad_value(f, s, e->at[v.faulty], e->list[v.faulty], why);
-            return false;
-        }
-    } else if (s->type == CONF_WORD) {
-        field.number = 0; /* "" is the first word */
+    if (f->elements->count > 0 || conf_type_is_list(s->type)) {
+        parse_elements(f, s, at);
+        return;
     }
-    if (!f->arena->failed) {
-        store(s, &field, f->section->base);
+    memset(&none, 0, sizeof(none)); /* of words, "" is the one that is 0 */
+    if (s->type != CONF_WORD) {
+        none.text = "";
     }
-    return true;
+    store(s, &none, f->section->base);
 }
 
 /* Settings of features that do not exist yet: the default and no other. */
@@ -165,7 +198,8 @@ check_later(const struct filling *f, const struct conf_setting *s,
     for (; s->later && o != NULL; o = o->next) {
         if (strcmp(o->value, s->standard) != 0) {
             conf_error(f->errors, o->at.file, o->at.line,
-                       "%s = %s: not supported yet; %s", s->key, o->value,
+                       "%s = %s: " CONF_NOT_YET "; allowed today: %s", s->key,
+                       o->value,
                        s->standard[0] == '\0' ? "nothing" : s->standard);
         }
     }
@@ -196,12 +230,10 @@ static void
 fill_default(const struct filling *f, const struct conf_setting *s)
 {
     union conf_field none;
-    bool good;
 
     if (s->standard != NULL) {
-        good = gather(f, s, NULL, true) && parse(f, s, f->section->at);
-        assert(good || f->arena->failed);
-        (void)good;
+        gather(f, s, NULL, true);
+        parse(f, s, f->section->at);
         return;
     }
     memset(&none, 0, sizeof(none));
@@ -221,8 +253,9 @@ fill_setting(const struct filling *f, size_t n)
     if (o == NULL && s->standard == NULL) {
         missing(f, s);
     }
-    if (o != NULL && gather(f, s, o, o->append) &&
-        parse(f, s, conf_place_of(f->section, s->key))) {
+    if (o != NULL) {
+        gather(f, s, o, o->append);
+        parse(f, s, conf_place_of(f->section, s->key));
         check_later(f, s, o);
     }
 }

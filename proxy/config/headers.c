@@ -159,7 +159,6 @@ conf_parse_headers(struct conf_value *v, union conf_field *out)
         from = from || strcmp(e.names[i], "from") == 0;
     }
     e.names[e.count] = NULL;
-    v->faulty = 0;
     out->list = e.names;
     /* RFC 6376 5.4: From MUST be signed. */
     return from || v->arena->failed ? NULL : "`from` must be signed";

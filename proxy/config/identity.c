@@ -30,25 +30,39 @@ set_group_name(struct conf_identity *id)
              group == NULL ? NULL : group->gr_name, id->gid);
 }
 
+void
+conf_identity_self(struct conf_identity *id_out)
+{
+    const struct passwd *account = getpwuid(geteuid());
+
+    memset(id_out, 0, sizeof(*id_out));
+    id_out->uid = geteuid();
+    id_out->gid = getegid();
+    put_name(id_out->user, sizeof(id_out->user),
+             account == NULL ? NULL : account->pw_name, id_out->uid);
+    set_group_name(id_out);
+}
+
 bool
 conf_identity_find(const char *user, struct conf_identity *id_out)
 {
-    const struct passwd *account;
+    const struct passwd *account = getpwnam(user);
     struct conf_identity id;
 
-    memset(&id, 0, sizeof(id));
-    id.switches = geteuid() == 0;
-    account = id.switches ? getpwnam(user) : getpwuid(geteuid());
-    if (account == NULL && id.switches) {
+    if (geteuid() != 0) {
+        conf_identity_self(id_out);
+        return true;
+    }
+    if (account == NULL) {
         return false;
     }
-    id.uid = account == NULL ? geteuid() : account->pw_uid;
-    id.gid = account == NULL ? getegid() : account->pw_gid;
-    put_name(id.user, sizeof(id.user),
-             account == NULL ? NULL : account->pw_name, id.uid);
+    memset(&id, 0, sizeof(id));
+    id.switches = true;
+    id.uid = account->pw_uid;
+    id.gid = account->pw_gid;
+    put_name(id.user, sizeof(id.user), account->pw_name, id.uid);
     id.group_count = CONF_GROUPS_MAX;
-    if (account == NULL || getgrouplist(account->pw_name, id.gid, id.groups,
-                                        &id.group_count) < 0) {
+    if (getgrouplist(user, id.gid, id.groups, &id.group_count) < 0) {
         id.groups[0] = id.gid;
         id.group_count = 1;
     }

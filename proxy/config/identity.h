@@ -28,7 +28,10 @@ struct conf_identity {
     int saved_count;
 };
 
-/* Of an account; false: there is none of that name. */
+/* Our own: nothing is switched. */
+void conf_identity_self(struct conf_identity *id_out);
+
+/* Of an account, or our own without root; false: none of that name. */
 bool conf_identity_find(const char *user, struct conf_identity *id_out);
 
 /*

@@ -82,6 +82,7 @@ conf_load_bundle(struct conf_bundle *bundle, struct conf **conf_out,
         conf_free(&conf);
     }
     conf_bundle_free(bundle);
+    conf_errors_sort(errors);
     *conf_out = conf;
     *errors_out = errors;
 }

@@ -51,10 +51,12 @@ has_control(struct bytes line, unsigned *octet_out)
     return false;
 }
 
-/* Without the comment: a `;` or `#` at the start, or a `;` after a blank. */
+/* Without the comment: a `;` or `#` in front, or a `;` after a blank. */
 static struct bytes
-without_comment(struct bytes line)
+without_comment(struct bytes raw)
 {
+    struct bytes line = bytes_trim(raw);
+
     if (line.len > 0 && line.ptr[0] == '#') {
         line.len = 0;
     }

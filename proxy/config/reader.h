@@ -10,12 +10,13 @@
 #define PROXY_CONFIG_READER_H
 
 #include <base/bytes.h>
+
 #include <proxy/config/conf.h>
 
 /* Lent for the call. */
 struct conf_entry {
-    const char *file; /* the include's name, when it stands in one */
-    unsigned line;    /* from 1 */
+    const char *file;    /* the include's name, when it stands in one */
+    unsigned line;       /* from 1 */
     const char *section; /* "" before the first one */
     const char *key;     /* NULL: this line begins the section */
     const char *value;   /* trimmed, without its comment; "" for none */
@@ -45,11 +46,15 @@ struct conf_errors *conf_errors_new(void);
  * Adds "FILE:LINE: " and the text; line 0: "FILE: ". The text says what is
  * wrong, then, behind a semicolon, what is allowed.
  */
-__attribute__((format(printf, 4, 5))) void
-conf_error(struct conf_errors *e, const char *file, unsigned line,
-           const char *format, ...);
+__attribute__((format(printf, 4, 5))) void conf_error(struct conf_errors *e,
+                                                      const char *file,
+                                                      unsigned line,
+                                                      const char *format, ...);
 __attribute__((format(printf, 4, 5))) void
 conf_warning(struct conf_errors *e, const char *file, unsigned line,
              const char *format, ...);
+
+/* Each file's lines in the order of their numbers; files keep their order. */
+void conf_errors_sort(struct conf_errors *e);
 
 #endif

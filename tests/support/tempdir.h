@@ -1,0 +1,30 @@
+/*
+ * tempdir - a folder for one test, and files in it.
+ */
+#ifndef TESTS_SUPPORT_TEMPDIR_H
+#define TESTS_SUPPORT_TEMPDIR_H
+
+#include <base/bytes.h>
+
+#include <sys/types.h>
+
+enum {
+    TEMPDIR_PATH_MAX = 512
+};
+
+struct tempdir {
+    char path[TEMPDIR_PATH_MAX / 2];
+    char names[32][64]; /* files and folders made, removed at the end */
+    size_t count;
+};
+
+/* Ends the program when the machine can't. */
+void tempdir_make(struct tempdir *d);
+/* PATH/NAME, in a buffer of TEMPDIR_PATH_MAX octets. */
+const char *tempdir_name(const struct tempdir *d, const char *name, char *out);
+void tempdir_write(struct tempdir *d, const char *name, struct bytes text,
+                   mode_t mode);
+void tempdir_mkdir(struct tempdir *d, const char *name, mode_t mode);
+void tempdir_remove(struct tempdir *d);
+
+#endif
