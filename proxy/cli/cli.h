@@ -126,6 +126,7 @@ int cli_sign(int argc, char **argv);
 int cli_verify(int argc, char **argv);
 int cli_key(int argc, char **argv);
 int cli_user(int argc, char **argv);
+int cli_sink(int argc, char **argv);
 
 /* A row of a command that has commands itself. */
 struct cli_command {

@@ -11,6 +11,7 @@ static const struct cli_command commands[] = {
     { "verify", cli_verify, "judge a message: Authentication-Results" },
     { "key", cli_key, "make, import, list and show signing keys" },
     { "user", cli_user, "add, change, lock, list and test users" },
+    { "sink", cli_sink, "an upstream for trials: accepts into a Maildir" },
     { NULL, NULL, NULL },
 };
 
