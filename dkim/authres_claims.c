@@ -184,21 +184,36 @@ has_alabel(struct bytes text)
     return false;
 }
 
+/* Our own name by the same rules, its words put together. */
+static void
+reduce_own(const char *authserv_id, struct words *w)
+{
+    struct bytes id = bytes_str(authserv_id);
+
+    w->len = 0;
+    for (size_t i = 0; i < id.len && w->len < sizeof(w->text); i++) {
+        if (!is_divider(id.ptr[i])) {
+            (void)add(w, id.ptr[i]);
+        }
+    }
+}
+
 bool
 dkim_authres_claims(const struct dkim_field *field, const char *authserv_id)
 {
-    struct bytes id = bytes_str(authserv_id);
-    struct bytes theirs;
-    struct words w;
+    struct words theirs, ours;
+    struct bytes name, id;
 
     if (!bytes_is_ci(field->name, "authentication-results")) {
         return false;
     }
-    if (!reduce(field->value, &w)) {
+    if (!reduce(field->value, &theirs)) {
         return true;
     }
-    theirs = bytes_make(w.text, w.len);
+    reduce_own(authserv_id, &ours);
+    name = bytes_make(theirs.text, theirs.len);
+    id = bytes_make(ours.text, ours.len);
     /* 5: a U-label and its A-label are one name; without tables, any is */
-    return words_claim(&w, id) || (has_8bit(theirs) && has_alabel(id)) ||
-           (has_alabel(theirs) && has_8bit(id));
+    return words_claim(&theirs, id) || (has_8bit(name) && has_alabel(id)) ||
+           (has_alabel(name) && has_8bit(id));
 }

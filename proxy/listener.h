@@ -4,6 +4,8 @@
 #ifndef PROXY_LISTENER_H
 #define PROXY_LISTENER_H
 
+#include <base/buf.h>
+
 #include <openssl/ssl.h>
 
 #include <proxy/worker.h>
@@ -19,7 +21,8 @@ struct worker_listener {
 
 /*
  * Called by every session when it ends, once: address is the text that
- * the session was counted under (the peer's, without port; v4-mapped as IPv4).
+ * the session was counted under (the peer's, without port; v4-mapped as IPv4);
+ * NULL after listener_session_authenticated().
  */
 void listener_session_ended(struct worker *w, struct worker_listener *l,
                             const char *address);
@@ -28,5 +31,21 @@ void listener_session_ended(struct worker *w, struct worker_listener *l,
  * (connections_per_ip spares authenticated clients). */
 void listener_session_authenticated(struct worker *w, struct worker_listener *l,
                                     const char *address);
+
+/* --- for the worker ------------------------------------------------------- */
+
+/* Makes w->listeners and w->gate, with certificates. False: *error names the
+ * file and the mend. */
+bool listeners_new(struct worker *w, struct buf *error);
+/* Takes a listening socket. Nothing is accepted before listeners_start(). */
+bool listeners_add(struct worker *w, unsigned index, int fd);
+void listeners_start(struct worker *w);
+/* No more connections; the sockets are closed. When the last session ends the
+ * loop does. */
+void listeners_stop(struct worker *w);
+/* Certificates again, all or nothing; sessions under way keep the old. */
+bool listeners_reload(struct worker *w, struct buf *error);
+size_t listeners_connections(const struct worker *w);
+void listeners_free(struct worker *w);
 
 #endif

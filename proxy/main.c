@@ -1,8 +1,197 @@
 /*
- * main - sealpostd: options, then the master.
+ * main - sealpostd: options, the configuration's test, then the master.
  */
-int
-main(void)
+#include "proxy/keys/keystore.h"
+#include "proxy/master.h"
+#include "proxy/process/notify.h"
+#include "proxy/worker.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+struct options {
+    const char *path;
+    bool test;
+    bool all_keys;
+    bool foreground;
+};
+
+static const char usage_text[] =
+    "usage: sealpostd [-c FILE] [-f] [-t [--all-keys]] [-V]\n"
+    "  -c FILE      configuration (" SEALPOST_CONF ")\n"
+    "  -f           stay in the foreground, log to standard error\n"
+    "  -t           test the configuration and exit: 0 good, 78 not\n"
+    "  --all-keys   with -t: parse and probe every key\n"
+    "  -V           print the version\n";
+
+static int
+usage(void)
 {
-    return 0;
+    fputs(usage_text, stderr);
+    return EX_USAGE;
+}
+
+/* -1: go on; else the exit code. */
+static int
+parse_options(int argc, char **argv, struct options *out)
+{
+    static const struct option longs[] = {
+        { "all-keys", no_argument, NULL, 'k' },
+        { "help", no_argument, NULL, 'h' },
+        { "live", no_argument, NULL, 'l' },
+        { "version", no_argument, NULL, 'V' },
+        { NULL, 0, NULL, 0 },
+    };
+    int c;
+
+    while ((c = getopt_long(argc, argv, "c:fthV", longs, NULL)) != -1) {
+        switch (c) {
+        case 'c':
+            out->path = optarg;
+            break;
+        case 'f':
+            out->foreground = true;
+            break;
+        case 't':
+            out->test = true;
+            break;
+        case 'k':
+            out->all_keys = true;
+            break;
+        case 'l':
+            fputs("sealpostd: --live is not part of this version; -t and "
+                  "-t --all-keys test without the network\n",
+                  stderr);
+            return EX_UNAVAILABLE;
+        case 'h':
+            fputs(usage_text, stdout);
+            return 0;
+        case 'V':
+            puts("sealpostd " PACKAGE_VERSION);
+            return 0;
+        default:
+            return usage();
+        }
+    }
+    return optind == argc && (out->test || !out->all_keys) ? -1 : usage();
+}
+
+/* Connections need descriptors; `connections = auto` counts on this. */
+static void
+raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max < 1048576 ? limit.rlim_max : 1048576;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static void
+print_errors(const struct conf_errors *errors)
+{
+    for (size_t i = 0; i < conf_errors_count(errors); i++) {
+        fprintf(stderr, "%s%s\n",
+                conf_errors_is_warning(errors, i) ? "warning: " : "",
+                conf_errors_line(errors, i));
+    }
+}
+
+static void
+check_keys(const struct conf *conf, struct conf_errors *errors)
+{
+    struct keystore_conf store_conf;
+    struct keystore *store;
+
+    keystore_conf_init(&store_conf, &conf->server, conf->sign.allow_short_keys);
+    store = keystore_load(&store_conf, errors);
+    if (store != NULL) {
+        keystore_check_all(&store_conf, store, errors);
+        keystore_free(&store);
+    }
+}
+
+/* NULL: mistakes were printed. *fd_out holds the very bytes that were read. */
+static struct conf *
+load(const struct options *o, int *fd_out)
+{
+    struct conf_errors *errors = NULL;
+    struct conf *conf = NULL;
+    size_t mistakes;
+
+    *fd_out = conf_pack(o->path);
+    if (*fd_out < 0) {
+        fprintf(stderr, "%s: cannot be read: %s\n", o->path, strerror(errno));
+        return NULL;
+    }
+    conf_load_fd(*fd_out, &conf, &errors);
+    if (conf != NULL) {
+        conf_check(conf, errors);
+        if (o->all_keys) {
+            check_keys(conf, errors);
+        }
+    }
+    print_errors(errors);
+    mistakes = conf_errors_count(errors) - conf_errors_warnings(errors);
+    conf_errors_free(&errors);
+    if (mistakes > 0 || conf == NULL) {
+        conf_free(&conf);
+        (void)close(*fd_out);
+    }
+    return conf;
+}
+
+static int
+run(struct options *o)
+{
+    /* The daemon leaves its directory, and reads the file again there. */
+    char *absolute = realpath(o->path, NULL);
+    struct master_options master = { o->path, o->foreground };
+    struct conf *conf;
+    int fd, code;
+
+    if (o->path[0] != '/' && absolute != NULL) {
+        master.path = o->path = absolute;
+    }
+    conf = load(o, &fd);
+    if (conf == NULL) {
+        code = EX_CONFIG;
+    } else if (o->test) {
+        printf("%s: good\n", o->path);
+        conf_free(&conf);
+        (void)close(fd);
+        code = 0;
+    } else {
+        code = master_run(&master, conf, fd);
+    }
+    free(absolute);
+    return code;
+}
+
+int
+main(int argc, char **argv)
+{
+    struct options o = { .path = SEALPOST_CONF };
+    int code;
+
+    if (argc == 3 && strcmp(argv[1], "--worker") == 0) {
+        uint64_t slot;
+
+        return bytes_to_u64(bytes_str(argv[2]), UINT16_MAX, &slot)
+                   ? worker_main((unsigned)slot)
+                   : EX_USAGE;
+    }
+    code = parse_options(argc, argv, &o);
+    if (code >= 0) {
+        return code;
+    }
+    notify_init();
+    raise_descriptor_limit();
+    return run(&o);
 }

@@ -147,7 +147,9 @@ session_free(struct session **sp)
     }
     conn_free(&s->client);
     unlink_session(s);
-    listener_session_ended(s->worker, s->listener, s->address);
+    listener_session_ended(s->worker, s->listener,
+                           s->identity == SESSION_AUTHENTICATED ? NULL
+                                                                : s->address);
     buf_free(&s->out);
     free(s->helo);
     free(s->user);

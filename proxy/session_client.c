@@ -158,14 +158,42 @@ on_mail(struct session *s, const struct smtp_command *cmd)
     session_dial(s);
 }
 
+/* Inbound: whose mail is taken. "example.com" or ".example.com" for all
+ * below it; <postmaster> is always ours (RFC 5321 4.5.1). */
+static bool
+is_ours(const struct listen_conf *conf, const struct smtp_path *path)
+{
+    char domain[DKIM_DOMAIN_MAX + 1];
+
+    if (conf->mode == CONF_OUTBOUND || conf->relay_domains[0] == NULL ||
+        path->domain.len == 0) {
+        return true;
+    }
+    if (!dkim_domain_parse(path->domain, true, domain)) {
+        return false;
+    }
+    for (conf_list at = conf->relay_domains; *at != NULL; at++) {
+        if ((*at)[0] == '.' ? bytes_ends_ci(bytes_str(domain), bytes_str(*at))
+                            : bytes_is_ci(bytes_str(domain), *at)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void
 on_rcpt(struct session *s, const struct smtp_command *cmd)
 {
-    if (s->tx->rcpt_count >= s->worker->conf->limits.recipients) {
+    struct transaction *tx = s->tx;
+
+    if (tx->rcpt_count >= s->worker->conf->limits.recipients) {
         session_reply(s, 452, "4.5.3",
                       "Too many recipients, send the rest in another message");
     } else if (!session_add_rcpt(s, cmd)) {
         session_reply(s, 452, "4.3.1", "Out of memory, try again later");
+    } else if (!is_ours(s->conf, &cmd->path)) {
+        tx->rcpts[tx->rcpt_count - 1].state = RCPT_REFUSED;
+        tx->rcpts[tx->rcpt_count - 1].not_ours = true;
     }
 }
 

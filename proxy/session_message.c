@@ -7,6 +7,7 @@
  */
 #include "proxy/session_state.h"
 
+#include <proxy/check.h>
 #include <stdlib.h>
 
 enum {
@@ -37,15 +38,37 @@ session_message_begin(struct session *s)
 static void
 take_body(struct transaction *tx, struct bytes octets)
 {
-    dkim_body_hash_feed(tx->body_hash, octets);
+    if (tx->check != NULL) {
+        check_body(tx->check, octets);
+    } else {
+        dkim_body_hash_feed(tx->body_hash, octets);
+    }
     if (tx->spool_result == SPOOL_OK) {
         tx->spool_result = spool_append(tx->spool, octets);
     }
 }
 
+/* The header's end was seen, or the message's. */
 static void
-take_header(struct transaction *tx, struct bytes octets)
+header_known(struct session *s)
 {
+    struct transaction *tx = s->tx;
+
+    tx->head_done = true;
+    tx->head_too_big = tx->head.len > DKIM_HEADER_OCTETS_MAX;
+    if (tx->head_too_big) {
+        return;
+    }
+    tx->header_result = dkim_header_parse(buf_bytes(&tx->head), &tx->header);
+    if (s->conf->mode == CONF_INBOUND && tx->header_result == DKIM_HEADER_OK) {
+        session_check_begin(s);
+    }
+}
+
+static void
+take_header(struct session *s, struct bytes octets)
+{
+    struct transaction *tx = s->tx;
     size_t known = tx->head.len < 3 ? 0 : tx->head.len - 3;
     struct bytes block;
     size_t end;
@@ -60,10 +83,10 @@ take_header(struct transaction *tx, struct bytes octets)
         tx->head_too_big = tx->head.len > DKIM_HEADER_OCTETS_MAX;
         return;
     }
-    tx->head_done = true;
-    take_body(tx, bytes_skip(buf_bytes(&tx->head), end));
-    tx->head.len = block.len;
-    tx->head_too_big = block.len > DKIM_HEADER_OCTETS_MAX;
+    octets = bytes_skip(buf_bytes(&tx->head), end);
+    tx->head.len = block.len; /* the octets behind stay where they are */
+    header_known(s);
+    take_body(tx, octets);
 }
 
 void
@@ -78,7 +101,7 @@ session_message_data(struct session *s, struct bytes octets)
     if (tx->head_done) {
         take_body(tx, octets);
     } else {
-        take_header(tx, octets);
+        take_header(s, octets);
     }
 }
 
@@ -143,7 +166,8 @@ header_refusal(const struct session *s)
 {
     const struct dkim_header *h = &s->tx->header;
 
-    if (h->faults != 0 && (h->faults & ~(unsigned)DKIM_HEADER_NO_BLANK) != 0) {
+    if (s->conf->mode == CONF_OUTBOUND &&
+        (h->faults & ~(unsigned)DKIM_HEADER_NO_BLANK) != 0) {
         return (struct refusal){ 550, "5.6.0",
                                  "Message header has a line that is no field" };
     }
@@ -155,11 +179,9 @@ header_refusal(const struct session *s)
 }
 
 static struct refusal
-parse_header(struct session *s)
+parse_refusal(const struct session *s)
 {
-    struct transaction *tx = s->tx;
-
-    switch (dkim_header_parse(buf_bytes(&tx->head), &tx->header)) {
+    switch (s->tx->header_result) {
     case DKIM_HEADER_OK:
         return header_refusal(s);
     case DKIM_HEADER_TOO_MANY:
@@ -194,9 +216,12 @@ session_message_whole(struct session *s, unsigned faults)
     tx->faults = faults;
     s->owed = OWED_END;
     session_set_timer(s, limit_s * 1000);
+    if (!tx->head_done && tx->spool_result == SPOOL_OK) {
+        header_known(s);
+    }
     no = framing_refusal(s, faults);
     if (no.code == 0) {
-        no = parse_header(s);
+        no = parse_refusal(s);
     }
     if (no.code == 0 && (faults & SMTP_FAULT_8BIT) != 0 &&
         !upstream_takes_8bit(s)) {
@@ -222,11 +247,16 @@ session_step_message(struct session *s)
     if (tx == NULL || tx->dead != NULL) {
         return false;
     }
-    if (tx->message == MESSAGE_WHOLE && s->request == NULL) {
-        return session_sign(s);
+    if (tx->message == MESSAGE_WHOLE && tx->check != NULL) {
+        session_check_end(s);
+    } else if (tx->message == MESSAGE_WHOLE && s->request == NULL) {
+        session_sign(s);
+    } else if (tx->message == MESSAGE_SIGNING && tx->signing_pending == 0) {
+        session_signed(s);
+    } else if (tx->message == MESSAGE_JUDGING && tx->check_done) {
+        session_checked(s);
+    } else {
+        return false;
     }
-    if (tx->message == MESSAGE_SIGNING && tx->signing_pending == 0) {
-        return session_signed(s);
-    }
-    return false;
+    return true;
 }

@@ -239,7 +239,10 @@ answer_rcpts(struct session *s)
     if (tx->rcpt_answered == tx->rcpt_count) {
         return false;
     }
-    if (tx->dead != NULL) {
+    if (tx->rcpts[tx->rcpt_answered].not_ours) {
+        session_reply(s, 550, "5.7.1",
+                      "Relaying denied, this domain is not served here");
+    } else if (tx->dead != NULL) {
         session_reply(s, 451, "4.4.2", tx->dead);
     } else if (tx->mail_code != 0) {
         relay_mail_refusal(s);
@@ -265,5 +268,5 @@ answer_end(struct session *s)
 bool
 session_step_reply(struct session *s)
 {
-    return read_reply(s) || answer_rcpts(s) || answer_end(s);
+    return answer_rcpts(s) || read_reply(s) || answer_end(s);
 }

@@ -1,18 +1,15 @@
 /*
- * session_sign - who signs, with what, and the header that goes out.
+ * session_sign - who signs an outbound message, and with what.
  *
- * The header is settled first (fields removed and added), then signed as it
- * will be sent: DKIM-Signatures, Received, the rest. Received is not signed.
+ * The header is settled first (session_header.c), then signed as it will be
+ * sent.
  */
 #include "proxy/session_state.h"
 
-#include <dkim/authres.h>
 #include <dkim/sign.h>
 #include <dkim/signature.h>
 
 #include <proxy/log/log.h>
-#include <proxy/net/tls.h>
-#include <proxy/trace.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -20,121 +17,6 @@ static uint64_t
 now_s(void)
 {
     return (uint64_t)time(NULL);
-}
-
-/* --- the header ----------------------------------------------------------- */
-
-static bool
-listed(conf_list names, struct bytes name)
-{
-    for (; *names != NULL; names++) {
-        if (bytes_is_ci(name, *names)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool
-removed(const struct session *s, const struct dkim_field *f)
-{
-    const struct conf *conf = s->worker->conf;
-
-    if (listed(conf->sign.remove_headers, f->name)) {
-        return true;
-    }
-    if (upstream_settings(s->tx->upstream)->strip_signatures &&
-        bytes_is_ci(f->name, "dkim-signature")) {
-        return true;
-    }
-    return bytes_is_ci(f->name, "authentication-results") &&
-           dkim_authres_claims(f, conf->server.authserv_id);
-}
-
-static void
-remove_fields(struct session *s)
-{
-    struct dkim_header *h = &s->tx->header;
-    size_t kept = 0;
-
-    for (size_t i = 0; i < h->count; i++) {
-        if (!removed(s, &h->fields[i])) {
-            h->fields[kept++] = h->fields[i];
-        }
-    }
-    h->count = kept;
-}
-
-/* Appends what `added` holds as fields of the header. */
-static bool
-append_added(struct transaction *tx)
-{
-    struct dkim_header more = { 0 };
-    struct dkim_field *fields;
-    bool ok;
-
-    if (dkim_header_parse(buf_bytes(&tx->added), &more) != DKIM_HEADER_OK) {
-        return false;
-    }
-    fields = realloc(tx->header.fields,
-                     (tx->header.count + more.count) * sizeof(*fields));
-    ok = fields != NULL;
-    if (ok) {
-        memcpy(fields + tx->header.count, more.fields,
-               more.count * sizeof(*fields));
-        tx->header.fields = fields;
-        tx->header.count += more.count;
-    }
-    dkim_header_free(&more);
-    return ok;
-}
-
-/* Only to mail of our own users that nobody has signed yet: a field added
- * later breaks a signature that covers its absence. */
-static bool
-add_missing(struct session *s)
-{
-    struct transaction *tx = s->tx;
-    const struct conf *conf = s->worker->conf;
-
-    if (!conf->sign.add_missing || s->identity == SESSION_NOBODY ||
-        dkim_header_count(&tx->header, "dkim-signature") > 0) {
-        return true;
-    }
-    if (dkim_header_count(&tx->header, "date") == 0) {
-        trace_date(&tx->added, now_s());
-    }
-    if (dkim_header_count(&tx->header, "message-id") == 0) {
-        trace_message_id(&tx->added, tx->id, conf->server.hostname);
-    }
-    if (buf_failed(&tx->added)) {
-        return false;
-    }
-    return tx->added.len == 0 || append_added(tx);
-}
-
-static void
-put_received(struct session *s, struct buf *out)
-{
-    const struct transaction *tx = s->tx;
-    char tls[128];
-    struct trace t = {
-        .helo = s->helo,
-        .address = s->address,
-        .hostname = s->worker->conf->server.hostname,
-        .tls = tls,
-        .id = tx->id,
-        .recipient = tx->rcpt_count == 1 ? tx->rcpts[0].path.mailbox
-                                         : bytes_make(NULL, 0),
-        .esmtp = s->server.esmtp,
-        .authenticated = s->identity == SESSION_AUTHENTICATED,
-        .utf8 = (tx->from.params.present & 1u << SMTP_PARAM_SMTPUTF8) != 0,
-        .now_s = now_s(),
-    };
-
-    tls_describe(s->client == NULL ? NULL : conn_ssl(s->client), tls,
-                 sizeof(tls));
-    trace_received(out, &t);
 }
 
 /* --- the decision --------------------------------------------------------- */
@@ -299,25 +181,24 @@ ask_keeper(struct session *s)
     }
 }
 
-bool
+void
 session_sign(struct session *s)
 {
     struct transaction *tx = s->tx;
 
-    remove_fields(s);
+    session_header_remove(s);
     if (!may_be_sent(s)) {
-        return true;
+        return;
     }
-    if (!add_missing(s)) {
+    if (!session_header_add_missing(s)) {
         session_finish(s, 452, "4.3.1", "Out of memory, try again later",
                        OUTCOME_REFUSED);
-        return true;
+        return;
     }
     tx->message = MESSAGE_SIGNING;
     if (tx->decision.kind == DECIDE_SIGN) {
         ask_keeper(s);
     }
-    return true;
 }
 
 /* --- the header that goes out --------------------------------------------- */
@@ -333,24 +214,7 @@ any_failed(const struct transaction *tx)
     return false;
 }
 
-static void
-build_header(struct session *s)
-{
-    struct transaction *tx = s->tx;
-    struct buf *out = &tx->out_head;
-
-    (void)buf_reserve(out, tx->head.len + 4096);
-    for (size_t i = 0; i < tx->decision.count; i++) {
-        buf_put(out, buf_bytes(&tx->signing[i].field));
-    }
-    put_received(s, out);
-    for (size_t i = 0; i < tx->header.count; i++) {
-        buf_put(out, tx->header.fields[i].raw);
-    }
-    buf_puts(out, "\r\n");
-}
-
-bool
+void
 session_signed(struct session *s)
 {
     struct transaction *tx = s->tx;
@@ -360,18 +224,11 @@ session_signed(struct session *s)
         session_finish(s, 451, "4.7.5",
                        "The signature can't be made now, try again later",
                        OUTCOME_REFUSED);
-        return true;
+        return;
     }
     if (failed) {
         tx->decision.count = 0;
         tx->decision.rule = "sign-failed";
     }
-    build_header(s);
-    if (buf_failed(&tx->out_head)) {
-        session_finish(s, 452, "4.3.1", "Out of memory, try again later",
-                       OUTCOME_REFUSED);
-        return true;
-    }
-    tx->message = MESSAGE_READY;
-    return true;
+    session_header_build(s);
 }

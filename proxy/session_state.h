@@ -9,7 +9,9 @@
  *   session_reply.c        the upstream's replies, told to the client
  *   session_content.c      content to the upstream
  *   session_message.c      content from the client, up to the decision
- *   session_sign.c         signatures
+ *   session_sign.c         outbound: signatures
+ *   session_check.c        inbound: checks
+ *   session_header.c       the header as it goes upstream
  */
 #ifndef PROXY_SESSION_STATE_H
 #define PROXY_SESSION_STATE_H
@@ -66,6 +68,7 @@ enum message_phase {
     MESSAGE_ARRIVING, /* 354 was given */
     MESSAGE_WHOLE,    /* the client's end of data was seen */
     MESSAGE_SIGNING,  /* the keeper was asked */
+    MESSAGE_JUDGING,  /* inbound: the checks' answers are awaited */
     MESSAGE_READY     /* may go upstream */
 };
 
@@ -95,6 +98,7 @@ struct mail_path {
 struct rcpt {
     struct mail_path path;
     enum rcpt_state state;
+    bool not_ours; /* refused here, without asking the upstream */
 };
 
 struct signing {
@@ -135,6 +139,7 @@ struct transaction {
     enum message_phase message;
     struct buf head; /* the header as received, until its end is seen */
     struct dkim_header header;
+    enum dkim_header_result header_result;
     bool head_done;
     bool head_too_big;
     unsigned faults;
@@ -148,6 +153,8 @@ struct transaction {
     struct decision decision;
     struct signing signing[DECIDE_SIGNATURES_MAX];
     size_t signing_pending;
+    struct check *check; /* inbound: owns */
+    bool check_done;
     char *message_id; /* owns; for the log */
     struct smtp_data_encoder encoder;
     struct bytes piece; /* lent by out_head or spool; not encoded yet */
@@ -272,9 +279,24 @@ void session_message_data(struct session *s, struct bytes octets);
 void session_message_whole(struct session *s, unsigned faults);
 
 /* session_sign.c */
-/* Asks the keeper; false: the transaction was ended. */
-bool session_sign(struct session *s);
-/* Every answer is in: builds the header that goes out. */
-bool session_signed(struct session *s);
+/* Decides and asks the keeper, or ends the transaction. */
+void session_sign(struct session *s);
+/* Every answer is in: builds the header that goes out, or ends it. */
+void session_signed(struct session *s);
+
+/* session_check.c */
+/* The header is parsed: questions leave. */
+void session_check_begin(struct session *s);
+/* The body is over. */
+void session_check_end(struct session *s);
+/* The verdict is there: refuses, or builds the header that goes out. */
+void session_checked(struct session *s);
+
+/* session_header.c */
+void session_header_remove(struct session *s);
+/* Date and Message-ID; false: no memory. */
+bool session_header_add_missing(struct session *s);
+/* The last step before the message may go. */
+void session_header_build(struct session *s);
 
 #endif

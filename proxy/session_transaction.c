@@ -6,6 +6,7 @@
  */
 #include "proxy/session_state.h"
 
+#include <proxy/check.h>
 #include <proxy/log/log.h>
 #include <proxy/net/tls.h>
 #include <proxy/route.h>
@@ -283,6 +284,9 @@ log_transaction(const struct session *s, enum outcome outcome)
         log_text(&l, "msgid", tx->message_id);
     }
     log_signed(tx, &l);
+    if (tx->check_done) {
+        log_text(&l, "verdicts", check_verdict(tx->check)->summary);
+    }
     log_text(&l, "upstream", tx->up_name == NULL ? "-" : tx->up_name);
     if (tx->reply != NULL) {
         log_text(&l, "reply", tx->reply);
@@ -324,6 +328,7 @@ message_free(struct transaction *tx)
         keeper_cancel(&tx->signing[i].request);
         buf_free(&tx->signing[i].field);
     }
+    check_free(&tx->check);
     dkim_header_free(&tx->header);
     dkim_body_hash_free(&tx->body_hash);
     spool_free(&tx->spool);

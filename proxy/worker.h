@@ -11,6 +11,7 @@
 #include <proxy/keeper/client.h>
 #include <proxy/net/conn.h>
 
+struct gate;
 struct session;
 struct upstream;
 struct worker_listener;
@@ -23,6 +24,7 @@ struct worker {
     struct resolver *resolver;
     struct upstream **upstreams;       /* as conf->upstreams */
     struct worker_listener *listeners; /* as conf->listens */
+    struct gate *gate;                 /* who may connect, see listener.c */
     struct session *sessions;          /* doubly linked, see session.h */
     size_t session_count;
     uint64_t spool_octets; /* held by all messages */
@@ -31,5 +33,11 @@ struct worker {
     bool draining; /* sessions end at the next moment outside a transaction */
     bool stopping; /* SIGTERM: also inside, before our dot, after 30 s */
 };
+
+/*
+ * The whole life of a worker process: it is told the rest over the control
+ * pair (process/control.h) at CHILD_CONTROL_FD. Returns the exit code.
+ */
+int worker_main(unsigned slot);
 
 #endif

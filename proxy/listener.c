@@ -1,0 +1,420 @@
+/*
+ * listener - see listener.h.
+ *
+ * Limits: `connections` is shared out evenly among the workers; as the kernel
+ * spreads an address's connections over them by chance, each worker allows it
+ * twice its even share of connections_per_ip (the whole of it with one worker).
+ */
+#include "proxy/listener.h"
+
+#include "proxy/log/log.h"
+#include "proxy/net/tls.h"
+#include "proxy/process/addresses.h"
+#include "proxy/session.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    ACCEPTS_A_TURN = 16,
+    PAUSE_MS = 100, /* when descriptors or memory are short */
+    LOG_EACH_S = 1  /* a flood of refusals is one line a second */
+};
+
+struct gate {
+    struct addresses *addresses;
+    size_t connections;
+    unsigned max;
+    unsigned max_per_ip;
+    int reserve; /* a descriptor to give up when there is no other */
+    bool open;
+    struct event *resume;
+    time_t logged_s;
+    uint64_t refused; /* since then */
+};
+
+union peer {
+    struct sockaddr any;
+    struct sockaddr_in in;
+    struct sockaddr_in6 in6;
+};
+
+static void
+address_text(const union peer *peer, char out[INET6_ADDRSTRLEN])
+{
+    if (peer->any.sa_family == AF_INET6 &&
+        IN6_IS_ADDR_V4MAPPED(&peer->in6.sin6_addr)) {
+        inet_ntop(AF_INET, &peer->in6.sin6_addr.s6_addr[12], out,
+                  INET6_ADDRSTRLEN);
+    } else if (peer->any.sa_family == AF_INET6) {
+        inet_ntop(AF_INET6, &peer->in6.sin6_addr, out, INET6_ADDRSTRLEN);
+    } else {
+        inet_ntop(AF_INET, &peer->in.sin_addr, out, INET6_ADDRSTRLEN);
+    }
+}
+
+/* --- refusals ------------------------------------------------------------- */
+
+static void
+log_refusal(struct worker_listener *l, const char *address, const char *why)
+{
+    struct gate *g = l->worker->gate;
+    struct timespec now;
+    struct log_line line;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    g->refused++;
+    if (g->logged_s != 0 && now.tv_sec - g->logged_s < LOG_EACH_S) {
+        return;
+    }
+    log_begin(&line, LOG_LEVEL_WARN, "refused");
+    log_text(&line, "listener", l->conf->name);
+    log_text(&line, "client", address);
+    log_text(&line, "reason", why);
+    log_number(&line, "count", g->refused);
+    log_end(&line);
+    g->logged_s = now.tv_sec;
+    g->refused = 0;
+}
+
+/* RFC 5321 3.1: a server that can't serve now says so and closes. */
+static void
+turn_away(struct worker_listener *l, int fd, const char *enhanced,
+          const char *text)
+{
+    char line[512];
+    int n = snprintf(line, sizeof(line), "421 %s %.253s %s\r\n", enhanced,
+                     l->worker->conf->server.hostname, text);
+
+    if (l->conf->tls != CONF_TLS_IMPLICIT && n > 0) {
+        (void)send(fd, line, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
+        (void)shutdown(fd, SHUT_WR);
+    }
+    (void)close(fd);
+}
+
+/* --- accepting ------------------------------------------------------------ */
+
+static void
+watch(struct worker *w, bool on)
+{
+    for (size_t i = 0; i < w->conf->listen_count; i++) {
+        struct worker_listener *l = &w->listeners[i];
+
+        for (size_t k = 0; k < l->accept_count; k++) {
+            if (on) {
+                event_add(l->accepts[k], NULL);
+            } else {
+                event_del(l->accepts[k]);
+            }
+        }
+    }
+}
+
+static void
+on_resume(evutil_socket_t fd, short what, void *arg)
+{
+    struct worker *w = arg;
+
+    (void)fd;
+    (void)what;
+    if (w->gate->open) {
+        watch(w, true);
+    }
+}
+
+static void
+pause_accepting(struct worker *w)
+{
+    static const struct timeval pause = { 0, PAUSE_MS * 1000 };
+
+    watch(w, false);
+    event_add(w->gate->resume, &pause);
+}
+
+/*
+ * No descriptor is left: the waiting client is told, with the one kept for
+ * this; then a pause, for the loop would spin on a socket it can't accept.
+ */
+static void
+out_of_descriptors(struct worker_listener *l, int listening)
+{
+    struct gate *g = l->worker->gate;
+    int fd;
+
+    if (g->reserve >= 0) {
+        (void)close(g->reserve);
+        fd = accept4(listening, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd >= 0) {
+            turn_away(l, fd, "4.3.2", "out of resources, try again later");
+        }
+    }
+    g->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    log_refusal(l, "-", "too many open files");
+    pause_accepting(l->worker);
+}
+
+static void
+admit(struct worker_listener *l, int fd, const union peer *peer)
+{
+    struct worker *w = l->worker;
+    struct gate *g = w->gate;
+    char address[INET6_ADDRSTRLEN];
+
+    address_text(peer, address);
+    if (g->connections >= g->max) {
+        log_refusal(l, address, "connections");
+        turn_away(l, fd, "4.3.2", "too many connections, try again later");
+        return;
+    }
+    if (addresses_count(g->addresses, address) >= g->max_per_ip &&
+        !conf_networks_has(&l->conf->trusted_networks, &peer->any)) {
+        log_refusal(l, address, "connections_per_ip");
+        turn_away(l, fd, "4.7.0",
+                  "too many connections from your address, try again later");
+        return;
+    }
+    if (!addresses_add(g->addresses, address)) {
+        turn_away(l, fd, "4.3.2", "out of memory, try again later");
+        return;
+    }
+    g->connections++;
+    if (session_new(w, l, fd, &peer->any) == NULL) {
+        log_refusal(l, address, "memory");
+        listener_session_ended(w, l, address);
+    }
+}
+
+static void
+on_accept(evutil_socket_t listening, short what, void *arg)
+{
+    struct worker_listener *l = arg;
+
+    (void)what;
+    for (int i = 0; i < ACCEPTS_A_TURN && l->worker->gate->open; i++) {
+        union peer peer;
+        socklen_t len = sizeof(peer);
+        int fd;
+
+        memset(&peer, 0, sizeof(peer));
+        fd = accept4(listening, &peer.any, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd >= 0) {
+            admit(l, fd, &peer);
+        } else if (errno == EMFILE || errno == ENFILE) {
+            out_of_descriptors(l, listening);
+            return;
+        } else if (errno == ENOBUFS || errno == ENOMEM) {
+            pause_accepting(l->worker);
+            return;
+        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            return;
+        } /* else that one client is gone: accept(2), "Error handling" */
+    }
+}
+
+/* --- the sessions' calls -------------------------------------------------- */
+
+void
+listener_session_ended(struct worker *w, struct worker_listener *l,
+                       const char *address)
+{
+    struct gate *g = w->gate;
+
+    (void)l;
+    g->connections--;
+    if (address != NULL) {
+        addresses_remove(g->addresses, address);
+    }
+    if (!g->open && g->connections == 0) {
+        event_base_loopexit(w->base, NULL);
+    }
+}
+
+void
+listener_session_authenticated(struct worker *w, struct worker_listener *l,
+                               const char *address)
+{
+    (void)l;
+    addresses_remove(w->gate->addresses, address);
+}
+
+/* --- the worker's calls --------------------------------------------------- */
+
+static unsigned
+share(unsigned limit, unsigned workers)
+{
+    return (limit + workers - 1) / workers;
+}
+
+static struct gate *
+gate_new(struct worker *w)
+{
+    const struct limits_conf *limits = &w->conf->limits;
+    unsigned workers = w->conf->server.workers;
+    struct gate *g = calloc(1, sizeof(*g));
+
+    if (g == NULL) {
+        return NULL;
+    }
+    g->addresses = addresses_new();
+    g->resume = evtimer_new(w->base, on_resume, w);
+    g->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    g->max = share(limits->connections, workers);
+    g->max_per_ip = workers == 1
+                        ? limits->connections_per_ip
+                        : 2 * share(limits->connections_per_ip, workers);
+    if (g->addresses == NULL || g->resume == NULL) {
+        addresses_free(&g->addresses);
+        if (g->resume != NULL) {
+            event_free(g->resume);
+        }
+        free(g);
+        return NULL;
+    }
+    return g;
+}
+
+bool
+listeners_new(struct worker *w, struct buf *error)
+{
+    const struct conf *conf = w->conf;
+
+    w->gate = gate_new(w);
+    w->listeners = calloc(conf->listen_count + 1, sizeof(*w->listeners));
+    if (w->gate == NULL || w->listeners == NULL) {
+        buf_puts(error, "out of memory");
+        return false;
+    }
+    for (size_t i = 0; i < conf->listen_count; i++) {
+        struct worker_listener *l = &w->listeners[i];
+
+        l->conf = &conf->listens[i];
+        l->worker = w;
+        l->index = (unsigned)i;
+        if (l->conf->tls != CONF_TLS_NONE) {
+            l->tls = tls_server_new(l->conf, error);
+            if (l->tls == NULL) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+bool
+listeners_add(struct worker *w, unsigned index, int fd)
+{
+    struct worker_listener *l = &w->listeners[index];
+    struct event **accepts;
+    struct event *event;
+
+    if (index >= w->conf->listen_count) {
+        (void)close(fd);
+        return false;
+    }
+    accepts = realloc(l->accepts, (l->accept_count + 1) * sizeof(*accepts));
+    if (accepts != NULL) {
+        l->accepts = accepts;
+    }
+    event = event_new(w->base, fd, EV_READ | EV_PERSIST, on_accept, l);
+    if (accepts == NULL || event == NULL) {
+        if (event != NULL) {
+            event_free(event);
+        }
+        (void)close(fd);
+        return false;
+    }
+    l->accepts[l->accept_count++] = event;
+    return true;
+}
+
+void
+listeners_start(struct worker *w)
+{
+    if (!w->gate->open) {
+        w->gate->open = true;
+        watch(w, true);
+    }
+}
+
+void
+listeners_stop(struct worker *w)
+{
+    w->gate->open = false;
+    event_del(w->gate->resume);
+    for (size_t i = 0; i < w->conf->listen_count; i++) {
+        struct worker_listener *l = &w->listeners[i];
+
+        for (size_t k = 0; k < l->accept_count; k++) {
+            (void)event_del(l->accepts[k]);
+            (void)close(event_get_fd(l->accepts[k]));
+            event_free(l->accepts[k]);
+        }
+        l->accept_count = 0;
+    }
+    if (w->gate->connections == 0) {
+        event_base_loopexit(w->base, NULL);
+    }
+}
+
+bool
+listeners_reload(struct worker *w, struct buf *error)
+{
+    size_t count = w->conf->listen_count;
+    SSL_CTX **fresh = calloc(count + 1, sizeof(SSL_CTX *));
+    bool ok = fresh != NULL;
+
+    for (size_t i = 0; ok && i < count; i++) {
+        if (w->listeners[i].tls != NULL) {
+            fresh[i] = tls_server_new(&w->conf->listens[i], error);
+            ok = fresh[i] != NULL &&
+                 tls_certificate_valid(fresh[i], &w->conf->listens[i], error);
+        }
+    }
+    for (size_t i = 0; fresh != NULL && i < count; i++) {
+        if (ok && fresh[i] != NULL) {
+            SSL_CTX *old = w->listeners[i].tls;
+
+            w->listeners[i].tls = fresh[i];
+            fresh[i] = old;
+        }
+        SSL_CTX_free(fresh[i]);
+    }
+    free(fresh);
+    return ok;
+}
+
+size_t
+listeners_connections(const struct worker *w)
+{
+    return w->gate->connections;
+}
+
+void
+listeners_free(struct worker *w)
+{
+    struct gate *g = w->gate;
+
+    if (w->listeners != NULL && g != NULL) {
+        listeners_stop(w);
+    }
+    for (size_t i = 0; w->listeners != NULL && i < w->conf->listen_count; i++) {
+        SSL_CTX_free(w->listeners[i].tls);
+        free(w->listeners[i].accepts);
+    }
+    free(w->listeners);
+    w->listeners = NULL;
+    if (g != NULL) {
+        if (g->reserve >= 0) {
+            (void)close(g->reserve);
+        }
+        event_free(g->resume);
+        addresses_free(&g->addresses);
+        free(g);
+        w->gate = NULL;
+    }
+}

@@ -1,0 +1,293 @@
+/*
+ * master - see master.h.
+ *
+ * The order of the start matters: what needs root (ports, the keepers'
+ * parent, directories) comes before the account is dropped; nothing of the
+ * network is looked at before.
+ */
+#include "proxy/master.h"
+
+#include "proxy/log/log.h"
+#include "proxy/master_private.h"
+#include "proxy/process/background.h"
+#include "proxy/process/lock.h"
+#include "proxy/process/logfile.h"
+#include "proxy/process/notify.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+static const char *const keeper_names[KEEPERS] = { "keeper.sock",
+                                                   "keeper2.sock" };
+
+static int
+complain(struct buf *error, int code)
+{
+    const char *text = buf_str(error);
+
+    fprintf(stderr, "sealpostd: %s\n", text == NULL ? "out of memory" : text);
+    buf_free(error);
+    return code;
+}
+
+/* Made when missing; its owner is the one who writes there. */
+static bool
+make_directory(const char *path, mode_t mode, uid_t uid, gid_t gid,
+               struct buf *error)
+{
+    struct stat st;
+
+    if (mkdir(path, mode) == 0) {
+        if (geteuid() != 0 || chown(path, uid, gid) == 0) {
+            return true;
+        }
+    } else if (errno == EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
+        return true;
+    }
+    buf_printf(error, "cannot make the directory %s: %s", path,
+               strerror(errno));
+    return false;
+}
+
+static int
+make_directories(const struct master *m, const struct conf *conf)
+{
+    struct buf error = BUF_INIT;
+
+    if (!make_directory(conf->server.state_dir, 0770, geteuid(), m->user.gid,
+                        &error) ||
+        !make_directory(conf->spool.directory, 0700, m->user.uid, m->user.gid,
+                        &error)) {
+        return complain(&error, EX_CANTCREAT);
+    }
+    return 0;
+}
+
+static int
+open_log(struct master *m, const struct conf *conf)
+{
+    struct buf error = BUF_INIT;
+
+    m->log_fd = logfile_open(&conf->server, m->options->foreground, m->user.uid,
+                             m->user.gid, &error);
+    if (m->log_fd == LOGFILE_ERROR) {
+        return complain(&error, EX_CANTCREAT);
+    }
+    m->env.log_fd = m->log_fd;
+    log_open(m->log_fd, conf->server.log_format, "master");
+    return 0;
+}
+
+/*
+ * The keepers' socket: /run/sealpost when that is there and writable for us
+ * and no other daemon's socket lives in it; else the state directory.
+ */
+static bool
+listen_for_keepers(struct master *m, const struct conf *conf, int fds[KEEPERS],
+                   struct buf *error)
+{
+    const char *places[] = { "/run/sealpost", conf->server.state_dir };
+    struct stat st;
+
+    for (size_t i = 0; i < 2; i++) {
+        if (i == 0 && (stat(places[0], &st) != 0 || st.st_uid != geteuid() ||
+                       access(places[0], W_OK | X_OK) != 0)) {
+            continue;
+        }
+        buf_clear(error);
+        fds[0] = keepers_listen(places[i], keeper_names[0], m->keys.uid,
+                                m->user.gid, error);
+        if (fds[0] < 0) {
+            continue;
+        }
+        fds[1] = keepers_listen(places[i], keeper_names[1], m->keys.uid,
+                                m->user.gid, error);
+        if (fds[1] >= 0) {
+            return bytes_copy(bytes_str(places[i]), m->keeper_dir,
+                              sizeof(m->keeper_dir));
+        }
+        (void)close(fds[0]);
+    }
+    return false;
+}
+
+/* A log file is opened again by the master alone: the keepers write to it. */
+static bool
+make_log_pipe(struct master *m, const struct conf *conf, int *log_fd_out)
+{
+    int fds[2];
+
+    *log_fd_out = m->log_fd;
+    if (!logfile_is_file(&conf->server)) {
+        return true;
+    }
+    if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) != 0) {
+        return false;
+    }
+    m->log_pipe = fds[0];
+    *log_fd_out = fds[1];
+    return true;
+}
+
+static int
+start_keepers(struct master *m, const struct conf *conf)
+{
+    struct keepers_conf k = { .account = m->keys,
+                              .worker_uid = m->user.uid,
+                              .log_format = conf->server.log_format };
+    struct buf error = BUF_INIT;
+
+    if (!listen_for_keepers(m, conf, k.listen_fds, &error)) {
+        return complain(&error, EX_CANTCREAT);
+    }
+    if (!make_log_pipe(m, conf, &k.log_fd)) {
+        buf_printf(&error, "cannot make a pipe: %s", strerror(errno));
+        return complain(&error, EX_OSERR);
+    }
+    m->keepers_pid = keepers_fork(&k, &m->keepers_control, &error);
+    for (size_t i = 0; i < KEEPERS; i++) {
+        (void)close(k.listen_fds[i]);
+    }
+    if (k.log_fd != m->log_fd) {
+        (void)close(k.log_fd);
+    }
+    if (m->keepers_pid < 0) {
+        return complain(&error, EX_OSERR);
+    }
+    (void)fcntl(m->keepers_control, F_SETFL, O_NONBLOCK);
+    return 0;
+}
+
+static int
+open_sockets(struct master *m, const struct conf *conf)
+{
+    struct buf error = BUF_INIT;
+
+    m->sockets = sockets_new();
+    if (m->sockets == NULL || !sockets_open(m->sockets, conf, &error)) {
+        return complain(&error, EX_UNAVAILABLE);
+    }
+    m->env.sockets = m->sockets;
+    return 0;
+}
+
+static int
+find_accounts(struct master *m, const struct conf *conf)
+{
+    struct buf error = BUF_INIT;
+
+    return accounts_find(&conf->server, &m->user, &m->keys, &error)
+               ? 0
+               : complain(&error, EX_CONFIG);
+}
+
+static int
+drop_root(struct master *m)
+{
+    struct buf error = BUF_INIT;
+
+    return account_become(&m->user, &error) ? 0 : complain(&error, EX_NOPERM);
+}
+
+static int
+take_lock(struct master *m, const struct conf *conf)
+{
+    struct buf error = BUF_INIT;
+
+    m->lock_fd = lock_take(conf->server.state_dir, &error);
+    return m->lock_fd >= 0 ? 0 : complain(&error, EX_TEMPFAIL);
+}
+
+/* All that comes before the loop. 0, or the exit code. */
+static int
+prepare(struct master *m, const struct conf *conf)
+{
+    int code = find_accounts(m, conf);
+
+    code = code != 0 ? code : make_directories(m, conf);
+    code = code != 0 ? code : take_lock(m, conf);
+    code = code != 0 ? code : open_log(m, conf);
+    code = code != 0 ? code : start_keepers(m, conf);
+    code = code != 0 ? code : open_sockets(m, conf);
+    code = code != 0 ? code : drop_root(m);
+    if (code != 0) {
+        return code;
+    }
+    m->base = event_base_new();
+    m->env.base = m->base;
+    m->env.keeper_dir = m->keeper_dir;
+    for (size_t i = 0; i < KEEPERS; i++) {
+        m->env.keeper_names[i] = keeper_names[i];
+    }
+    return m->base != NULL && master_events_new(m) ? 0 : EX_OSERR;
+}
+
+/* Its keepers answer what they compute, then end; not for ever. */
+static void
+wait_for_keepers(const struct master *m)
+{
+    const struct timespec pause = { 0, 20 * 1000 * 1000 };
+
+    for (int i = 0; m->keepers_pid > 0 && i < 250; i++) {
+        if (waitpid(m->keepers_pid, NULL, WNOHANG) != 0) {
+            return;
+        }
+        (void)nanosleep(&pause, NULL);
+    }
+}
+
+static void
+finish(struct master *m)
+{
+    generation_free(&m->next);
+    generation_free(&m->old);
+    generation_free(&m->current);
+    sockets_free(&m->sockets);
+    master_events_free(m);
+    if (m->keepers_control >= 0) {
+        (void)close(m->keepers_control);
+        wait_for_keepers(m);
+    }
+    if (m->base != NULL) {
+        event_base_free(m->base);
+    }
+    if (m->lock_fd >= 0) {
+        (void)close(m->lock_fd);
+    }
+}
+
+int
+master_run(const struct master_options *options, struct conf *conf, int conf_fd)
+{
+    struct master m = { .options = options,
+                        .lock_fd = -1,
+                        .ready_fd = -1,
+                        .log_fd = -1,
+                        .log_pipe = -1,
+                        .keepers_control = -1 };
+
+    (void)signal(SIGPIPE, SIG_IGN);
+    if (!options->foreground && (m.ready_fd = background_start()) < 0) {
+        perror("sealpostd: cannot go to the background");
+        return EX_OSERR;
+    }
+    m.code = prepare(&m, conf);
+    if (m.code != 0) {
+        conf_free(&conf);
+        (void)close(conf_fd);
+    } else if (!master_begin(&m, conf, conf_fd, 0)) {
+        m.code = EX_OSERR;
+    } else {
+        event_base_dispatch(m.base);
+        log_event(m.code == 0 ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, "ended",
+                  "exit code %d", m.code);
+    }
+    finish(&m);
+    return m.code;
+}

@@ -1,0 +1,446 @@
+/*
+ * master_signals - reload, replacement and end: the master while it runs.
+ *
+ * At most two generations: a reload asked for while an older one drains, or a
+ * new one starts, waits until that has ended.
+ */
+#include "proxy/log/log.h"
+#include "proxy/master_private.h"
+#include "proxy/process/background.h"
+#include "proxy/process/logfile.h"
+#include "proxy/process/notify.h"
+#include "proxy/process/reload.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+static void on_generation(struct generation *g, enum generation_event event,
+                          void *arg);
+
+static void
+tell_keepers(struct master *m, enum control_kind kind, unsigned number, int fd)
+{
+    if (!control_send(m->keepers_control, kind, number, fd)) {
+        log_event(LOG_LEVEL_ERROR, "keepers-deaf",
+                  "the keeper's parent does not take a message: %s",
+                  strerror(errno));
+    }
+}
+
+bool
+master_begin(struct master *m, struct conf *conf, int conf_fd, unsigned keeper)
+{
+    m->next = generation_new(&m->env, conf, conf_fd, keeper, on_generation, m);
+    if (m->next == NULL) {
+        log_event(LOG_LEVEL_ERROR, "start-failed", "out of memory");
+        return false;
+    }
+    tell_keepers(m, CONTROL_KEEPER_START, keeper, conf_fd);
+    return true;
+}
+
+/* --- reload ------------------------------------------------------------- */
+
+static void
+reload_data(struct master *m)
+{
+    log_event(LOG_LEVEL_INFO, "reload",
+              "users, keys and certificates are read again; the "
+              "configuration has not changed");
+    tell_keepers(m, CONTROL_KEEPER_RELOAD, 0, -1);
+    generation_send(m->current, CONTROL_DATA, 0, -1);
+    if (m->old != NULL) {
+        generation_send(m->old, CONTROL_DATA, 0, -1);
+    }
+    notify_ready();
+}
+
+static void
+reload_refused(const char *why)
+{
+    log_event(LOG_LEVEL_ERROR, "reload-refused",
+              "%s; the running configuration stays", why);
+    notify_ready();
+}
+
+static void
+reload_conf(struct master *m, int conf_fd)
+{
+    struct buf error = BUF_INIT;
+    struct conf *conf = reload_load(conf_fd, generation_conf(m->current));
+
+    if (conf == NULL) {
+        (void)close(conf_fd);
+        reload_refused("the new configuration has mistakes");
+        return;
+    }
+    if (!sockets_open(m->sockets, conf, &error)) {
+        reload_refused(buf_str(&error));
+        buf_free(&error);
+        conf_free(&conf);
+        (void)close(conf_fd);
+        return;
+    }
+    log_event(LOG_LEVEL_INFO, "reload", "a new configuration starts");
+    if (!master_begin(m, conf, conf_fd, 1 - generation_keeper(m->current))) {
+        sockets_abort(m->sockets);
+        reload_refused("out of memory");
+    }
+}
+
+static void
+reload(struct master *m)
+{
+    int fd;
+
+    if (m->stopping) {
+        return;
+    }
+    if (m->next != NULL) {
+        m->reload_later = true;
+        return;
+    }
+    notify_reloading();
+    fd = conf_pack(m->options->path);
+    if (fd < 0) {
+        log_event(LOG_LEVEL_ERROR, "conf", "%s: %s", m->options->path,
+                  strerror(errno));
+        reload_refused("the configuration can't be read");
+        return;
+    }
+    if (reload_same(fd, generation_conf_fd(m->current))) {
+        (void)close(fd);
+        reload_data(m);
+    } else if (m->old != NULL) {
+        (void)close(fd);
+        m->reload_later = true;
+        log_event(LOG_LEVEL_WARN, "reload-later",
+                  "workers of an earlier configuration still finish their "
+                  "sessions; the reload follows then");
+    } else {
+        reload_conf(m, fd);
+    }
+}
+
+static void
+reload_if_asked(struct master *m)
+{
+    if (m->reload_later) {
+        m->reload_later = false;
+        reload(m);
+    }
+}
+
+/* --- generations come and go -------------------------------------------- */
+
+static void
+log_ready(struct master *m)
+{
+    struct buf text = BUF_INIT;
+    struct log_line l;
+
+    sockets_describe(m->sockets, generation_conf(m->current), &text);
+    log_begin(&l, LOG_LEVEL_INFO, "ready");
+    log_number(&l, "pid", (uint64_t)getpid());
+    log_number(&l, "workers", generation_conf(m->current)->server.workers);
+    log_bytes(&l, "listen", buf_bytes(&text));
+    log_end(&l);
+    buf_free(&text);
+}
+
+static void
+on_ready(struct master *m)
+{
+    m->old = m->current;
+    m->current = m->next;
+    m->next = NULL;
+    sockets_commit(m->sockets, generation_conf(m->current));
+    if (m->old != NULL) {
+        generation_end(m->old, CONTROL_DRAIN,
+                       generation_conf(m->old)->server.drain_s);
+    }
+    log_ready(m);
+    notify_ready();
+    if (m->ready_fd >= 0) {
+        const struct conf *conf = generation_conf(m->current);
+
+        background_ready(m->ready_fd, strcmp(conf->server.log, "stderr") == 0);
+        m->ready_fd = -1;
+    }
+    reload_if_asked(m);
+}
+
+static void
+on_failed(struct master *m)
+{
+    int code = generation_code(m->next);
+
+    if (m->current == NULL) {
+        log_event(LOG_LEVEL_ERROR, "start-failed", "exit code %d", code);
+        m->code = code;
+        event_base_loopbreak(m->base);
+        return;
+    }
+    tell_keepers(m, CONTROL_KEEPER_STOP, generation_keeper(m->next), -1);
+    generation_free(&m->next);
+    sockets_abort(m->sockets);
+    reload_refused("the new workers can't be started");
+    reload_if_asked(m);
+}
+
+static void
+on_ended(struct master *m, struct generation *g)
+{
+    tell_keepers(m, CONTROL_KEEPER_STOP, generation_keeper(g), -1);
+    if (g == m->old) {
+        generation_free(&m->old);
+    } else if (g == m->current) {
+        generation_free(&m->current);
+    } else {
+        generation_free(&m->next);
+    }
+    if (m->stopping) {
+        if (m->old == NULL && m->current == NULL && m->next == NULL) {
+            event_base_loopbreak(m->base);
+        }
+    } else {
+        reload_if_asked(m);
+    }
+}
+
+static void
+on_generation(struct generation *g, enum generation_event event, void *arg)
+{
+    struct master *m = arg;
+
+    switch (event) {
+    case GENERATION_READY:
+        on_ready(m);
+        break;
+    case GENERATION_FAILED:
+        on_failed(m);
+        break;
+    case GENERATION_ENDED:
+        on_ended(m, g);
+        break;
+    }
+}
+
+/* --- the end ------------------------------------------------------------ */
+
+static void
+stop_generation(struct generation *g, unsigned seconds)
+{
+    if (g != NULL) {
+        generation_end(g, CONTROL_STOP, seconds);
+    }
+}
+
+static void
+stop(struct master *m)
+{
+    unsigned seconds = 0;
+
+    if (m->stopping || m->current == NULL) {
+        log_event(LOG_LEVEL_WARN, "stop", "at once");
+        event_base_loopbreak(m->base);
+        return;
+    }
+    seconds = generation_conf(m->current)->server.stop_deadline_s;
+    log_event(LOG_LEVEL_INFO, "stop", "within %u s", seconds);
+    m->stopping = true;
+    notify_stopping();
+    sockets_free(&m->sockets); /* from now on connections are refused */
+    m->env.sockets = NULL;
+    stop_generation(m->next, 0);
+    stop_generation(m->old, seconds);
+    stop_generation(m->current, seconds);
+}
+
+/* --- events ------------------------------------------------------------- */
+
+static void
+on_child(struct master *m)
+{
+    int status;
+    pid_t pid;
+
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        if (pid == m->keepers_pid) {
+            /* As another user it can't be started again from here. */
+            log_event(LOG_LEVEL_ERROR, "keepers-died",
+                      "the keeper's parent is gone; ending, to be started "
+                      "again");
+            m->keepers_pid = 0;
+            m->code = EX_SOFTWARE;
+            stop(m);
+        } else if ((m->next == NULL ||
+                    !generation_reap(m->next, pid, status)) &&
+                   (m->old == NULL || !generation_reap(m->old, pid, status)) &&
+                   m->current != NULL) {
+            (void)generation_reap(m->current, pid, status);
+        }
+    }
+}
+
+/* SIGUSR1: the file was moved away; every process gets the new one. */
+static void
+reopen_log(struct master *m)
+{
+    struct buf error = BUF_INIT;
+    const struct server_conf *conf;
+    int fd;
+
+    if (m->current == NULL) {
+        return;
+    }
+    conf = &generation_conf(m->current)->server;
+    if (!logfile_is_file(conf)) {
+        return;
+    }
+    fd = logfile_open(conf, m->options->foreground, m->user.uid, m->user.gid,
+                      &error);
+    if (fd < 0) {
+        log_event(LOG_LEVEL_ERROR, "log", "%s", buf_str(&error));
+        buf_free(&error);
+        return;
+    }
+    log_set_fd(fd);
+    (void)close(m->log_fd);
+    m->log_fd = m->env.log_fd = fd;
+    generation_send(m->current, CONTROL_LOG, 0, fd);
+    if (m->old != NULL) {
+        generation_send(m->old, CONTROL_LOG, 0, fd);
+    }
+    if (m->next != NULL) {
+        generation_send(m->next, CONTROL_LOG, 0, fd);
+    }
+    log_event(LOG_LEVEL_INFO, "log", "opened again");
+}
+
+static void
+on_signal(evutil_socket_t number, short what, void *arg)
+{
+    struct master *m = arg;
+
+    (void)what;
+    switch (number) {
+    case SIGHUP:
+        if (m->current != NULL || m->next != NULL) {
+            reload(m);
+        }
+        break;
+    case SIGUSR1:
+        reopen_log(m);
+        break;
+    case SIGCHLD:
+        on_child(m);
+        break;
+    default:
+        stop(m);
+        break;
+    }
+}
+
+static struct generation *
+of_keeper(const struct master *m, unsigned keeper)
+{
+    struct generation *all[] = { m->next, m->current, m->old };
+
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        if (all[i] != NULL && generation_keeper(all[i]) == keeper) {
+            return all[i];
+        }
+    }
+    return NULL;
+}
+
+static void
+on_keepers(evutil_socket_t fd, short what, void *arg)
+{
+    struct master *m = arg;
+    struct control_message msg;
+    struct generation *g;
+
+    (void)what;
+    switch (control_receive(fd, &msg)) {
+    case CONTROL_END:
+        event_del(m->keepers_event); /* SIGCHLD tells the rest */
+        return;
+    case CONTROL_MORE:
+        return;
+    default:
+        break;
+    }
+    if (msg.fd >= 0) {
+        (void)close(msg.fd);
+    }
+    g = of_keeper(m, msg.number % KEEPERS);
+    if (g != NULL && msg.kind == CONTROL_KEEPER_READY) {
+        generation_keeper_ready(g);
+    } else if (g != NULL && msg.kind == CONTROL_KEEPER_FAILED) {
+        generation_keeper_failed(g, (int)(msg.number / KEEPERS));
+    }
+}
+
+/* The keepers' whole lines into the log file, whichever it is now. */
+static void
+on_log_pipe(evutil_socket_t fd, short what, void *arg)
+{
+    struct master *m = arg;
+    char text[4096]; /* PIPE_BUF: shorter lines are never split */
+    ssize_t n = read(fd, text, sizeof(text));
+
+    (void)what;
+    if (n <= 0) {
+        event_del(m->log_event);
+        return;
+    }
+    if (write(m->log_fd, text, (size_t)n) != n) {
+        /* The disk is full: the service goes on without these lines. */
+    }
+}
+
+bool
+master_events_new(struct master *m)
+{
+    static const int numbers[MASTER_SIGNALS] = { SIGHUP, SIGUSR1, SIGCHLD,
+                                                 SIGTERM, SIGINT };
+
+    for (size_t i = 0; i < MASTER_SIGNALS; i++) {
+        m->signals[i] = evsignal_new(m->base, numbers[i], on_signal, m);
+        if (m->signals[i] == NULL || event_add(m->signals[i], NULL) != 0) {
+            return false;
+        }
+    }
+    m->keepers_event = event_new(m->base, m->keepers_control,
+                                 EV_READ | EV_PERSIST, on_keepers, m);
+    if (m->keepers_event == NULL || event_add(m->keepers_event, NULL) != 0) {
+        return false;
+    }
+    if (m->log_pipe >= 0) {
+        m->log_event = event_new(m->base, m->log_pipe, EV_READ | EV_PERSIST,
+                                 on_log_pipe, m);
+        return m->log_event != NULL && event_add(m->log_event, NULL) == 0;
+    }
+    return true;
+}
+
+void
+master_events_free(struct master *m)
+{
+    for (size_t i = 0; i < MASTER_SIGNALS; i++) {
+        if (m->signals[i] != NULL) {
+            event_free(m->signals[i]);
+        }
+    }
+    if (m->keepers_event != NULL) {
+        event_free(m->keepers_event);
+    }
+    if (m->log_event != NULL) {
+        event_free(m->log_event);
+    }
+}

@@ -1,0 +1,19 @@
+/*
+ * background - leaving the terminal: the start command returns when the
+ * service is ready, or with its exit code and errors when it is not.
+ */
+#ifndef PROXY_PROCESS_BACKGROUND_H
+#define PROXY_PROCESS_BACKGROUND_H
+
+/*
+ * Forks; returns in the child only, in a session of its own, with a
+ * descriptor for background_ready(). The parent waits and exits: 0 when the
+ * child was ready, else with the child's exit code. -1: errno says why.
+ */
+int background_start(void);
+
+/* The parent exits 0; stdin and stdout, and stderr unless keep_stderr, become
+ * /dev/null. fd is closed. */
+void background_ready(int fd, int keep_stderr);
+
+#endif

@@ -1,0 +1,62 @@
+/*
+ * child - see child.h.
+ */
+#include "proxy/process/child.h"
+
+#include "proxy/process/control.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+/* Between fork and exec: only what signal handlers may do. */
+static void
+become_worker(int control, char *slot)
+{
+    char program[] = "sealpostd", option[] = "--worker";
+    char *argv[] = { program, option, slot, NULL };
+    sigset_t none;
+
+    if (control != CHILD_CONTROL_FD) {
+        (void)dup2(control, CHILD_CONTROL_FD);
+    } else {
+        (void)fcntl(control, F_SETFD, 0);
+    }
+    (void)close_range(CHILD_CONTROL_FD + 1, ~0u, 0);
+    (void)setpgid(0, 0); /* a terminal's signals are for the master */
+    sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    /* The very program that the master is, also after an upgrade on disk. */
+    (void)execv("/proc/self/exe", argv);
+    _exit(EX_OSERR);
+}
+
+pid_t
+child_start_worker(unsigned slot, int *control_out)
+{
+    char text[16];
+    int ours, theirs, error;
+    pid_t pid;
+
+    (void)snprintf(text, sizeof(text), "%u", slot);
+    if (!control_pair(&ours, &theirs)) {
+        return -1;
+    }
+    pid = fork();
+    if (pid == 0) {
+        become_worker(theirs, text);
+    }
+    error = errno;
+    (void)close(theirs);
+    if (pid < 0) {
+        (void)close(ours);
+        errno = error;
+        return -1;
+    }
+    (void)fcntl(ours, F_SETFL, O_NONBLOCK);
+    *control_out = ours;
+    return pid;
+}

@@ -1,0 +1,459 @@
+/*
+ * generation - see generation.h.
+ */
+#include "proxy/process/generation.h"
+
+#include "proxy/log/log.h"
+#include "proxy/process/child.h"
+#include "proxy/process/keepers.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    START_S = 120,        /* keeper and workers must be ready by then */
+    GRACE_S = 10,         /* beyond its own deadline a worker is stuck */
+    SHORT_LIFE_MS = 5000, /* who dies sooner is started later each time */
+    DELAY_FIRST_MS = 100,
+    DELAY_MAX_MS = 30000
+};
+
+enum phase {
+    PHASE_KEEPER,
+    PHASE_STARTING,
+    PHASE_SERVING,
+    PHASE_ENDING
+};
+
+struct worker_child {
+    struct generation *generation;
+    unsigned slot;
+    pid_t pid;           /* 0: none now */
+    int control;         /* -1 with pid 0 */
+    struct event *input; /* on control */
+    struct event *again; /* the next attempt */
+    bool ready;
+    int64_t started_ms;
+    unsigned delay_ms;
+};
+
+struct generation {
+    const struct generation_env *env; /* borrowed */
+    struct conf *conf;
+    int conf_fd;
+    unsigned keeper;
+    generation_callback *callback;
+    void *arg;
+    enum phase phase;
+    int code;
+    struct event *timer; /* the start took too long; or: tell that it ended */
+    struct worker_child *workers;
+    unsigned count;
+};
+
+static int64_t
+now_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static void
+plan(struct event *event, unsigned ms)
+{
+    struct timeval tv = { ms / 1000, (ms % 1000) * 1000 };
+
+    event_add(event, &tv);
+}
+
+static void
+fail(struct generation *g, int code)
+{
+    g->code = code == 0 ? EX_SOFTWARE : code;
+    g->phase = PHASE_ENDING;
+    event_del(g->timer);
+    g->callback(g, GENERATION_FAILED, g->arg);
+}
+
+/* --- one worker --------------------------------------------------------- */
+
+static void
+forget(struct worker_child *c)
+{
+    if (c->input != NULL) {
+        event_free(c->input);
+        c->input = NULL;
+    }
+    if (c->control >= 0) {
+        (void)close(c->control);
+    }
+    c->control = -1;
+    c->pid = 0;
+    c->ready = false;
+}
+
+static void
+send_keeper(struct worker_child *c)
+{
+    const struct generation_env *env = c->generation->env;
+    const char *name = env->keeper_names[c->generation->keeper];
+    int fd = keepers_connect(env->keeper_dir, name);
+
+    if (fd < 0 || !control_send(c->control, CONTROL_KEEPER, 0, fd)) {
+        log_event(LOG_LEVEL_WARN, "keeper-unreachable", "%s/%s: %s",
+                  env->keeper_dir, name, strerror(errno));
+    }
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+}
+
+struct listen_target {
+    struct worker_child *child;
+    uint32_t index;
+};
+
+static void
+send_socket(int fd, void *arg)
+{
+    const struct listen_target *t = arg;
+
+    (void)control_send(t->child->control, CONTROL_LISTEN, t->index, fd);
+}
+
+/* All that a worker needs; it starts at CONTROL_GO. */
+static void
+send_start(struct worker_child *c)
+{
+    struct generation *g = c->generation;
+
+    (void)control_send(c->control, CONTROL_CONF, 0, g->conf_fd);
+    (void)control_send(c->control, CONTROL_LOG, 0, g->env->log_fd);
+    for (size_t i = 0; i < g->conf->listen_count; i++) {
+        struct listen_target target = { c, (uint32_t)i };
+
+        sockets_each(g->env->sockets, &g->conf->listens[i], c->slot, g->count,
+                     send_socket, &target);
+    }
+    send_keeper(c);
+    (void)control_send(c->control, CONTROL_GO, 0, -1);
+}
+
+static bool
+all_ready(const struct generation *g)
+{
+    for (unsigned i = 0; i < g->count; i++) {
+        if (!g->workers[i].ready) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void
+on_control(evutil_socket_t fd, short what, void *arg)
+{
+    struct worker_child *c = arg;
+    struct generation *g = c->generation;
+    struct control_message m;
+
+    (void)what;
+    switch (control_receive(fd, &m)) {
+    case CONTROL_END:
+        event_del(c->input); /* SIGCHLD tells the rest */
+        return;
+    case CONTROL_MORE:
+        return;
+    default:
+        break;
+    }
+    if (m.fd >= 0) {
+        (void)close(m.fd); /* workers have none to give */
+    }
+    if (m.kind != CONTROL_READY) {
+        return;
+    }
+    c->ready = true;
+    if (g->phase == PHASE_STARTING && all_ready(g)) {
+        g->phase = PHASE_SERVING;
+        event_del(g->timer);
+        g->callback(g, GENERATION_READY, g->arg);
+    }
+}
+
+static void
+start_again(struct worker_child *c)
+{
+    bool short_life = now_ms() - c->started_ms < SHORT_LIFE_MS;
+
+    c->delay_ms =
+        !short_life || c->delay_ms == 0 ? DELAY_FIRST_MS : c->delay_ms * 2;
+    if (c->delay_ms > DELAY_MAX_MS) {
+        c->delay_ms = DELAY_MAX_MS;
+    }
+    plan(c->again, c->delay_ms);
+}
+
+static void
+start(struct worker_child *c)
+{
+    c->started_ms = now_ms();
+    c->pid = child_start_worker(c->slot, &c->control);
+    if (c->pid < 0) {
+        log_event(LOG_LEVEL_ERROR, "worker-failed", "cannot start it: %s",
+                  strerror(errno));
+        c->pid = 0;
+        start_again(c);
+        return;
+    }
+    c->input = event_new(c->generation->env->base, c->control,
+                         EV_READ | EV_PERSIST, on_control, c);
+    if (c->input != NULL) {
+        event_add(c->input, NULL);
+    }
+    send_start(c);
+}
+
+static void
+on_again(evutil_socket_t fd, short what, void *arg)
+{
+    struct worker_child *c = arg;
+
+    (void)fd;
+    (void)what;
+    if (c->generation->phase != PHASE_ENDING && c->pid == 0) {
+        start(c);
+    }
+}
+
+static void
+log_death(const struct worker_child *c, int status)
+{
+    bool signalled = WIFSIGNALED(status);
+    bool fault = signalled || WEXITSTATUS(status) != 0;
+    struct log_line l;
+
+    log_begin(&l, fault ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO,
+              fault ? "worker-died" : "worker-ended");
+    log_number(&l, "slot", c->slot);
+    log_number(&l, "pid", (uint64_t)c->pid);
+    if (signalled) {
+        log_text(&l, "signal", sigabbrev_np(WTERMSIG(status)));
+    } else {
+        log_number(&l, "code", (uint64_t)WEXITSTATUS(status));
+    }
+    log_end(&l);
+}
+
+/* --- all of them -------------------------------------------------------- */
+
+static bool
+is_empty(const struct generation *g)
+{
+    for (unsigned i = 0; i < g->count; i++) {
+        if (g->workers[i].pid != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void
+on_timer(evutil_socket_t fd, short what, void *arg)
+{
+    struct generation *g = arg;
+
+    (void)fd;
+    (void)what;
+    if (g->phase == PHASE_ENDING && is_empty(g)) {
+        g->callback(g, GENERATION_ENDED, g->arg);
+        return;
+    }
+    if (g->phase == PHASE_ENDING) {
+        log_event(LOG_LEVEL_ERROR, "worker-stuck",
+                  "workers that should have ended are killed");
+        generation_kill(g);
+        return;
+    }
+    log_event(LOG_LEVEL_ERROR, "start-failed",
+              "keeper and workers were not ready within %d s", START_S);
+    fail(g, EX_TEMPFAIL);
+}
+
+struct generation *
+generation_new(const struct generation_env *env, struct conf *conf, int conf_fd,
+               unsigned keeper, generation_callback *cb, void *arg)
+{
+    struct generation *g = calloc(1, sizeof(*g));
+
+    if (g == NULL) {
+        conf_free(&conf);
+        (void)close(conf_fd);
+        return NULL;
+    }
+    g->env = env;
+    g->conf = conf;
+    g->conf_fd = conf_fd;
+    g->keeper = keeper;
+    g->callback = cb;
+    g->arg = arg;
+    g->timer = evtimer_new(env->base, on_timer, g);
+    g->workers = calloc(conf->server.workers, sizeof(*g->workers));
+    if (g->timer == NULL || g->workers == NULL) {
+        generation_free(&g);
+        return NULL;
+    }
+    for (unsigned i = 0; i < conf->server.workers; i++) {
+        struct worker_child *c = &g->workers[i];
+
+        *c = (struct worker_child){ .generation = g, .slot = i, .control = -1 };
+        c->again = evtimer_new(env->base, on_again, c);
+        g->count++;
+        if (c->again == NULL) {
+            generation_free(&g);
+            return NULL;
+        }
+    }
+    plan(g->timer, START_S * 1000);
+    return g;
+}
+
+void
+generation_free(struct generation **generation)
+{
+    struct generation *g = *generation;
+
+    if (g == NULL) {
+        return;
+    }
+    generation_kill(g);
+    for (unsigned i = 0; i < g->count; i++) {
+        forget(&g->workers[i]);
+        if (g->workers[i].again != NULL) {
+            event_free(g->workers[i].again);
+        }
+    }
+    if (g->timer != NULL) {
+        event_free(g->timer);
+    }
+    free(g->workers);
+    conf_free(&g->conf);
+    (void)close(g->conf_fd);
+    free(g);
+    *generation = NULL;
+}
+
+const struct conf *
+generation_conf(const struct generation *g)
+{
+    return g->conf;
+}
+
+int
+generation_conf_fd(const struct generation *g)
+{
+    return g->conf_fd;
+}
+
+unsigned
+generation_keeper(const struct generation *g)
+{
+    return g->keeper;
+}
+
+int
+generation_code(const struct generation *g)
+{
+    return g->code;
+}
+
+void
+generation_keeper_ready(struct generation *g)
+{
+    bool first = g->phase == PHASE_KEEPER;
+
+    g->phase = first ? PHASE_STARTING : g->phase;
+    for (unsigned i = 0; i < g->count; i++) {
+        if (first) {
+            start(&g->workers[i]);
+        } else if (g->workers[i].pid != 0) {
+            send_keeper(&g->workers[i]);
+        }
+    }
+}
+
+void
+generation_keeper_failed(struct generation *g, int code)
+{
+    if (g->phase == PHASE_KEEPER || g->phase == PHASE_STARTING) {
+        fail(g, code);
+    }
+}
+
+void
+generation_send(struct generation *g, enum control_kind kind, uint32_t number,
+                int fd)
+{
+    for (unsigned i = 0; i < g->count; i++) {
+        struct worker_child *c = &g->workers[i];
+
+        if (c->pid != 0 && !control_send(c->control, kind, number, fd)) {
+            log_event(LOG_LEVEL_WARN, "worker-deaf",
+                      "worker %u, pid %ld, does not take a message", c->slot,
+                      (long)c->pid);
+        }
+    }
+}
+
+void
+generation_end(struct generation *g, enum control_kind kind, unsigned seconds)
+{
+    g->phase = PHASE_ENDING;
+    event_del(g->timer);
+    for (unsigned i = 0; i < g->count; i++) {
+        event_del(g->workers[i].again);
+    }
+    generation_send(g, kind, seconds, -1);
+    plan(g->timer, is_empty(g) ? 0 : (seconds + GRACE_S) * 1000);
+}
+
+void
+generation_kill(struct generation *g)
+{
+    for (unsigned i = 0; i < g->count; i++) {
+        if (g->workers[i].pid != 0) {
+            (void)kill(g->workers[i].pid, SIGKILL);
+        }
+    }
+}
+
+bool
+generation_reap(struct generation *g, pid_t pid, int status)
+{
+    struct worker_child *c = NULL;
+
+    for (unsigned i = 0; i < g->count; i++) {
+        c = g->workers[i].pid == pid ? &g->workers[i] : c;
+    }
+    if (c == NULL) {
+        return false;
+    }
+    log_death(c, status);
+    forget(c);
+    if (g->phase == PHASE_STARTING) {
+        fail(g, WIFEXITED(status) ? WEXITSTATUS(status) : EX_SOFTWARE);
+    } else if (g->phase == PHASE_SERVING) {
+        start_again(c);
+    } else if (is_empty(g)) {
+        plan(g->timer, 0);
+    }
+    return true;
+}

@@ -1,0 +1,407 @@
+/*
+ * keepers - see keepers.h.
+ */
+#include "proxy/process/keepers.h"
+
+#include "proxy/keeper/keeper.h"
+#include "proxy/log/log.h"
+#include "proxy/process/control.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    SHORT_LIFE_MS = 5000, /* a keeper that dies sooner is started later */
+    DELAY_FIRST_MS = 100,
+    DELAY_MAX_MS = 10000
+};
+
+struct keeper {
+    unsigned number;
+    int conf_fd;    /* owned; -1: not wanted */
+    int ready_fd;   /* owned; -1: ready, or not running */
+    pid_t pid;      /* 0: not running */
+    bool was_ready; /* since CONTROL_KEEPER_START */
+    bool ending;    /* was told to */
+    int64_t started_ms;
+    int64_t start_at_ms; /* when to start it again; 0: not planned */
+    unsigned delay_ms;
+};
+
+struct parent {
+    struct keepers_conf conf;
+    int control;
+    int signals;
+    sigset_t old_mask;
+    struct keeper keepers[KEEPERS];
+};
+
+static int64_t
+now_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* The keeper's own life: from fork to exit. */
+static void
+live(struct parent *p, struct keeper *k, int ready_fd, pid_t parent)
+{
+    struct conf_errors *errors = NULL;
+    struct conf *conf = NULL;
+    struct keeper_conf keeper = {
+        .listen_fd = p->conf.listen_fds[k->number],
+        .worker_uid = p->conf.worker_uid,
+        .ready_fd = ready_fd,
+        .parent = parent,
+    };
+
+    (void)prctl(PR_SET_NAME, "sealpost-keeper");
+    log_open(p->conf.log_fd, p->conf.log_format, "keeper");
+    (void)close(p->control);
+    (void)close(p->signals);
+    (void)sigprocmask(SIG_SETMASK, &p->old_mask, NULL);
+    for (unsigned i = 0; i < KEEPERS; i++) {
+        if (i != k->number) {
+            (void)close(p->conf.listen_fds[i]);
+        }
+    }
+    conf_load_fd(k->conf_fd, &conf, &errors);
+    if (conf == NULL) {
+        log_event(LOG_LEVEL_ERROR, "keeper-failed",
+                  "the configuration that the master sent is of no use");
+        _exit(EX_SOFTWARE);
+    }
+    conf_errors_free(&errors);
+    keeper.conf = conf;
+    _exit(keeper_run(&keeper));
+}
+
+static void
+plan(struct keeper *k)
+{
+    bool short_life = now_ms() - k->started_ms < SHORT_LIFE_MS;
+
+    k->delay_ms =
+        !short_life || k->delay_ms == 0 ? DELAY_FIRST_MS : k->delay_ms * 2;
+    if (k->delay_ms > DELAY_MAX_MS) {
+        k->delay_ms = DELAY_MAX_MS;
+    }
+    k->start_at_ms = now_ms() + k->delay_ms;
+}
+
+static void
+start(struct parent *p, struct keeper *k)
+{
+    pid_t parent = getpid();
+    int fds[2];
+
+    k->start_at_ms = 0;
+    k->started_ms = now_ms();
+    if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) != 0) {
+        plan(k);
+        return;
+    }
+    k->pid = fork();
+    if (k->pid == 0) {
+        (void)close(fds[0]);
+        live(p, k, fds[1], parent);
+    }
+    (void)close(fds[1]);
+    if (k->pid < 0) {
+        log_event(LOG_LEVEL_ERROR, "keeper-failed", "cannot start it: %s",
+                  strerror(errno));
+        (void)close(fds[0]);
+        k->pid = 0;
+        plan(k);
+        return;
+    }
+    k->ready_fd = fds[0];
+}
+
+static void
+forget_conf(struct keeper *k)
+{
+    if (k->conf_fd >= 0) {
+        (void)close(k->conf_fd);
+    }
+    k->conf_fd = -1;
+    k->start_at_ms = 0;
+}
+
+static void
+stop(struct keeper *k)
+{
+    forget_conf(k);
+    if (k->pid > 0) {
+        k->ending = true;
+        (void)kill(k->pid, SIGTERM);
+    }
+}
+
+static void
+on_message(struct parent *p, struct control_message m)
+{
+    struct keeper *k = &p->keepers[m.number % KEEPERS];
+
+    switch (m.kind) {
+    case CONTROL_KEEPER_START:
+        stop(k);
+        k->conf_fd = m.fd;
+        k->was_ready = false;
+        k->delay_ms = 0;
+        if (k->pid == 0) {
+            start(p, k);
+        } /* else when the last one has ended */
+        return;
+    case CONTROL_KEEPER_STOP:
+        stop(k);
+        break;
+    case CONTROL_KEEPER_RELOAD:
+        for (unsigned i = 0; i < KEEPERS; i++) {
+            if (p->keepers[i].pid > 0) {
+                (void)kill(p->keepers[i].pid, SIGHUP);
+            }
+        }
+        break;
+    default:
+        break;
+    }
+    if (m.fd >= 0) {
+        (void)close(m.fd);
+    }
+}
+
+static void
+log_death(const struct keeper *k, int status)
+{
+    struct log_line l;
+
+    log_begin(&l, LOG_LEVEL_ERROR, "keeper-died");
+    log_number(&l, "pid", (uint64_t)k->pid);
+    if (WIFSIGNALED(status)) {
+        log_text(&l, "signal", sigabbrev_np(WTERMSIG(status)));
+    } else {
+        log_number(&l, "code", (uint64_t)WEXITSTATUS(status));
+    }
+    log_end(&l);
+}
+
+static void
+on_death(struct parent *p, struct keeper *k, int status)
+{
+    int code = WIFEXITED(status) ? WEXITSTATUS(status) : EX_SOFTWARE;
+
+    bool ending = k->ending;
+
+    if (!ending) {
+        log_death(k, status);
+    }
+    if (k->ready_fd >= 0) {
+        (void)close(k->ready_fd);
+        k->ready_fd = -1;
+    }
+    k->pid = 0;
+    k->ending = false;
+    if (ending && k->conf_fd >= 0) {
+        start(p, k);
+    } else if (k->conf_fd >= 0 && !k->was_ready) {
+        forget_conf(k);
+        (void)control_send(p->control, CONTROL_KEEPER_FAILED,
+                           k->number + KEEPERS * (unsigned)code, -1);
+    } else if (k->conf_fd >= 0) {
+        plan(k);
+    }
+}
+
+static void
+reap(struct parent *p)
+{
+    struct signalfd_siginfo info;
+    int status;
+    pid_t pid;
+
+    if (read(p->signals, &info, sizeof(info)) < 0) {
+        return;
+    }
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        for (unsigned i = 0; i < KEEPERS; i++) {
+            if (p->keepers[i].pid == pid) {
+                on_death(p, &p->keepers[i], status);
+            }
+        }
+    }
+}
+
+static void
+on_ready(struct parent *p, struct keeper *k)
+{
+    char octet;
+    ssize_t n = read(k->ready_fd, &octet, 1);
+
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+        return;
+    }
+    (void)close(k->ready_fd);
+    k->ready_fd = -1;
+    if (n == 1 && k->conf_fd >= 0) {
+        k->was_ready = true;
+        (void)control_send(p->control, CONTROL_KEEPER_READY, k->number, -1);
+    }
+}
+
+/* ms until something is planned; -1: nothing is. */
+static int
+next_start(const struct parent *p)
+{
+    int64_t wait = -1;
+
+    for (unsigned i = 0; i < KEEPERS; i++) {
+        int64_t at = p->keepers[i].start_at_ms;
+        int64_t left = at - now_ms() < 0 ? 0 : at - now_ms();
+
+        if (at != 0 && (wait < 0 || left < wait)) {
+            wait = left;
+        }
+    }
+    return (int)wait;
+}
+
+static void
+start_planned(struct parent *p)
+{
+    for (unsigned i = 0; i < KEEPERS; i++) {
+        struct keeper *k = &p->keepers[i];
+
+        if (k->start_at_ms != 0 && k->start_at_ms <= now_ms() && k->pid == 0 &&
+            k->conf_fd >= 0) {
+            start(p, k);
+        }
+    }
+}
+
+/* False: the master has gone. */
+static bool
+turn(struct parent *p)
+{
+    struct pollfd fds[2 + KEEPERS] = { { p->control, POLLIN, 0 },
+                                       { p->signals, POLLIN, 0 } };
+    struct control_message m;
+
+    for (unsigned i = 0; i < KEEPERS; i++) {
+        fds[2 + i] = (struct pollfd){ p->keepers[i].ready_fd, POLLIN, 0 };
+    }
+    if (poll(fds, 2 + KEEPERS, next_start(p)) < 0 && errno != EINTR) {
+        return false;
+    }
+    for (unsigned i = 0; i < KEEPERS; i++) {
+        if (p->keepers[i].ready_fd >= 0 && fds[2 + i].revents != 0) {
+            on_ready(p, &p->keepers[i]);
+        }
+    }
+    if (fds[1].revents != 0) {
+        reap(p);
+    }
+    start_planned(p);
+    if (fds[0].revents == 0) {
+        return true;
+    }
+    if (control_receive(p->control, &m) != CONTROL_MESSAGE) {
+        return false;
+    }
+    on_message(p, m);
+    return true;
+}
+
+/* Nothing of the master's stays open but what is named here. */
+static void
+close_others(struct parent *p)
+{
+    const int keep[] = { p->control, p->conf.listen_fds[0],
+                         p->conf.listen_fds[1], p->conf.log_fd };
+    int max = (int)sysconf(_SC_OPEN_MAX);
+
+    for (int fd = 3; fd < max && fd < 1024; fd++) {
+        bool named = false;
+
+        for (size_t i = 0; i < sizeof(keep) / sizeof(keep[0]); i++) {
+            named = named || keep[i] == fd;
+        }
+        if (!named) {
+            (void)close(fd);
+        }
+    }
+    (void)close_range(1024, ~0u, 0);
+}
+
+static void
+run(struct parent *p)
+{
+    struct buf error = BUF_INIT;
+    sigset_t mask;
+
+    (void)prctl(PR_SET_NAME, "sealpost-keys");
+    (void)setpgid(0, 0); /* a terminal's signals are for the master */
+    log_open(p->conf.log_fd, p->conf.log_format, "keepers");
+    close_others(p);
+    sigfillset(&mask);
+    (void)sigprocmask(SIG_BLOCK, &mask, NULL);
+    /* What the keeper starts with, whatever the one who started us blocked. */
+    sigemptyset(&p->old_mask);
+    sigemptyset(&mask);
+    sigaddset(&mask, SIGCHLD);
+    p->signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (!account_become(&p->conf.account, &error)) {
+        log_event(LOG_LEVEL_ERROR, "keepers-failed", "%s", buf_str(&error));
+        _exit(EX_NOPERM);
+    }
+    while (turn(p)) {
+    }
+    for (unsigned i = 0; i < KEEPERS; i++) {
+        stop(&p->keepers[i]);
+    }
+    while (waitpid(-1, NULL, 0) > 0 || errno == EINTR) {
+    }
+    _exit(0);
+}
+
+pid_t
+keepers_fork(const struct keepers_conf *conf, int *control_out,
+             struct buf *error)
+{
+    struct parent p = { .conf = *conf };
+    int ours, theirs;
+    pid_t pid;
+
+    for (unsigned i = 0; i < KEEPERS; i++) {
+        p.keepers[i] =
+            (struct keeper){ .number = i, .conf_fd = -1, .ready_fd = -1 };
+    }
+    if (!control_pair(&ours, &theirs)) {
+        buf_printf(error, "cannot start the keeper: %s", strerror(errno));
+        return -1;
+    }
+    p.control = theirs;
+    pid = fork();
+    if (pid == 0) {
+        run(&p);
+    }
+    (void)close(theirs);
+    if (pid < 0) {
+        buf_printf(error, "cannot start the keeper: %s", strerror(errno));
+        (void)close(ours);
+        return -1;
+    }
+    *control_out = ours;
+    return pid;
+}

@@ -1,0 +1,43 @@
+/*
+ * keepers - the parent of the keepers: starts one, and another when it dies.
+ *
+ * It is forked by the master before root is dropped, becomes `keys_user`, and
+ * from then on reads nothing but the master's control messages. Two keepers
+ * may run side by side, each with a configuration and a socket of its own: a
+ * generation of workers keeps its keeper until its last session has ended.
+ */
+#ifndef PROXY_PROCESS_KEEPERS_H
+#define PROXY_PROCESS_KEEPERS_H
+
+#include <proxy/process/account.h>
+#include <sys/types.h>
+
+enum {
+    KEEPERS = 2
+};
+
+struct keepers_conf {
+    struct account account; /* keys_user */
+    uid_t worker_uid;
+    int listen_fds[KEEPERS]; /* listening SOCK_SEQPACKET sockets; borrowed */
+    int log_fd;              /* -1: syslog; borrowed */
+    enum conf_log_format log_format;
+};
+
+/*
+ * Forks the parent. *control_out is our end of its control pair (control.h);
+ * closing it ends the parent and its keepers. -1: *error says why.
+ */
+pid_t keepers_fork(const struct keepers_conf *conf, int *control_out,
+                   struct buf *error);
+
+/*
+ * A keeper's listening socket, as DIRECTORY/NAME, for gid and uid. -1: *error
+ * says why; a live socket of another daemon is EADDRINUSE in errno.
+ */
+int keepers_listen(const char *directory, const char *name, uid_t uid,
+                   gid_t gid, struct buf *error);
+/* Connects to it. -1: errno. */
+int keepers_connect(const char *directory, const char *name);
+
+#endif

@@ -1,0 +1,356 @@
+/*
+ * sockets - see sockets.h.
+ */
+#include "proxy/process/sockets.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum {
+    BACKLOG = 1024
+};
+
+union address {
+    struct sockaddr any;
+    struct sockaddr_in in;
+    struct sockaddr_in6 in6;
+};
+
+struct endpoint {
+    struct endpoint *next;
+    union address wanted; /* as configured: port 0 may stand there */
+    union address bound;
+    int *fds; /* one a slot */
+    size_t slots;
+    size_t accepted_slots; /* those above are not committed yet */
+};
+
+struct sockets {
+    struct endpoint *endpoints;
+};
+
+struct sockets *
+sockets_new(void)
+{
+    return calloc(1, sizeof(struct sockets));
+}
+
+static bool
+parse(const struct conf_address *a, union address *out)
+{
+    memset(out, 0, sizeof(*out));
+    if (inet_pton(AF_INET, a->host, &out->in.sin_addr) == 1) {
+        out->in.sin_family = AF_INET;
+        out->in.sin_port = htons(a->port);
+        return true;
+    }
+    if (inet_pton(AF_INET6, a->host, &out->in6.sin6_addr) == 1) {
+        out->in6.sin6_family = AF_INET6;
+        out->in6.sin6_port = htons(a->port);
+        return true;
+    }
+    return false;
+}
+
+static socklen_t
+length(const union address *a)
+{
+    return a->any.sa_family == AF_INET ? sizeof(a->in) : sizeof(a->in6);
+}
+
+static struct endpoint *
+find(const struct sockets *s, const struct conf_address *address)
+{
+    union address wanted;
+
+    if (!parse(address, &wanted)) {
+        return NULL;
+    }
+    for (struct endpoint *e = s->endpoints; e != NULL; e = e->next) {
+        if (memcmp(&e->wanted, &wanted, sizeof(wanted)) == 0) {
+            return e;
+        }
+    }
+    return NULL;
+}
+
+/* A bound socket, not listening; -1 and errno. */
+static int
+bind_socket(const union address *a, bool share)
+{
+    int fd =
+        socket(a->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int yes = 1;
+    int error;
+
+    if (fd < 0) {
+        return -1;
+    }
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)) != 0 ||
+        (share &&
+         setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &yes, sizeof(yes)) != 0) ||
+        (a->any.sa_family == AF_INET6 &&
+         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &yes, sizeof(yes)) != 0) ||
+        bind(fd, &a->any, length(a)) != 0) {
+        error = errno;
+        (void)close(fd);
+        errno = error;
+        return -1;
+    }
+    return fd;
+}
+
+/*
+ * With SO_REUSEPORT a second program of the same user could share the port,
+ * and mail would go to either one: so first an attempt that does not share.
+ */
+static bool
+probe(const union address *a)
+{
+    int fd = bind_socket(a, false);
+    bool free_port;
+    int error;
+
+    if (fd < 0) {
+        return false;
+    }
+    free_port = listen(fd, 1) == 0;
+    error = errno;
+    (void)close(fd);
+    errno = error;
+    return free_port;
+}
+
+static bool
+open_slot(struct endpoint *e)
+{
+    socklen_t len = sizeof(e->bound);
+    int fd = bind_socket(&e->bound, true);
+    int error;
+
+    if (fd < 0) {
+        return false;
+    }
+    if (getsockname(fd, &e->bound.any, &len) != 0 || listen(fd, BACKLOG) != 0) {
+        error = errno;
+        (void)close(fd);
+        errno = error;
+        return false;
+    }
+    e->fds[e->slots++] = fd;
+    return true;
+}
+
+static bool
+grow(struct endpoint *e, size_t slots)
+{
+    int *fds;
+
+    if (slots <= e->slots) {
+        return true;
+    }
+    if (e->slots == 0 && !probe(&e->bound)) {
+        return false;
+    }
+    fds = realloc(e->fds, slots * sizeof(*fds));
+    if (fds == NULL) {
+        errno = ENOMEM;
+        return false;
+    }
+    e->fds = fds;
+    while (e->slots < slots) {
+        if (!open_slot(e)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static struct endpoint *
+add(struct sockets *s, const struct conf_address *address)
+{
+    struct endpoint *e = calloc(1, sizeof(*e));
+
+    if (e == NULL) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    if (!parse(address, &e->wanted)) {
+        free(e);
+        errno = EINVAL;
+        return NULL;
+    }
+    e->bound = e->wanted;
+    e->next = s->endpoints;
+    s->endpoints = e;
+    return e;
+}
+
+static const char *
+mend(int error)
+{
+    switch (error) {
+    case EADDRINUSE:
+        return "; another program listens there: ss -ltnp names it";
+    case EACCES:
+        return "; ports under 1024 need a start by root";
+    case EADDRNOTAVAIL:
+        return "; this machine does not have that address";
+    default:
+        return "";
+    }
+}
+
+bool
+sockets_open(struct sockets *s, const struct conf *conf, struct buf *error)
+{
+    for (size_t i = 0; i < conf->listen_count; i++) {
+        const struct listen_conf *l = &conf->listens[i];
+
+        for (size_t k = 0; k < l->addresses.count; k++) {
+            const struct conf_address *a = &l->addresses.list[k];
+            struct endpoint *e = find(s, a);
+
+            e = e == NULL ? add(s, a) : e;
+            if (e == NULL || !grow(e, conf->server.workers)) {
+                int number = errno;
+
+                buf_printf(error,
+                           "cannot listen on %s port %u for [listen %s]: "
+                           "%s%s",
+                           a->host, (unsigned)a->port, l->name,
+                           strerror(number), mend(number));
+                sockets_abort(s);
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static void
+shrink(struct endpoint *e, size_t slots)
+{
+    while (e->slots > slots) {
+        (void)close(e->fds[--e->slots]);
+    }
+}
+
+/* Endpoints without a slot go. */
+static void
+sweep(struct sockets *s)
+{
+    struct endpoint **link = &s->endpoints;
+
+    while (*link != NULL) {
+        struct endpoint *e = *link;
+
+        if (e->slots > 0) {
+            link = &e->next;
+            continue;
+        }
+        *link = e->next;
+        free(e->fds);
+        free(e);
+    }
+}
+
+void
+sockets_abort(struct sockets *s)
+{
+    for (struct endpoint *e = s->endpoints; e != NULL; e = e->next) {
+        shrink(e, e->accepted_slots);
+    }
+    sweep(s);
+}
+
+static bool
+is_configured(const struct sockets *s, const struct endpoint *e,
+              const struct conf *conf)
+{
+    for (size_t i = 0; i < conf->listen_count; i++) {
+        const struct conf_addresses *list = &conf->listens[i].addresses;
+
+        for (size_t k = 0; k < list->count; k++) {
+            if (find(s, &list->list[k]) == e) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+void
+sockets_commit(struct sockets *s, const struct conf *conf)
+{
+    for (struct endpoint *e = s->endpoints; e != NULL; e = e->next) {
+        if (!is_configured(s, e, conf)) {
+            shrink(e, 0);
+        }
+        e->accepted_slots = e->slots;
+    }
+    sweep(s);
+}
+
+void
+sockets_free(struct sockets **s)
+{
+    if (*s == NULL) {
+        return;
+    }
+    for (struct endpoint *e = (*s)->endpoints; e != NULL; e = e->next) {
+        shrink(e, 0);
+    }
+    sweep(*s);
+    free(*s);
+    *s = NULL;
+}
+
+void
+sockets_each(const struct sockets *s, const struct listen_conf *listen,
+             unsigned slot, unsigned workers, sockets_callback *cb, void *arg)
+{
+    for (size_t k = 0; k < listen->addresses.count; k++) {
+        const struct endpoint *e = find(s, &listen->addresses.list[k]);
+
+        for (size_t i = slot; e != NULL && i < e->slots; i += workers) {
+            cb(e->fds[i], arg);
+        }
+    }
+}
+
+static void
+describe(const struct endpoint *e, struct buf *out)
+{
+    char text[INET6_ADDRSTRLEN];
+
+    if (e->bound.any.sa_family == AF_INET) {
+        inet_ntop(AF_INET, &e->bound.in.sin_addr, text, sizeof(text));
+        buf_printf(out, "%s:%u", text, (unsigned)ntohs(e->bound.in.sin_port));
+    } else {
+        inet_ntop(AF_INET6, &e->bound.in6.sin6_addr, text, sizeof(text));
+        buf_printf(out, "[%s]:%u", text,
+                   (unsigned)ntohs(e->bound.in6.sin6_port));
+    }
+}
+
+void
+sockets_describe(const struct sockets *s, const struct conf *conf,
+                 struct buf *out)
+{
+    for (size_t i = 0; i < conf->listen_count; i++) {
+        const struct listen_conf *l = &conf->listens[i];
+
+        buf_printf(out, "%s%s=", i == 0 ? "" : " ", l->name);
+        for (size_t k = 0; k < l->addresses.count; k++) {
+            const struct endpoint *e = find(s, &l->addresses.list[k]);
+
+            buf_puts(out, k == 0 ? "" : ",");
+            if (e != NULL) {
+                describe(e, out);
+            }
+        }
+    }
+}

@@ -1,0 +1,64 @@
+/*
+ * session_check - an inbound message and its checks.
+ *
+ * RFC 8601: what is verified are the octets as received; our result stands
+ * above everything.
+ */
+#include "proxy/session_state.h"
+
+#include <proxy/check.h>
+#include <time.h>
+
+static void
+on_checked(void *arg)
+{
+    struct session *s = arg;
+
+    s->tx->check_done = true;
+    session_run(s);
+}
+
+void
+session_check_begin(struct session *s)
+{
+    const struct conf *conf = s->worker->conf;
+    struct transaction *tx = s->tx;
+    const struct check_input input = {
+        .base = s->worker->base,
+        .resolver = s->worker->resolver,
+        .conf = conf_check_section(conf, s->conf->check),
+        .hostname = conf->server.hostname,
+        .authserv_id = conf->server.authserv_id,
+        .header = &tx->header,
+        .peer = conn_peer(s->client),
+        .helo = bytes_str(s->helo == NULL ? "" : s->helo),
+        .mail_from = tx->from.mailbox,
+        .now_s = (uint64_t)time(NULL),
+    };
+
+    tx->check = check_new(&input, on_checked, s);
+    if (tx->check == NULL) {
+        tx->spool_result = SPOOL_NO_MEMORY;
+    }
+}
+
+void
+session_check_end(struct session *s)
+{
+    s->tx->message = MESSAGE_JUDGING;
+    s->tx->check_done = check_end(s->tx->check);
+}
+
+void
+session_checked(struct session *s)
+{
+    const struct check_verdict *verdict = check_verdict(s->tx->check);
+
+    if (verdict->code != 0) {
+        session_finish(s, verdict->code, verdict->enhanced, verdict->text,
+                       OUTCOME_REFUSED);
+        return;
+    }
+    session_header_remove(s);
+    session_header_build(s);
+}

@@ -1,0 +1,413 @@
+/*
+ * worker - see worker.h: starts from what the master sends, serves, and ends
+ * when it is told to or the master has gone.
+ */
+#include "proxy/worker.h"
+
+#include "proxy/listener.h"
+#include "proxy/log/log.h"
+#include "proxy/process/child.h"
+#include "proxy/process/control.h"
+#include "proxy/session.h"
+#include "proxy/upstream/upstream.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+/* What came before CONTROL_GO. All descriptors are owned until used. */
+struct inheritance {
+    int conf_fd;
+    int log_fd;
+    int keeper_fd;
+    struct socket_of {
+        unsigned index;
+        int fd;
+    } * sockets;
+    size_t count;
+};
+
+struct process {
+    struct worker worker; /* first: callbacks are given this */
+    struct event *control;
+    struct event *deadline;
+    struct event *term;
+    int log_fd;
+    bool ready;
+    bool cut; /* the deadline passed with sessions left */
+};
+
+/* --- the start ------------------------------------------------------------ */
+
+static bool
+keep_socket(struct inheritance *in, const struct control_message *m)
+{
+    struct socket_of *more =
+        realloc(in->sockets, (in->count + 1) * sizeof(*more));
+
+    if (more == NULL) {
+        return false;
+    }
+    in->sockets = more;
+    in->sockets[in->count++] = (struct socket_of){ m->number, m->fd };
+    return true;
+}
+
+/* Blocks until CONTROL_GO. False: the master has gone, or no memory. */
+static bool
+inherit(struct inheritance *in)
+{
+    struct control_message m;
+
+    *in = (struct inheritance){ -1, -1, -1, NULL, 0 };
+    while (control_receive(CHILD_CONTROL_FD, &m) == CONTROL_MESSAGE) {
+        switch (m.kind) {
+        case CONTROL_CONF:
+            in->conf_fd = m.fd;
+            break;
+        case CONTROL_LOG:
+            in->log_fd = m.fd;
+            break;
+        case CONTROL_KEEPER:
+            in->keeper_fd = m.fd;
+            break;
+        case CONTROL_LISTEN:
+            if (!keep_socket(in, &m)) {
+                return false;
+            }
+            break;
+        case CONTROL_GO:
+            return true;
+        default:
+            break;
+        }
+    }
+    return false;
+}
+
+/* Standard error is where the log goes anyway. */
+static bool
+logs_to_stderr(int log_fd)
+{
+    struct stat log, err;
+
+    return log_fd >= 0 && fstat(log_fd, &log) == 0 &&
+           fstat(STDERR_FILENO, &err) == 0 && log.st_dev == err.st_dev &&
+           log.st_ino == err.st_ino;
+}
+
+/* For the one who starts it, as long as somebody looks. */
+static int
+give_up(int log_fd, struct buf *error, int code)
+{
+    const char *text = buf_str(error);
+
+    text = text == NULL ? "out of memory" : text;
+    log_event(LOG_LEVEL_ERROR, "worker-failed", "%s", text);
+    if (!logs_to_stderr(log_fd)) {
+        fprintf(stderr, "sealpostd: %s\n", text);
+    }
+    buf_free(error);
+    return code;
+}
+
+static void
+leave_terminal(int log_fd)
+{
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+    if (null >= 0) {
+        (void)dup2(null, STDIN_FILENO);
+        (void)dup2(null, STDOUT_FILENO);
+        if (!logs_to_stderr(log_fd)) {
+            (void)dup2(null, STDERR_FILENO);
+        }
+        (void)close(null);
+    }
+}
+
+/* --- the end -------------------------------------------------------------- */
+
+static void
+on_deadline(evutil_socket_t fd, short what, void *arg)
+{
+    struct process *p = arg;
+
+    (void)fd;
+    (void)what;
+    log_event(LOG_LEVEL_WARN, "sessions-cut",
+              "%zu sessions had not ended in time",
+              listeners_connections(&p->worker));
+    p->cut = true;
+    event_base_loopbreak(p->worker.base);
+}
+
+static void
+end(struct process *p, bool stopping, unsigned seconds)
+{
+    struct timeval tv = { seconds, 0 };
+
+    p->worker.draining = true;
+    p->worker.stopping = p->worker.stopping || stopping;
+    event_add(p->deadline, &tv);
+    listeners_stop(&p->worker);
+    session_drain_all(&p->worker);
+}
+
+static void
+on_term(evutil_socket_t number, short what, void *arg)
+{
+    struct process *p = arg;
+
+    (void)number;
+    (void)what;
+    end(p, true, p->worker.conf->server.stop_deadline_s);
+}
+
+/* --- messages ------------------------------------------------------------- */
+
+static void
+reload_data(struct worker *w)
+{
+    struct buf error = BUF_INIT;
+
+    if (!listeners_reload(w, &error)) {
+        log_event(LOG_LEVEL_ERROR, "reload-refused",
+                  "%s; the certificates in use stay", buf_str(&error));
+    }
+    for (size_t i = 0; i < w->conf->upstream_count; i++) {
+        buf_clear(&error);
+        upstream_reload(w->upstreams[i], &error);
+        if (error.len > 0) {
+            log_event(LOG_LEVEL_ERROR, "reload-refused",
+                      "[upstream %s] %s; what was read before stays",
+                      w->conf->upstreams[i].name, buf_str(&error));
+        }
+    }
+    buf_free(&error);
+}
+
+static void
+on_message(struct process *p, const struct control_message *m)
+{
+    struct worker *w = &p->worker;
+    int fd = m->fd;
+
+    switch (m->kind) {
+    case CONTROL_LOG:
+        log_set_fd(fd);
+        if (p->log_fd >= 0) {
+            (void)close(p->log_fd);
+        }
+        p->log_fd = fd;
+        return;
+    case CONTROL_KEEPER:
+        keeper_client_reconnect(w->keeper, fd);
+        return;
+    case CONTROL_DATA:
+        reload_data(w);
+        break;
+    case CONTROL_DRAIN:
+        end(p, false, m->number);
+        break;
+    case CONTROL_STOP:
+        end(p, true, m->number);
+        break;
+    default:
+        break;
+    }
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+}
+
+static void
+on_control(evutil_socket_t fd, short what, void *arg)
+{
+    struct process *p = arg;
+    struct control_message m;
+
+    (void)what;
+    switch (control_receive(fd, &m)) {
+    case CONTROL_MESSAGE:
+        on_message(p, &m);
+        break;
+    case CONTROL_MORE:
+        break;
+    case CONTROL_END:
+        log_event(LOG_LEVEL_ERROR, "master-died", "ending");
+        event_del(p->control);
+        end(p, true, p->worker.conf->server.stop_deadline_s);
+        break;
+    }
+}
+
+static void
+on_view(const struct view *view, void *arg)
+{
+    struct process *p = arg;
+    struct worker *w = &p->worker;
+
+    if (view == NULL) {
+        session_keeper_lost(w);
+        return;
+    }
+    if (!p->ready) {
+        p->ready = true;
+        if (!w->draining) {
+            listeners_start(w);
+        }
+        (void)control_send(CHILD_CONTROL_FD, CONTROL_READY, 0, -1);
+        leave_terminal(p->log_fd);
+        return;
+    }
+    session_view_changed(w);
+}
+
+/* --- making and unmaking it ----------------------------------------------- */
+
+static bool
+make_upstreams(struct worker *w, struct buf *error)
+{
+    size_t count = w->conf->upstream_count;
+
+    w->upstreams = calloc(count + 1, sizeof(struct upstream *));
+    for (size_t i = 0; w->upstreams != NULL && i < count; i++) {
+        w->upstreams[i] = upstream_new(w, &w->conf->upstreams[i], error);
+        if (w->upstreams[i] == NULL) {
+            return false;
+        }
+    }
+    return w->upstreams != NULL;
+}
+
+static bool
+make_events(struct process *p)
+{
+    struct event_base *base = p->worker.base;
+
+    (void)fcntl(CHILD_CONTROL_FD, F_SETFL, O_NONBLOCK);
+    (void)fcntl(CHILD_CONTROL_FD, F_SETFD, FD_CLOEXEC);
+    p->control =
+        event_new(base, CHILD_CONTROL_FD, EV_READ | EV_PERSIST, on_control, p);
+    p->deadline = evtimer_new(base, on_deadline, p);
+    p->term = evsignal_new(base, SIGTERM, on_term, p);
+    return p->control != NULL && p->deadline != NULL && p->term != NULL &&
+           event_add(p->control, NULL) == 0 && event_add(p->term, NULL) == 0;
+}
+
+static bool
+make(struct process *p, struct inheritance *in, struct buf *error)
+{
+    struct worker *w = &p->worker;
+
+    w->base = event_base_new();
+    w->loop = w->base == NULL ? NULL : conn_loop_new(w->base);
+    if (w->loop == NULL || !make_events(p)) {
+        return false;
+    }
+    w->resolver = resolver_new(w->base, &w->conf->dns);
+    if (w->resolver == NULL || !make_upstreams(w, error) ||
+        !listeners_new(w, error)) {
+        return false;
+    }
+    for (size_t i = 0; i < in->count; i++) {
+        if (!listeners_add(w, in->sockets[i].index, in->sockets[i].fd)) {
+            return false;
+        }
+    }
+    w->keeper = keeper_client_new(w->base, in->keeper_fd, on_view, p);
+    in->keeper_fd = -1;
+    return w->keeper != NULL;
+}
+
+static void
+unmake(struct process *p)
+{
+    struct worker *w = &p->worker;
+    struct event *events[] = { p->control, p->deadline, p->term };
+
+    listeners_free(w);
+    for (size_t i = 0; w->upstreams != NULL && i < w->conf->upstream_count;
+         i++) {
+        upstream_free(&w->upstreams[i]);
+    }
+    free(w->upstreams);
+    keeper_client_free(&w->keeper);
+    resolver_free(&w->resolver);
+    for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
+        if (events[i] != NULL) {
+            event_free(events[i]);
+        }
+    }
+    conn_loop_free(&w->loop);
+    event_base_free(w->base);
+    conf_free(&w->conf);
+}
+
+/* Signals meant for the master reach the whole terminal group. */
+static void
+set_signals(void)
+{
+    static const int ignored[] = { SIGHUP, SIGINT, SIGUSR1, SIGUSR2, SIGPIPE };
+
+    for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++) {
+        (void)signal(ignored[i], SIG_IGN);
+    }
+}
+
+static int
+serve(struct process *p, struct inheritance *in)
+{
+    struct buf error = BUF_INIT;
+
+    if (!make(p, in, &error)) {
+        if (error.len == 0) {
+            buf_puts(&error, "out of memory or descriptors");
+        }
+        return give_up(p->log_fd, &error, EX_CONFIG);
+    }
+    free(in->sockets);
+    event_base_dispatch(p->worker.base);
+    if (p->cut) {
+        return 0; /* sessions go with the process */
+    }
+    unmake(p);
+    return 0;
+}
+
+int
+worker_main(unsigned slot)
+{
+    struct process p = { .log_fd = -1 };
+    struct conf_errors *errors = NULL;
+    struct inheritance in;
+    char name[32];
+
+    (void)prctl(PR_SET_NAME, "sealpost-worker");
+    set_signals();
+    if (!inherit(&in)) {
+        return EX_OSERR;
+    }
+    (void)snprintf(name, sizeof(name), "worker/%u", slot);
+    conf_load_fd(in.conf_fd, &p.worker.conf, &errors);
+    (void)close(in.conf_fd);
+    p.log_fd = in.log_fd;
+    p.worker.slot = slot;
+    if (p.worker.conf == NULL) {
+        struct buf error = BUF_INIT;
+
+        log_open(in.log_fd, CONF_LOGFMT, name);
+        buf_puts(&error, "the configuration that the master sent is of no "
+                         "use");
+        return give_up(in.log_fd, &error, EX_SOFTWARE);
+    }
+    conf_errors_free(&errors);
+    log_open(in.log_fd, p.worker.conf->server.log_format, name);
+    return serve(&p, &in);
+}

@@ -1,0 +1,751 @@
+/*
+ * test_dkim_verify - verdicts on crafted signatures, keys and messages.
+ *
+ * Each row is signed as it stands, so that a verdict other than pass is
+ * never just a broken hash.
+ */
+#include "tests/support/cmocka_all.h"
+#include "tests/support/judge.h"
+#include "tests/support/signer.h"
+
+#include <base/base64.h>
+
+#include <dkim/keyrecord.h>
+
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
+#include <openssl/err.h>
+#include <openssl/param_build.h>
+#include <openssl/x509.h>
+
+#include <time.h>
+
+enum {
+    NOW_S = 1795000000
+};
+
+#define FROM  "From: Joe <joe@example.com>\r\n"
+#define PLAIN FROM "Subject: hello\r\n\r\nHi  there. \r\n"
+#define HEAD  " v=1; a=ed25519-sha256; d=example.com; s=sel; "
+#define TAIL  "h=from:subject; bh={bh}; b="
+#define GOOD  HEAD "c=relaxed/relaxed; " TAIL
+
+static const struct dkim_verify_conf strict = { NOW_S, 8, false };
+
+static struct craft
+craft(const char *tags, EVP_PKEY *key)
+{
+    return (struct craft){
+        .tags = tags,
+        .alg = EVP_PKEY_get_base_id(key) == EVP_PKEY_ED25519
+                   ? DKIM_ALG_ED25519_SHA256
+                   : DKIM_ALG_RSA_SHA256,
+        .header = DKIM_CANON_RELAXED,
+        .body = DKIM_CANON_RELAXED,
+        .key = key,
+    };
+}
+
+/* The first signature of message, with record at every name. */
+static struct dkim_verify_result
+first(struct bytes message, const char *record, unsigned *questions_out)
+{
+    const struct judge_dns dns[] = { { "*", DNS_OK, { record } } };
+    struct dkim_verify_result r;
+    struct judged j;
+
+    judge(&j, message, dns, &strict);
+    assert_true(dkim_verify_count(j.verify) > 0);
+    r = *dkim_verify_result(j.verify, 0);
+    *questions_out = j.questions;
+    judge_free(&j);
+    return r;
+}
+
+/* Signs message with c; then what is said of it with that key's record. */
+static struct dkim_verify_result
+result_of(const struct craft *c, const char *message)
+{
+    struct buf record = signer_record(c->key);
+    struct buf out = signer_craft(c, bytes_str(message));
+    unsigned questions;
+    struct dkim_verify_result r =
+        first(buf_bytes(&out), buf_str(&record), &questions);
+
+    buf_free(&record);
+    buf_free(&out);
+    return r;
+}
+
+static void
+is(const struct dkim_verify_result *r, enum dkim_verdict want, const char *what)
+{
+    if (r->verdict != want) {
+        fail_msg("%s: %s %s", what, dkim_verdict_name(r->verdict), r->reason);
+    }
+}
+
+static void
+crafted_tags(void **state)
+{
+    static const struct {
+        const char *tags;
+        enum dkim_verdict want;
+    } rows[] = {
+        { GOOD, DKIM_PASS },
+        { GOOD ";", DKIM_PASS },
+        { GOOD "; y=unknown", DKIM_PASS },
+        { HEAD "c=relaxed/relaxed; b=; h=from; bh={bh}", DKIM_PASS },
+        { HEAD "c=relaxed/relaxed; bh={bh}; b = ; h=from", DKIM_PASS },
+        { HEAD "c=relaxed/relaxed; bh={bh}; h=from; b\r\n =\r\n ", DKIM_PASS },
+        { HEAD "c=relaxed/relaxed; z=b=x|a:; i=b=3Dx@example.com; " TAIL,
+          DKIM_PASS },
+        { HEAD "c=relaxed/relaxed; l=11; bh={bh}; h=from; b=", DKIM_PASS },
+        { GOOD "; b=", DKIM_PERMERROR },
+        { GOOD "; b=AAAA", DKIM_PERMERROR },
+        { HEAD "c=relaxed/relaxed; h=subject; bh={bh}; b=", DKIM_PERMERROR },
+        { HEAD "c=relaxed/relaxed; h=from:Subject:x-none:x-none:from:"
+               "dkim-signature; bh={bh}; b=",
+          DKIM_PASS },
+        { HEAD "c=relaxed/relaxed; t=1795000000; " TAIL, DKIM_PASS },
+        { HEAD "c=relaxed/relaxed; t=1795000299; " TAIL, DKIM_PASS },
+        { HEAD "c=relaxed/relaxed; t=1795000300; " TAIL, DKIM_PASS },
+        { HEAD "c=relaxed/relaxed; t=1795000301; " TAIL, DKIM_FAIL },
+        { HEAD "c=relaxed/relaxed; x=1794999701; " TAIL, DKIM_PASS },
+        { HEAD "c=relaxed/relaxed; x=1794999700; " TAIL, DKIM_PASS },
+        { HEAD "c=relaxed/relaxed; x=1794999699; " TAIL, DKIM_FAIL },
+        { HEAD "c=relaxed/relaxed; t=5; x=5; " TAIL, DKIM_PERMERROR },
+        { HEAD "c=relaxed/relaxed; q=foo; " TAIL, DKIM_PERMERROR },
+        { HEAD "c=relaxed/relaxed; q=foo/bar:dns/txt; " TAIL, DKIM_PASS },
+        { HEAD "c=relaxed/relaxed; i=@a.example.com; " TAIL, DKIM_PASS },
+        { HEAD "c=relaxed/relaxed; i=@example.org; " TAIL, DKIM_PERMERROR },
+        { HEAD "c=simple/relaxed; " TAIL, DKIM_FAIL }, /* not so signed */
+        { " v=2; a=ed25519-sha256; d=example.com; s=sel; " TAIL,
+          DKIM_PERMERROR },
+    };
+    EVP_PKEY *key = signer_key("rfc8463-a2-ed25519.pem");
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct craft c = craft(rows[i].tags, key);
+        struct dkim_verify_result r = result_of(&c, PLAIN);
+
+        is(&r, rows[i].want, rows[i].tags);
+        assert_true(r.verdict == DKIM_PASS || r.reason[0] != '\0');
+    }
+    EVP_PKEY_free(key);
+}
+
+/* Names that are none are judged before anything is asked. */
+static void
+no_question(void **state)
+{
+    static const char *const tags[] = {
+        " v=1; a=ed25519-sha256; d=example.net(.example.com; s=sel; " TAIL,
+        " v=1; a=ed25519-sha256; d=a..example; s=sel; " TAIL,
+        " v=1; a=ed25519-sha256; d=*.example; s=sel; " TAIL,
+        " v=1; a=ed25519-sha256; d=b\xc3\xbc.example; s=sel; " TAIL,
+        " v=1; a=ed25519-sha256; d=a b.example; s=sel; " TAIL,
+        " v=1; a=ed25519-sha256; d=example.com; s=*; " TAIL,
+        " v=1; a=ed25519-sha256; d=example.com; s=sel; i=@x.org; " TAIL,
+        " v=1; a=ed25519-sha256; d=example.com; s=sel; t=1795000301; " TAIL,
+        " v=1; a=ed25519-sha256; d=example.com; s=sel; x=1; " TAIL,
+        " v=1; a=ed25519-sha256; d=example.com; "
+        "s=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa; " TAIL,
+    };
+    EVP_PKEY *key = signer_key("rfc8463-a2-ed25519.pem");
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(tags) / sizeof(tags[0]); i++) {
+        struct craft c = craft(tags[i], key);
+        struct buf out = signer_craft(&c, bytes_str(PLAIN));
+        unsigned questions;
+        struct dkim_verify_result r =
+            first(buf_bytes(&out), "v=DKIM1; p=", &questions);
+
+        if (questions != 0) {
+            fail_msg("%s: %u questions", tags[i], questions);
+        }
+        assert_true(r.verdict == DKIM_PERMERROR || r.verdict == DKIM_FAIL);
+        buf_free(&out);
+    }
+    EVP_PKEY_free(key);
+}
+
+static void
+key_records(void **state)
+{
+#define P "p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
+    static const struct {
+        const char *record;
+        enum dkim_verdict good, broken; /* the broken one: a changed body */
+        const char *identity;
+    } rows[] = {
+        { "k=ed25519; " P, DKIM_PASS, DKIM_FAIL, "" },
+        { "v=DKIM1; k=ed25519; t=y; " P, DKIM_PASS, DKIM_NONE, "" },
+        { "k=ed25519; t=s; " P, DKIM_PASS, DKIM_FAIL, "" },
+        { "k=ed25519; t=s; " P, DKIM_PASS, DKIM_FAIL, "i=@example.com; " },
+        { "k=ed25519; t=s; " P, DKIM_PERMERROR, DKIM_PERMERROR,
+          "i=@a.example.com; " },
+        { "k=ed25519; t=y:s; " P, DKIM_PERMERROR, DKIM_PERMERROR,
+          "i=@a.example.com; " },
+        { "k=ed25519; g=other; n=x; " P, DKIM_PASS, DKIM_FAIL, "" },
+        { "k=ed25519; h=sha1; " P, DKIM_PERMERROR, DKIM_PERMERROR, "" },
+        { "k=ed25519; s=other; " P, DKIM_PERMERROR, DKIM_PERMERROR, "" },
+        { "k=foo; " P, DKIM_PERMERROR, DKIM_PERMERROR, "" },
+        { "k=ed25519; p=", DKIM_PERMERROR, DKIM_PERMERROR, "" },
+        { "k=ed25519; p=junk!", DKIM_PERMERROR, DKIM_PERMERROR, "" },
+        { "k=ed25519; p=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+          DKIM_FAIL, DKIM_FAIL, "" }, /* another key */
+    };
+    EVP_PKEY *key = signer_key("rfc8463-a2-ed25519.pem");
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct buf tags = BUF_INIT, out;
+        struct dkim_verify_result r;
+        struct craft c;
+        unsigned questions;
+
+        buf_printf(&tags, HEAD "c=relaxed/relaxed; %s" TAIL, rows[i].identity);
+        c = craft(buf_str(&tags), key);
+        out = signer_craft(&c, bytes_str(PLAIN));
+        r = first(buf_bytes(&out), rows[i].record, &questions);
+        is(&r, rows[i].good, rows[i].record);
+        assert_int_equal(questions, 1);
+        buf_puts(&out, "more\r\n");
+        r = first(buf_bytes(&out), rows[i].record, &questions);
+        is(&r, rows[i].broken, rows[i].record);
+        assert_string_equal(r.domain, "example.com");
+        buf_free(&out);
+        buf_free(&tags);
+    }
+    EVP_PKEY_free(key);
+#undef P
+}
+
+static void
+dns_states(void **state)
+{
+    static const struct {
+        enum dns_status status;
+        enum dkim_verdict want;
+    } rows[] = {
+        { DNS_NXDOMAIN, DKIM_PERMERROR },
+        { DNS_NODATA, DKIM_PERMERROR },
+        { DNS_TEMPFAIL, DKIM_TEMPERROR },
+    };
+    EVP_PKEY *key = signer_key("rfc8463-a2-ed25519.pem");
+    struct craft c = craft(GOOD, key);
+    struct buf out = signer_craft(&c, bytes_str(PLAIN));
+    struct bytes block, body;
+    struct dkim_header header;
+    struct dkim_verify *v;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const struct judge_dns dns[] = { { "*", rows[i].status, { NULL } } };
+        struct judged j;
+
+        judge(&j, buf_bytes(&out), dns, &strict);
+        is(dkim_verify_result(j.verify, 0), rows[i].want, "DNS");
+        judge_free(&j);
+    }
+    /* never answered, and an answer nobody asked for */
+    (void)dkim_header_split(buf_bytes(&out), &block, &body);
+    assert_int_equal(dkim_header_parse(block, &header), DKIM_HEADER_OK);
+    v = dkim_verify_new(&header, &strict);
+    assert_int_equal(dkim_verify_waiting(v), 1);
+    dkim_verify_answer(v, 99, &(struct dns_answer){ .status = DNS_NXDOMAIN });
+    assert_int_equal(dkim_verify_waiting(v), 1);
+    dkim_verify_body(v, body);
+    dkim_verify_end(v);
+    is(dkim_verify_result(v, 0), DKIM_TEMPERROR, "no answer");
+    assert_null(dkim_verify_result(v, 1));
+    dkim_verify_free(&v);
+    dkim_header_free(&header);
+    buf_free(&out);
+    EVP_PKEY_free(key);
+}
+
+/* Every octet of a signed message matters, but for what relaxed forgives. */
+static void
+each_octet(void **state)
+{
+    EVP_PKEY *key = signer_key("rfc8463-a2-ed25519.pem");
+    struct buf record = signer_record(key);
+    struct craft c = craft(HEAD TAIL, key);
+    struct buf out;
+    unsigned questions;
+
+    (void)state;
+    c.header = c.body = DKIM_CANON_SIMPLE;
+    out = signer_craft(&c, bytes_str(PLAIN));
+    for (size_t i = 15; i < out.len; i++) {
+        struct dkim_verify_result r;
+        uint8_t was = out.ptr[i];
+
+        out.ptr[i] = was == 'x' ? 'y' : 'x';
+        r = first(buf_bytes(&out), buf_str(&record), &questions);
+        if (r.verdict == DKIM_PASS) {
+            fail_msg("octet %zu may change", i);
+        }
+        out.ptr[i] = was;
+    }
+    buf_free(&out);
+    buf_free(&record);
+    EVP_PKEY_free(key);
+}
+
+static void
+length_tag(void **state)
+{
+    static const struct {
+        const char *l;
+        uint64_t limit;
+        const char *more;
+        enum dkim_verdict want;
+    } rows[] = {
+        /* "Hi there.\r\n" is 11 octets in relaxed form */
+        { "11", 11, "", DKIM_PASS },
+        { "11", 11, "<b>more</b>\r\n", DKIM_POLICY },
+        { "11", 11, "\r\n", DKIM_PASS }, /* dropped by the canonical form */
+        { "5", 5, "", DKIM_POLICY },
+        { "12", 12, "", DKIM_PERMERROR },
+        { "18446744073709551614", 11, "", DKIM_PERMERROR },
+        { "99999999999999999999", 11, "", DKIM_PERMERROR },
+    };
+    EVP_PKEY *key = signer_key("rfc8463-a2-ed25519.pem");
+    struct buf record = signer_record(key);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct buf tags = BUF_INIT, out;
+        struct dkim_verify_result r;
+        unsigned questions;
+        struct craft c;
+
+        buf_printf(&tags, HEAD "c=relaxed/relaxed; l=%s; " TAIL, rows[i].l);
+        c = craft(buf_str(&tags), key);
+        c.limit = rows[i].limit;
+        out = signer_craft(&c, bytes_str(PLAIN));
+        buf_puts(&out, rows[i].more);
+        r = first(buf_bytes(&out), buf_str(&record), &questions);
+        is(&r, rows[i].want, rows[i].l);
+        buf_free(&out);
+        buf_free(&tags);
+    }
+    buf_free(&record);
+    EVP_PKEY_free(key);
+}
+
+/* l=0 hashes nothing, so that one hash is right for every body. */
+static void
+length_zero(void **state)
+{
+    EVP_PKEY *key = signer_key("rfc8463-a2-ed25519.pem");
+    struct buf record = signer_record(key);
+    struct craft c = craft(HEAD "c=relaxed/relaxed; l=0; " TAIL, key);
+    struct buf out = signer_craft(&c, bytes_str(FROM "\r\n"));
+    struct dkim_verify_result r;
+    unsigned questions;
+
+    (void)state;
+    r = first(buf_bytes(&out), buf_str(&record), &questions);
+    is(&r, DKIM_PASS, "l=0 and no body");
+    buf_puts(&out, "anything\r\n");
+    r = first(buf_bytes(&out), buf_str(&record), &questions);
+    is(&r, DKIM_POLICY, "l=0 and a body");
+    buf_free(&out);
+    buf_free(&record);
+    EVP_PKEY_free(key);
+}
+
+/* Message and header as they come: what each does to a good signature. */
+static void
+messages(void **state)
+{
+    static const struct {
+        const char *message;
+        enum dkim_verdict want;
+    } rows[] = {
+        { PLAIN, DKIM_PASS },
+        { "Subject: x\r\n\r\n", DKIM_PERMERROR }, /* no From */
+        { FROM "no field here\r\n\r\n", DKIM_NEUTRAL },
+        { FROM "From: b@example.org\r\n\r\n", DKIM_PASS },
+        { "From : a@example.com\r\n\r\n", DKIM_PASS },
+        { FROM, DKIM_PASS }, /* no blank line */
+        { "From:\r\n\r\n", DKIM_PASS },
+    };
+    EVP_PKEY *key = signer_key("rfc8463-a2-ed25519.pem");
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct craft c = craft(GOOD, key);
+        struct dkim_verify_result r = result_of(&c, rows[i].message);
+
+        is(&r, rows[i].want, rows[i].message);
+    }
+    EVP_PKEY_free(key);
+}
+
+static void
+rsa_sizes(void **state)
+{
+    static const struct {
+        const char *key;
+        unsigned bits;
+        enum dkim_verdict want, legacy;
+    } rows[] = {
+        { "rsa512.pem", 512, DKIM_POLICY, DKIM_PASS },
+        { "rsa1023.pem", 1023, DKIM_POLICY, DKIM_PASS },
+        { "rfc6376-c2-rsa.pem", 1024, DKIM_PASS, DKIM_PASS },
+        { "rsa2048.pem", 2048, DKIM_PASS, DKIM_PASS },
+        { "rsa2048-e3.pem", 2048, DKIM_PASS, DKIM_PASS },
+        { "rsa4096.pem", 4096, DKIM_PASS, DKIM_PASS },
+    };
+    const struct dkim_verify_conf lax = { NOW_S, 8, true };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        EVP_PKEY *key = signer_key(rows[i].key);
+        struct craft c = craft(" v=1; a=rsa-sha256; d=example.com; s=sel; "
+                               "c=relaxed/relaxed; " TAIL,
+                               key);
+        struct buf record = signer_record(key);
+        struct buf out = signer_craft(&c, bytes_str(PLAIN));
+        const struct judge_dns dns[] = {
+            { "*", DNS_OK, { buf_str(&record) } }
+        };
+        struct judged j;
+
+        judge(&j, buf_bytes(&out), dns, &strict);
+        is(dkim_verify_result(j.verify, 0), rows[i].want, rows[i].key);
+        assert_int_equal(dkim_verify_result(j.verify, 0)->key_bits,
+                         rows[i].bits);
+        judge_free(&j);
+        judge(&j, buf_bytes(&out), dns, &lax);
+        is(dkim_verify_result(j.verify, 0), rows[i].legacy, rows[i].key);
+        judge_free(&j);
+        buf_free(&record);
+        buf_free(&out);
+        EVP_PKEY_free(key);
+    }
+}
+
+/* SHA-1 never passes, but for those who ask for it. */
+static void
+sha1(void **state)
+{
+    const struct dkim_verify_conf lax = { NOW_S, 8, true };
+    EVP_PKEY *key = signer_key("rsa2048.pem");
+    struct craft c = craft(" v=1; a=rsa-sha1; d=example.com; s=sel; "
+                           "c=relaxed/relaxed; " TAIL,
+                           key);
+    struct buf record = signer_record(key), out;
+    const struct judge_dns dns[] = { { "*", DNS_OK, { buf_str(&record) } } };
+    struct judged j;
+
+    (void)state;
+    c.alg = DKIM_ALG_RSA_SHA1;
+    out = signer_craft(&c, bytes_str(PLAIN));
+    judge(&j, buf_bytes(&out), dns, &strict);
+    is(dkim_verify_result(j.verify, 0), DKIM_POLICY, "sha1");
+    assert_int_equal(j.questions, 0);
+    judge_free(&j);
+    judge(&j, buf_bytes(&out), dns, &lax);
+    is(dkim_verify_result(j.verify, 0), DKIM_PASS, "sha1, legacy");
+    judge_free(&j);
+    buf_free(&record);
+    buf_free(&out);
+    EVP_PKEY_free(key);
+}
+
+/* A public key of any numbers: bits of modulus, exponent. */
+static void
+put_rsa(struct dkim_key_record *key, int bits, bool odd, const char *exponent)
+{
+    BIGNUM *n = BN_new(), *e = NULL;
+    OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_id(EVP_PKEY_RSA, NULL);
+    EVP_PKEY *pkey = NULL;
+    OSSL_PARAM *param;
+    uint8_t *der = NULL;
+    int len;
+
+    BN_set_bit(n, bits - 1);
+    BN_set_bit(n, 5);
+    BN_add_word(n, odd);
+    BN_hex2bn(&e, exponent);
+    OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_N, n);
+    OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_E, e);
+    param = OSSL_PARAM_BLD_to_param(build);
+    assert_int_equal(EVP_PKEY_fromdata_init(ctx), 1);
+    assert_int_equal(EVP_PKEY_fromdata(ctx, &pkey, EVP_PKEY_PUBLIC_KEY, param),
+                     1);
+    len = i2d_PUBKEY(pkey, &der);
+    assert_true(len > 0 && (size_t)len <= sizeof(key->p));
+    memcpy(key->p, der, (size_t)len);
+    key->p_len = (size_t)len;
+    OPENSSL_free(der);
+    OSSL_PARAM_free(param);
+    OSSL_PARAM_BLD_free(build);
+    EVP_PKEY_CTX_free(ctx);
+    EVP_PKEY_free(pkey);
+    BN_free(n);
+    BN_free(e);
+}
+
+static void
+rsa_numbers(void **state)
+{
+    static const struct {
+        int bits;
+        bool odd;
+        const char *exponent;
+        enum dkim_key_err want;
+    } rows[] = {
+        { 2048, true, "010001", DKIM_KEY_OK },
+        { 2048, true, "03", DKIM_KEY_OK },
+        { 2048, true, "01", DKIM_KEY_EXPONENT },
+        { 2048, true, "010000", DKIM_KEY_EXPONENT },
+        { 2048, true, "FFFFFFFF", DKIM_KEY_OK },
+        { 2048, true, "0100000001", DKIM_KEY_EXPONENT },
+        { 2048, false, "010001", DKIM_KEY_FORMAT },
+        { 4096, true, "010001", DKIM_KEY_OK },
+        { 4097, true, "010001", DKIM_KEY_LONG },
+        { 16384, true, "010001", DKIM_KEY_LONG },
+        { 1023, true, "010001", DKIM_KEY_SHORT },
+    };
+    struct dkim_key_record key = { .sha256 = true, .email = true };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        EVP_PKEY *pkey = NULL;
+        unsigned bits = 0;
+        enum dkim_key_err err;
+        clock_t start;
+
+        put_rsa(&key, rows[i].bits, rows[i].odd, rows[i].exponent);
+        start = clock();
+        err = dkim_key_load(&key, DKIM_ALG_RSA_SHA256, false, &pkey, &bits);
+        assert_true(clock() - start < CLOCKS_PER_SEC / 20);
+        if (err != rows[i].want) {
+            fail_msg("%d bits, e %s: %s", rows[i].bits, rows[i].exponent,
+                     dkim_key_err_text(err));
+        }
+        assert_int_equal(bits, rows[i].bits);
+        EVP_PKEY_free(pkey);
+    }
+    assert_int_equal(ERR_peek_error(), 0); /* TLS reads this queue too */
+}
+
+/* RFC 6376 3.6.1 names RSAPublicKey; it is as good as the wrapped form. */
+static void
+bare_rsa(void **state)
+{
+    EVP_PKEY *key = signer_key("rsa2048.pem");
+    struct craft c = craft(" v=1; a=rsa-sha256; d=example.com; s=sel; "
+                           "c=relaxed/relaxed; " TAIL,
+                           key);
+    struct buf out = signer_craft(&c, bytes_str(PLAIN));
+    struct dkim_verify_result r;
+    uint8_t *der = NULL;
+    int len = i2d_PublicKey(key, &der);
+    char record[800] = "p=";
+    unsigned questions;
+    size_t n;
+
+    (void)state;
+    n = 2 + base64_encode(bytes_make(der, (size_t)len), record + 2);
+    record[n] = '\0';
+    r = first(buf_bytes(&out), record, &questions);
+    is(&r, DKIM_PASS, "RSAPublicKey");
+    /* one octet too many */
+    n = 2 + base64_encode(bytes_make(der, (size_t)len - 1), record + 2);
+    record[n] = '\0';
+    r = first(buf_bytes(&out), record, &questions);
+    is(&r, DKIM_PERMERROR, "cut RSAPublicKey");
+    assert_int_equal(ERR_peek_error(), 0);
+    OPENSSL_free(der);
+    buf_free(&out);
+    EVP_PKEY_free(key);
+}
+
+/* count signatures, of selectors s0 .. s(distinct - 1), over one message. */
+static struct buf
+many(unsigned count, unsigned distinct, const char *tags)
+{
+    EVP_PKEY *key = signer_key("rfc8463-a2-ed25519.pem");
+    struct buf out = BUF_INIT, text = BUF_INIT;
+
+    for (unsigned i = count; i-- > 0;) {
+        struct craft c = craft(NULL, key);
+        struct buf one;
+
+        buf_clear(&text);
+        buf_printf(&text,
+                   " v=1; a=ed25519-sha256; d=example.com; s=s%u; "
+                   "c=relaxed/relaxed; %s" TAIL,
+                   i % distinct, tags);
+        c.tags = buf_str(&text);
+        one = signer_craft(&c, bytes_str(PLAIN));
+        buf_put(&out, bytes_take(buf_bytes(&one), one.len - strlen(PLAIN)));
+        buf_free(&one);
+    }
+    buf_puts(&out, PLAIN);
+    buf_free(&text);
+    EVP_PKEY_free(key);
+    return out;
+}
+
+static void
+check_many(unsigned count, unsigned distinct, unsigned questions,
+           unsigned passes)
+{
+    EVP_PKEY *key = signer_key("rfc8463-a2-ed25519.pem");
+    struct buf record = signer_record(key);
+    struct buf out = many(count, distinct, "");
+    const struct judge_dns dns[] = { { "*", DNS_OK, { buf_str(&record) } } };
+    struct judged j;
+
+    judge(&j, buf_bytes(&out), dns, &strict);
+    assert_int_equal(j.questions, questions);
+    assert_int_equal(dkim_verify_count(j.verify), count);
+    for (unsigned i = 0; i < count; i++) {
+        const struct dkim_verify_result *r = dkim_verify_result(j.verify, i);
+
+        is(r, i < passes ? DKIM_PASS : DKIM_POLICY, "many");
+        assert_string_equal(r->domain, "example.com");
+    }
+    judge_free(&j);
+    buf_free(&out);
+    buf_free(&record);
+    EVP_PKEY_free(key);
+}
+
+static void
+many_signatures(void **state)
+{
+    clock_t start = clock();
+
+    (void)state;
+    check_many(1, 1, 1, 1);
+    check_many(2, 1, 1, 2); /* one question for one name */
+    check_many(8, 8, 8, 8);
+    check_many(9, 9, 8, 8);
+    check_many(100, 100, 8, 8);
+    check_many(900, 900, 8, 8);
+    assert_true(clock() - start < 5 * CLOCKS_PER_SEC);
+}
+
+/* The fifth kind of body hash is not computed. */
+static void
+many_bodies(void **state)
+{
+    EVP_PKEY *key = signer_key("rfc8463-a2-ed25519.pem");
+    struct buf record = signer_record(key), out = BUF_INIT, tags = BUF_INIT;
+    const struct judge_dns dns[] = { { "*", DNS_OK, { buf_str(&record) } } };
+    struct judged j;
+
+    (void)state;
+    for (unsigned i = 0; i < 6; i++) {
+        struct buf one;
+        struct craft c;
+
+        buf_clear(&tags);
+        buf_printf(&tags, HEAD "c=relaxed/relaxed; l=%u; " TAIL, 1 + i % 5);
+        c = craft(buf_str(&tags), key);
+        c.limit = 1 + i % 5;
+        one = signer_craft(&c, bytes_str(PLAIN));
+        buf_put(&out, bytes_take(buf_bytes(&one), one.len - strlen(PLAIN)));
+        buf_free(&one);
+    }
+    buf_puts(&out, PLAIN);
+    judge(&j, buf_bytes(&out), dns, &strict);
+    for (unsigned i = 0; i < 6; i++) {
+        const char *reason = dkim_verify_result(j.verify, i)->reason;
+
+        is(dkim_verify_result(j.verify, i), DKIM_POLICY, "bodies");
+        assert_true((strstr(reason, "too many") != NULL) == (i == 4));
+    }
+    judge_free(&j);
+    buf_free(&out);
+    buf_free(&tags);
+    buf_free(&record);
+    EVP_PKEY_free(key);
+}
+
+/* h= and sizes that cost: 256 names over 999 fields, eight times. */
+static void
+costly(void **state)
+{
+    EVP_PKEY *key = signer_key("rfc8463-a2-ed25519.pem");
+    struct buf names = BUF_INIT, tags = BUF_INIT, message = BUF_INIT;
+    clock_t start;
+    struct craft c;
+    struct dkim_verify_result r;
+
+    (void)state;
+    buf_puts(&names, "from");
+    for (int i = 0; i < 255; i++) {
+        buf_puts(&names, ":absent");
+    }
+    for (int i = 0; i < 990; i++) {
+        buf_puts(&message, "Absenx: x\r\n");
+    }
+    buf_puts(&message, PLAIN);
+    buf_printf(&tags,
+               HEAD "c=relaxed/relaxed; h=%s; bh={bh}; b=", buf_str(&names));
+    c = craft(buf_str(&tags), key);
+    start = clock();
+    r = result_of(&c, buf_str(&message));
+    is(&r, DKIM_PASS, "256 names");
+    buf_puts(&names, ":x");
+    for (int i = 0; i < 50000; i++) {
+        buf_puts(&names, ":from");
+    }
+    buf_clear(&tags);
+    buf_printf(&tags,
+               HEAD "c=relaxed/relaxed; h=%s; bh={bh}; b=", buf_str(&names));
+    c = craft(buf_str(&tags), key);
+    r = result_of(&c, PLAIN);
+    is(&r, DKIM_PERMERROR, "50000 names");
+    assert_true(clock() - start < CLOCKS_PER_SEC);
+    buf_free(&names);
+    buf_free(&tags);
+    buf_free(&message);
+    EVP_PKEY_free(key);
+}
+
+static void
+none(void **state)
+{
+    const struct judge_dns dns[] = { { NULL, DNS_OK, { NULL } } };
+    struct dkim_verify *v = NULL;
+    struct judged j;
+
+    (void)state;
+    judge(&j, BYTES_LIT(PLAIN), dns, &strict);
+    assert_int_equal(dkim_verify_count(j.verify), 0);
+    assert_int_equal(j.questions, 0);
+    judge_free(&j);
+    dkim_verify_free(&v);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(crafted_tags),    cmocka_unit_test(no_question),
+        cmocka_unit_test(key_records),     cmocka_unit_test(dns_states),
+        cmocka_unit_test(each_octet),      cmocka_unit_test(length_tag),
+        cmocka_unit_test(length_zero),     cmocka_unit_test(messages),
+        cmocka_unit_test(rsa_sizes),       cmocka_unit_test(sha1),
+        cmocka_unit_test(rsa_numbers),     cmocka_unit_test(bare_rsa),
+        cmocka_unit_test(many_signatures), cmocka_unit_test(many_bodies),
+        cmocka_unit_test(costly),          cmocka_unit_test(none),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
