@@ -180,6 +180,12 @@ on_failed(struct master *m)
 
     if (m->current == NULL) {
         log_event(LOG_LEVEL_ERROR, "start-failed", "exit code %d", code);
+        if (m->log_fd < 0 ||
+            logfile_is_file(&generation_conf(m->next)->server)) {
+            fprintf(stderr, "sealpostd: not started; %s says why\n",
+                    m->log_fd < 0 ? "syslog"
+                                  : generation_conf(m->next)->server.log);
+        }
         m->code = code;
         event_base_loopbreak(m->base);
         return;

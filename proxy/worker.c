@@ -152,8 +152,11 @@ end(struct process *p, bool stopping, unsigned seconds)
 {
     struct timeval tv = { seconds, 0 };
 
+    if (p->worker.stopping) {
+        return; /* told twice: by the master and by a signal to the group */
+    }
     p->worker.draining = true;
-    p->worker.stopping = p->worker.stopping || stopping;
+    p->worker.stopping = stopping;
     event_add(p->deadline, &tv);
     listeners_stop(&p->worker);
     session_drain_all(&p->worker);

@@ -26,7 +26,6 @@ become_worker(int control, char *slot)
         (void)fcntl(control, F_SETFD, 0);
     }
     (void)close_range(CHILD_CONTROL_FD + 1, ~0u, 0);
-    (void)setpgid(0, 0); /* a terminal's signals are for the master */
     sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     /* The very program that the master is, also after an upgrade on disk. */

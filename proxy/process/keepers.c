@@ -351,7 +351,8 @@ run(struct parent *p)
     sigset_t mask;
 
     (void)prctl(PR_SET_NAME, "sealpost-keys");
-    (void)setpgid(0, 0); /* a terminal's signals are for the master */
+    /* A SIGTERM to the master's whole group: workers still need keepers. */
+    (void)setpgid(0, 0);
     log_open(p->conf.log_fd, p->conf.log_format, "keepers");
     close_others(p);
     sigfillset(&mask);
