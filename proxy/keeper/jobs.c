@@ -152,7 +152,8 @@ check(struct server *s, struct job *j, struct keeper_answer *answer)
 
 /* Locked. False: the right was lost while the job waited. */
 static bool
-still_right(struct server *s, struct job *j, struct keeper_answer *answer)
+still_right(struct server *s, struct job *j, struct keeper_answer *answer,
+            struct refusal *refusal)
 {
     const struct view_key *key;
     const char *why = "";
@@ -165,8 +166,8 @@ still_right(struct server *s, struct job *j, struct keeper_answer *answer)
     j->epoch = s->data->epoch;
     if (answer->status != KEEPER_OK) {
         answer->text = bytes_str(why);
-        request_refused(s, j->connection, j->identity, j->key->domain,
-                        j->key->selector, why);
+        refusal_note(s, j->connection, j->identity, j->key->domain,
+                     j->key->selector, why, refusal);
     }
     return answer->status == KEEPER_OK;
 }
@@ -207,16 +208,18 @@ static struct loaded_key *
 get_key(struct server *s, struct job *j, struct keeper_answer *answer)
 {
     struct loaded_key *key = NULL;
+    struct refusal refusal = { .count = 0 };
     enum key_err fault = KEY_OK;
     bool right;
 
     server_lock(s);
-    right = still_right(s, j, answer);
+    right = still_right(s, j, answer, &refusal);
     if (right) {
         key = keycache_hold(s->keys, j->key);
         fault = keycache_fault(j->key, server_now_ms());
     }
     server_unlock(s);
+    refusal_log(&refusal);
     if (right && key == NULL) {
         fault = fault == KEY_OK ? load(s, j, &key) : fault;
         answer->status = KEEPER_BAD_KEY;

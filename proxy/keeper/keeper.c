@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <proxy/keeper/harden.h>
 #include <proxy/keeper/keeper.h>
 #include <proxy/keeper/server.h>
@@ -22,6 +23,7 @@
 enum {
     THREADS_MAX = 256,
     EVENTS = 16,
+    ACCEPT_PAUSE_MS = 200,
     LISTEN_EVENT = CONNECTIONS_MAX, /* not the place of a connection */
     SIGNAL_EVENT
 };
@@ -221,6 +223,12 @@ accept_all(struct keeper *k)
         } else {
             close(fd);
         }
+    }
+    if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
+        /* No descriptors, no memory: not a busy loop until there are some. */
+        log_event(LOG_LEVEL_ERROR, "worker", "a worker can't be accepted: %s",
+                  strerror(errno));
+        (void)poll(NULL, 0, ACCEPT_PAUSE_MS);
     }
 }
 

@@ -157,12 +157,10 @@ request_judge(const struct server *s, const struct identity *identity,
 }
 
 void
-request_refused(struct server *s, struct connection *c,
-                struct identity *identity, const char *domain,
-                const char *selector, const char *why)
+refusal_note(struct server *s, struct connection *c, struct identity *identity,
+             const char *domain, const char *selector, const char *why,
+             struct refusal *refusal_out)
 {
-    struct log_line l;
-
     s->refusals++;
     c->refusals++;
     if (identity != NULL) {
@@ -171,21 +169,41 @@ request_refused(struct server *s, struct connection *c,
     if ((c->refusals & (c->refusals - 1)) != 0) {
         return; /* 1, 2, 4, 8 ...: a worker gone mad does not fill the log */
     }
+    if (identity != NULL) {
+        (void)bytes_copy(bytes_str(identity->name), refusal_out->user,
+                         sizeof(refusal_out->user));
+        refusal_out->asserted = identity->asserted;
+    }
+    (void)bytes_copy(bytes_str(domain), refusal_out->domain,
+                     sizeof(refusal_out->domain));
+    (void)bytes_copy(bytes_str(selector), refusal_out->selector,
+                     sizeof(refusal_out->selector));
+    refusal_out->why = why;
+    refusal_out->count = c->refusals;
+}
+
+void
+refusal_log(const struct refusal *refusal)
+{
+    struct log_line l;
+
+    if (refusal->count == 0) {
+        return;
+    }
     log_begin(&l, LOG_LEVEL_WARN, "sign-refused");
-    log_text(&l, "user", identity == NULL ? "" : identity->name);
-    log_text(&l, "asserted",
-             identity != NULL && identity->asserted ? "yes" : "no");
-    log_text(&l, "domain", domain);
-    log_text(&l, "selector", selector);
-    log_text(&l, "reason", why);
-    log_number(&l, "refusals", c->refusals);
+    log_text(&l, "user", refusal->user);
+    log_text(&l, "asserted", refusal->asserted ? "yes" : "no");
+    log_text(&l, "domain", refusal->domain);
+    log_text(&l, "selector", refusal->selector);
+    log_text(&l, "reason", refusal->why);
+    log_number(&l, "refusals", refusal->count);
     log_end(&l);
 }
 
 /* Locked. True: answered at once, which means refused. */
 static bool
 take_sign(struct server *s, struct connection *c, const struct keeper_ask *ask,
-          struct keeper_answer *answer)
+          struct keeper_answer *answer, struct refusal *refusal)
 {
     struct identity *identity = handles_find(c->handles, &ask->handle);
     const char *why = "a handle that this worker does not hold";
@@ -203,7 +221,7 @@ take_sign(struct server *s, struct connection *c, const struct keeper_ask *ask,
         return !job_sign(s, c, ask, identity, key, answer);
     }
     answer->text = text(why);
-    request_refused(s, c, identity, domain, selector, why);
+    refusal_note(s, c, identity, domain, selector, why, refusal);
     return true;
 }
 
@@ -225,17 +243,15 @@ take_view(struct server *s, struct connection *c)
 /* Locked. True: answered at once. */
 static bool
 take_locked(struct server *s, struct connection *c,
-            const struct keeper_ask *ask, struct keeper_answer *answer)
+            const struct keeper_ask *ask, struct keeper_answer *answer,
+            struct refusal *refusal)
 {
-    if (!c->open) {
-        return false;
-    }
     switch (ask->op) {
     case KEEPER_OP_ASSERT:
         take_assert(s, c, ask, answer);
         return true;
     case KEEPER_OP_SIGN:
-        return take_sign(s, c, ask, answer);
+        return take_sign(s, c, ask, answer, refusal);
     case KEEPER_OP_RELEASE:
         handles_remove(c->handles, &ask->handle);
         return false;
@@ -247,15 +263,41 @@ take_locked(struct server *s, struct connection *c,
     return false;
 }
 
-/* Locked. */
+static bool
+take(struct server *s, struct connection *c, const struct keeper_ask *ask,
+     struct keeper_answer *answer)
+{
+    struct refusal refusal = { .count = 0 };
+    bool answered;
+
+    if (ask->op == KEEPER_OP_AUTH) {
+        return take_auth(s, c, ask, answer);
+    }
+    if (ask->op == KEEPER_OP_VIEW) {
+        take_view(s, c);
+        return false;
+    }
+    server_lock(s);
+    answered = c->open && take_locked(s, c, ask, answer, &refusal);
+    server_unlock(s);
+    refusal_log(&refusal);
+    return answered;
+}
+
+/* A worker that breaks the rules is cut off; the master starts another. */
 static void
 give_up(struct server *s, struct connection *c, const char *why)
 {
-    if (c->open) {
+    bool was_open;
+
+    server_lock(s);
+    was_open = c->open;
+    connection_close(s, c);
+    server_unlock(s);
+    if (was_open) {
         log_event(LOG_LEVEL_ERROR, "worker", "%s; its connection is closed",
                   why);
     }
-    connection_close(s, c);
 }
 
 void
@@ -263,27 +305,23 @@ request_take(struct server *s, struct connection *c, struct bytes packet)
 {
     struct keeper_ask ask = { 0 };
     struct keeper_answer answer = { 0 };
-    bool good = keeper_ask_decode(packet, &ask), answered = false;
+    bool full;
 
-    server_lock(s);
-    if (!good) {
+    if (!keeper_ask_decode(packet, &ask)) {
         give_up(s, c, "a worker sent what is not a request");
-    } else if (c->in_flight + c->unsent_count >= KEEPER_IN_FLIGHT_MAX) {
+        return;
+    }
+    server_lock(s);
+    full = c->in_flight + c->unsent_count >= KEEPER_IN_FLIGHT_MAX;
+    server_unlock(s);
+    if (full && ask.op != KEEPER_OP_RELEASE) {
         give_up(s, c, "a worker asks more than it reads answers");
-        good = false;
+        return;
     }
     answer.op = ask.op;
     answer.id = ask.id;
-    if (good && ask.op != KEEPER_OP_AUTH && ask.op != KEEPER_OP_VIEW) {
-        answered = take_locked(s, c, &ask, &answer);
-    }
-    server_unlock(s);
-    if (good && ask.op == KEEPER_OP_AUTH) {
-        answered = take_auth(s, c, &ask, &answer);
-    } else if (good && ask.op == KEEPER_OP_VIEW) {
-        take_view(s, c);
-    }
-    if (answered) {
+    if (take(s, c, &ask, &answer)) {
         connection_send(s, c, &answer);
     }
+    wipe(&answer.handle, sizeof(answer.handle));
 }

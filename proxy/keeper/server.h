@@ -2,7 +2,7 @@
  * server - what the threads of the keeper share; private to the keeper.
  *
  * One lock guards all of it. Nothing slow is done under it: no hash, no
- * signature, no file, no packet.
+ * signature, no file, no log line.
  *
  *   keeper.c       the main thread: start, signals, accept, late packets
  *   threads.c      the others: receive packets, take jobs
@@ -129,10 +129,26 @@ request_judge(const struct server *s, const struct identity *identity,
 /* Locked. A handle for the identity, which may be NULL (no memory). */
 void request_login(struct server *s, struct connection *c,
                    struct identity *identity, struct keeper_answer *answer);
-/* Locked. Counts and logs that a signature was refused. */
-void request_refused(struct server *s, struct connection *c,
-                     struct identity *identity, const char *domain,
-                     const char *selector, const char *why);
+/*
+ * A signature that was refused: noted under the lock, logged without it.
+ * Zeroed: nothing to log.
+ */
+struct refusal {
+    char user[KEEPER_USER_MAX + 1];
+    char domain[KEEPER_DOMAIN_MAX + 1];
+    char selector[KEEPER_SELECTOR_MAX + 1];
+    const char *why; /* static */
+    bool asserted;
+    uint64_t count; /* of this worker; 0: not to be logged */
+};
+
+/* Locked. identity NULL: no such handle. */
+void refusal_note(struct server *s, struct connection *c,
+                  struct identity *identity, const char *domain,
+                  const char *selector, const char *why,
+                  struct refusal *refusal_out);
+/* Unlocked. */
+void refusal_log(const struct refusal *refusal);
 
 /* --- jobs.c --------------------------------------------------------------- */
 

@@ -89,23 +89,27 @@ take_batch(struct server *s, struct connection *c, struct batch *b, int count)
     return ended;
 }
 
-/* All packets that are there; edge-triggered, so none may be left. */
+/*
+ * All packets that are there: events are edge-triggered, so none may be left.
+ * A batch that is not full was the last one; only an error may still be
+ * behind it, and that (hung_up) comes as an event of its own.
+ */
 static void
-drain(struct server *s, struct connection *c, struct batch *b)
+drain(struct server *s, struct connection *c, struct batch *b, bool hung_up)
 {
-    for (;;) {
-        int n = receive(c->fd, b);
-        bool ended = n > 0 ? take_batch(s, c, b, n)
-                           : n == 0 || (errno != EAGAIN && errno != EINTR);
+    bool ended = false, more = true;
 
-        if (ended) {
-            server_lock(s);
-            connection_close(s, c);
-            server_unlock(s);
-        }
-        if (ended || (n < 0 && errno == EAGAIN)) {
-            return;
-        }
+    while (more && !ended) {
+        int n = receive(c->fd, b);
+
+        more = n == BATCH || (hung_up && n > 0) || (n < 0 && errno == EINTR);
+        ended = n > 0 ? take_batch(s, c, b, n)
+                      : n == 0 || (errno != EAGAIN && errno != EINTR);
+    }
+    if (ended) {
+        server_lock(s);
+        connection_close(s, c);
+        server_unlock(s);
     }
 }
 
@@ -126,7 +130,8 @@ look_for_packets(struct server *s, struct batch *b, int timeout_ms)
         c = connection_hold(s, events[i].data.u64);
         server_unlock(s);
         if (c != NULL) {
-            drain(s, c, b);
+            drain(s, c, b,
+                  (events[i].events & (EPOLLHUP | EPOLLRDHUP | EPOLLERR)) != 0);
             server_lock(s);
             connection_drop(&c);
             server_unlock(s);
