@@ -80,7 +80,7 @@ put_words(const struct conf_setting *s, struct buf *out)
 }
 
 static const char *const phrases[CONF_TYPES] = {
-    [CONF_TEXT] = "one line of ASCII text",
+    [CONF_TEXT] = "one line of text",
     [CONF_HOST] = "a name such as relay.example.com",
     [CONF_PATH] = "a path that begins with /",
     [CONF_ACCOUNT] = "an account of at most 32 letters, digits, _ and -",

@@ -12,7 +12,7 @@
 
 /* How the text is read, and into what. min and max bound what is in (). */
 enum conf_type {
-    CONF_TEXT,        /* const char *: one line of printable text (octets) */
+    CONF_TEXT,        /* const char *: one line of text (octets) */
     CONF_HOST,        /* const char *: a DNS name */
     CONF_PATH,        /* const char *: begins with / */
     CONF_ACCOUNT,     /* const char *: of this machine */

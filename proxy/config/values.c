@@ -21,24 +21,27 @@ keep_text(struct conf_value *v, struct bytes text, union conf_field *out)
     return NULL;
 }
 
-static bool
-is_printable(struct bytes text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.ptr[i] < 0x20 || text.ptr[i] > 0x7e) {
-            return false;
-        }
-    }
-    return true;
-}
-
+/* The reader lets no control character pass. */
 static const char *
 parse_text(struct conf_value *v, union conf_field *out)
 {
-    if (!is_printable(v->elements[0])) {
-        return "not ASCII text";
+    return v->elements[0].len > v->setting->max
+               ? "too long"
+               : keep_text(v, v->elements[0], out);
+}
+
+static const char *
+parse_user(struct conf_value *v, union conf_field *out)
+{
+    struct bytes text = v->elements[0];
+
+    for (size_t i = 0; i < text.len; i++) {
+        if (byte_is_wsp(text.ptr[i]) || text.ptr[i] == '[' ||
+            text.ptr[i] == ']' || text.ptr[i] == ';') {
+            return "not the name of a user";
+        }
     }
-    return keep_text(v, v->elements[0], out);
+    return parse_text(v, out);
 }
 
 bool
@@ -324,7 +327,7 @@ static parser *const parsers[CONF_TYPES] = {
     [CONF_HOST] = parse_host,
     [CONF_PATH] = parse_path,
     [CONF_ACCOUNT] = parse_account,
-    [CONF_USER] = parse_text,
+    [CONF_USER] = parse_user,
     [CONF_LOG] = parse_log,
     [CONF_NAME] = parse_name,
     [CONF_FIELD] = parse_field,

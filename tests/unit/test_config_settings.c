@@ -249,14 +249,14 @@ try_bool(const struct conf_setting *s)
 
 /* Good and bad texts of the other types; a bad one begins with '!'. */
 static const char *const texts[CONF_TYPES][24] = {
-    [CONF_TEXT] = { "a", "a b, c", "\"quoted\"", "a;b", "!\xc3\xbc" },
+    [CONF_TEXT] = { "a", "a b, c", "\"quoted\"", "a;b", "\xc3\xbc" },
     [CONF_HOST] = { "a", "relay.example.com", "x_y.example", "1.example", "!.a",
                     "!a.", "!a..b", "!-a", "!a-", "!a-.b", "!a b", "!*", "!a,b",
                     "!\xc3\xbc.example" },
     [CONF_PATH] = { "/", "/etc/x y", "!etc", "!./x", "!~/x" },
     [CONF_ACCOUNT] = { "a", "_a-b.c9", "A", "!0a", "!-a", "!a b", "!a:b",
                        "!a2345678901234567890123456789012x" },
-    [CONF_USER] = { "alice", "alice@example.com", "!\xc3\xbc" },
+    [CONF_USER] = { "alice", "alice@example.com", "\xc3\xbc", "!a b", "!a]", "!a;b" },
     [CONF_LOG] = { "stderr", "syslog", "/var/log/x", "!stdout", "!x.log" },
     [CONF_NAME] = { "a", "a-b.c_d", "!a b", "!a/b" },
     [CONF_FIELD] = { "X-Spam", "x", "!X-Spam:", "!X Spam", "!\xc3\xbc" },
