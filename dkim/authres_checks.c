@@ -3,9 +3,12 @@
  *
  * RFC 8601 2.7.2 (spf); 9989 (dmarc); 8617 10.1 (arc).
  */
+#include <dkim/arc.h>
 #include <dkim/authres.h>
 #include <dkim/dmarc.h>
 #include <dkim/spf.h>
+
+#include <stdio.h>
 
 void
 spf_authres(struct dkim_authres *a, const struct spf *s)
@@ -36,5 +39,22 @@ dmarc_authres(struct dkim_authres *a, const struct dmarc *d)
     if (o->result == DMARC_FAIL) {
         dkim_authres_property(a, "policy.dmarc",
                               bytes_str(dmarc_policy_name(o->policy)));
+    }
+}
+
+void
+arc_authres(struct dkim_authres *a, const struct arc *chain,
+            const char *remote_ip)
+{
+    char number[16];
+
+    dkim_authres_result(a, "arc", arc_result_name(arc_result(chain)),
+                        arc_reason(chain));
+    if (arc_result(chain) == ARC_PASS) {
+        snprintf(number, sizeof(number), "%u", arc_oldest_pass(chain));
+        dkim_authres_property(a, "header.oldest-pass", bytes_str(number));
+    }
+    if (remote_ip != NULL && arc_result(chain) != ARC_NONE) {
+        dkim_authres_property(a, "smtp.remote-ip", bytes_str(remote_ip));
     }
 }
