@@ -43,37 +43,59 @@ smtp_data_chunks_init(struct smtp_data_decoder *d, uint64_t octets_max,
     d->chunks = true;
 }
 
+/* Eight octets as a number, the first one lowest. */
+static inline uint64_t
+load_word(const uint8_t *p)
+{
+    uint64_t w;
+
+    memcpy(&w, p, sizeof(w));
+    return __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? w : __builtin_bswap64(w);
+}
+
+static inline bool
+is_special(uint8_t c)
+{
+    return c == '\r' || c == '\n' || c == '\0';
+}
+
 /*
  * Octets at p before the first CR, LF or NUL. *high collects the top bits.
- * Words are looked at for octets below 0x0e, so that a HTAB costs a second
- * look and nothing else does.
+ *
+ * A word is looked at for octets below 0x0e, so that a HTAB costs a second
+ * look and nothing else does. The borrow of the subtraction can only spoil
+ * octets behind the first one found.
  */
 static size_t
 text_run(const uint8_t *p, size_t n, uint64_t *high)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101);
     const uint64_t tops = ones * 0x80;
+    uint64_t seen = 0;
     size_t i = 0;
 
-    while (i < n) {
-        while (n - i >= sizeof(uint64_t)) {
-            uint64_t w;
+    while (n - i >= sizeof(uint64_t)) {
+        uint64_t w = load_word(p + i);
+        uint64_t low = (w - ones * 0x0e) & ~w & tops;
 
-            memcpy(&w, p + i, sizeof(w));
-            if (((w - ones * 0x0e) & ~w & tops) != 0) {
-                break;
-            }
-            *high |= w & tops;
+        if (low == 0) {
+            seen |= w;
             i += sizeof(w);
+            continue;
         }
-        for (size_t end = n - i > 8 ? i + 8 : n; i < end; i++) {
-            if (p[i] == '\r' || p[i] == '\n' || p[i] == '\0') {
-                return i;
-            }
-            *high |= p[i] & 0x80u;
+        seen |= w & ((low & (~low + 1)) - 1); /* what stands before it */
+        i += (size_t)__builtin_ctzll(low) / 8;
+        if (is_special(p[i])) {
+            *high |= seen & tops;
+            return i;
         }
+        i++;
     }
-    return n;
+    for (; i < n && !is_special(p[i]); i++) {
+        seen |= p[i];
+    }
+    *high |= seen & tops;
+    return i;
 }
 
 static void
