@@ -106,8 +106,8 @@ clean_run(struct bytes body)
     while (n + 1 < body.len && changes(body.ptr[n], body.ptr[n + 1]) == 0) {
         n++;
     }
-    if (n + 1 == body.len && body.ptr[n] != ' ' && body.ptr[n] != '\t' &&
-        body.ptr[n] != '\r') {
+    /* the last octet: a space is held by the caller, a CR waits for its LF */
+    if (n + 1 == body.len && body.ptr[n] != '\t' && body.ptr[n] != '\r') {
         n++;
     }
     return n;
@@ -136,10 +136,7 @@ take_run(struct dkim_body_canon *c, struct bytes body)
     if (text > 0) {
         put_text(c, bytes_take(body, text));
     }
-    if (lines > 0) {
-        c->held_space = false;
-        c->held_lines += lines;
-    }
+    c->held_lines += lines;
     c->held_space = c->held_space || space;
     return n;
 }

@@ -13,6 +13,18 @@ put_buf(void *ctx, struct bytes text)
     buf_put(ctx, text);
 }
 
+/* From memory of just that size: the sanitizer sees a look beyond. */
+static void
+feed_copy(struct dkim_body_canon *c, struct bytes piece)
+{
+    uint8_t *copy = malloc(piece.len);
+
+    assert_non_null(copy);
+    memcpy(copy, piece.ptr, piece.len);
+    dkim_body_canon_feed(c, bytes_make(copy, piece.len));
+    free(copy);
+}
+
 /* Pieces of first octets, then of chunk. */
 static struct buf
 canon(enum dkim_canon_mode mode, struct bytes in, size_t first, size_t chunk)
@@ -24,7 +36,7 @@ canon(enum dkim_canon_mode mode, struct bytes in, size_t first, size_t chunk)
     dkim_body_canon_init(&c, mode, sink);
     for (size_t n = first; in.len > 0; n = chunk) {
         n = n < in.len ? n : in.len;
-        dkim_body_canon_feed(&c, bytes_take(in, n));
+        feed_copy(&c, bytes_take(in, n));
         in = bytes_skip(in, n);
     }
     dkim_body_canon_end(&c);

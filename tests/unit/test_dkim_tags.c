@@ -236,6 +236,7 @@ signature_tags(void **state)
         { "i", "joe=00@example.com", DKIM_SIG_IDENTITY },
         { "i", "joe=0D=0A@example.com", DKIM_SIG_IDENTITY },
         { "i", "joe=4@example.com", DKIM_SIG_IDENTITY },
+        { "i", "joe=4x@example.com", DKIM_SIG_IDENTITY },
         { "i", "joe@example.com=", DKIM_SIG_IDENTITY },
         { "i", "joe@example.com=2", DKIM_SIG_IDENTITY },
         { "i", "joe@b\xc3\xbc.example.com", DKIM_SIG_IDENTITY },

@@ -268,6 +268,38 @@ dns_states(void **state)
     EVP_PKEY_free(key);
 }
 
+/* A signature that is wrong leaves nothing in libcrypto's queue. */
+static void
+wrong_signature(void **state)
+{
+    static const char *const keys[] = { "rsa2048.pem",
+                                        "rfc8463-a2-ed25519.pem" };
+    static const char *const tags[] = {
+        " v=1; a=rsa-sha256; d=example.com; s=sel; c=relaxed/relaxed; " TAIL,
+        GOOD,
+    };
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        EVP_PKEY *key = signer_key(keys[i]);
+        struct buf record = signer_record(key);
+        struct craft c = craft(tags[i], key);
+        struct buf out = signer_craft(&c, bytes_str(PLAIN));
+        char *subject = strstr(buf_str(&out), "Subject: hello");
+        struct dkim_verify_result r;
+        unsigned questions;
+
+        assert_non_null(subject);
+        out.ptr[(size_t)(subject - buf_str(&out)) + 9] = 'j';
+        r = first(buf_bytes(&out), buf_str(&record), &questions);
+        is(&r, DKIM_FAIL, keys[i]);
+        assert_int_equal(ERR_peek_error(), 0);
+        buf_free(&out);
+        buf_free(&record);
+        EVP_PKEY_free(key);
+    }
+}
+
 /* Every octet of a signed message matters, but for what relaxed forgives. */
 static void
 each_octet(void **state)
@@ -442,7 +474,7 @@ sha1(void **state)
     struct craft c = craft(" v=1; a=rsa-sha1; d=example.com; s=sel; "
                            "c=relaxed/relaxed; " TAIL,
                            key);
-    struct buf record = signer_record(key), out;
+    struct buf record = signer_record(key), out, both;
     const struct judge_dns dns[] = { { "*", DNS_OK, { buf_str(&record) } } };
     struct judged j;
 
@@ -456,6 +488,16 @@ sha1(void **state)
     judge(&j, buf_bytes(&out), dns, &lax);
     is(dkim_verify_result(j.verify, 0), DKIM_PASS, "sha1, legacy");
     judge_free(&j);
+    /* two hashes of one canonicalization */
+    c = craft(" v=1; a=rsa-sha256; d=example.com; s=sel; "
+              "c=relaxed/relaxed; " TAIL,
+              key);
+    both = signer_craft(&c, buf_bytes(&out));
+    judge(&j, buf_bytes(&both), dns, &lax);
+    is(dkim_verify_result(j.verify, 0), DKIM_PASS, "sha256");
+    is(dkim_verify_result(j.verify, 1), DKIM_PASS, "sha1 below");
+    judge_free(&j);
+    buf_free(&both);
     buf_free(&record);
     buf_free(&out);
     EVP_PKEY_free(key);
@@ -553,6 +595,7 @@ bare_rsa(void **state)
     uint8_t *der = NULL;
     int len = i2d_PublicKey(key, &der);
     char record[800] = "p=";
+    uint8_t longer[400] = { 0 };
     unsigned questions;
     size_t n;
 
@@ -562,6 +605,12 @@ bare_rsa(void **state)
     r = first(buf_bytes(&out), record, &questions);
     is(&r, DKIM_PASS, "RSAPublicKey");
     /* one octet too many */
+    memcpy(longer, der, (size_t)len);
+    n = 2 + base64_encode(bytes_make(longer, (size_t)len + 1), record + 2);
+    record[n] = '\0';
+    r = first(buf_bytes(&out), record, &questions);
+    is(&r, DKIM_PERMERROR, "RSAPublicKey and more");
+    /* one too few */
     n = 2 + base64_encode(bytes_make(der, (size_t)len - 1), record + 2);
     record[n] = '\0';
     r = first(buf_bytes(&out), record, &questions);
@@ -737,14 +786,15 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(crafted_tags),    cmocka_unit_test(no_question),
-        cmocka_unit_test(key_records),     cmocka_unit_test(dns_states),
-        cmocka_unit_test(each_octet),      cmocka_unit_test(length_tag),
-        cmocka_unit_test(length_zero),     cmocka_unit_test(messages),
-        cmocka_unit_test(rsa_sizes),       cmocka_unit_test(sha1),
-        cmocka_unit_test(rsa_numbers),     cmocka_unit_test(bare_rsa),
-        cmocka_unit_test(many_signatures), cmocka_unit_test(many_bodies),
-        cmocka_unit_test(costly),          cmocka_unit_test(none),
+        cmocka_unit_test(crafted_tags), cmocka_unit_test(no_question),
+        cmocka_unit_test(key_records),  cmocka_unit_test(dns_states),
+        cmocka_unit_test(each_octet),   cmocka_unit_test(wrong_signature),
+        cmocka_unit_test(length_tag),   cmocka_unit_test(length_zero),
+        cmocka_unit_test(messages),     cmocka_unit_test(rsa_sizes),
+        cmocka_unit_test(sha1),         cmocka_unit_test(rsa_numbers),
+        cmocka_unit_test(bare_rsa),     cmocka_unit_test(many_signatures),
+        cmocka_unit_test(many_bodies),  cmocka_unit_test(costly),
+        cmocka_unit_test(none),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
