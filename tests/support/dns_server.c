@@ -57,6 +57,7 @@ struct dns_script {
     struct late late[LATE_MAX];
     size_t late_count;
     struct dns_server_counts counts;
+    bool silent;
     uint16_t port;
     int udp;
     int tcp;
@@ -456,7 +457,7 @@ answer(struct dns_script *s, struct bytes query, bool tcp, struct message *m)
     size_t i = 0;
 
     message_begin(m, query);
-    if (!read_asked(query, &a)) {
+    if (!read_asked(query, &a) || s->silent) {
         return SILENT;
     }
     s->counts.no_opt += a.opt ? 0 : 1;
@@ -710,6 +711,12 @@ dns_script_free(struct dns_script **script)
     close(s->other);
     free(s);
     *script = NULL;
+}
+
+void
+dns_script_silence(struct dns_script *s)
+{
+    s->silent = true;
 }
 
 uint16_t

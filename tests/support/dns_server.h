@@ -24,6 +24,7 @@ struct dns_script;
 
 struct dns_script *dns_script_new(struct event_base *base);
 void dns_script_free(struct dns_script **s);
+void dns_script_silence(struct dns_script *s); /* counts, never answers */
 uint16_t dns_script_port(const struct dns_script *s);
 struct dns_server_counts *dns_script_counts(struct dns_script *s);
 

@@ -366,6 +366,30 @@ next_server_at_once(void **state)
     assert_int_equal(n->udp, 2);
 }
 
+/* The first server takes questions and says nothing. */
+static void
+silent_server_is_asked_last(void **state)
+{
+    struct world *w = *state;
+    struct dns_script *silent = dns_script_new(w->base);
+    uint64_t start;
+
+    w->addresses[1] = w->addresses[0];
+    w->addresses[0].port = dns_script_port(silent);
+    w->list.count = 2;
+    resolver_free(&w->r);
+    w->r = new_resolver(w, "/nonexistent");
+    dns_script_silence(silent);
+    start = dns_now_ms();
+    assert_int_equal(ask_and_wait(w, "ok.test").status, DNS_OK);
+    assert_true(dns_now_ms() - start >= TRY_MS - 1);
+    start = dns_now_ms();
+    assert_int_equal(ask_and_wait(w, "ok2.test").status, DNS_OK);
+    assert_true(dns_now_ms() - start < TRY_MS);
+    assert_int_equal(dns_script_counts(silent)->udp, 1);
+    dns_script_free(&silent);
+}
+
 static void
 nobody_there(void **state)
 {
@@ -594,6 +618,7 @@ main(void)
         TEST(cancelled_from_a_callback),
         TEST(freed_while_asking),
         TEST(next_server_at_once),
+        TEST(silent_server_is_asked_last),
         TEST(nobody_there),
         TEST(ids_and_ports_change),
         TEST(ad_of_a_loopback_server),
