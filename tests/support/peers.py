@@ -164,7 +164,11 @@ class Peer:
                                         stdout=self.output,
                                         stderr=self.output,
                                         start_new_session=True)
-        scratch.wait_port(self.port, self.process, self.log)
+        try:
+            scratch.wait_port(self.port, self.process, self.log)
+        except BaseException:
+            self.stop()
+            raise
 
     def stop(self):
         if self.process is not None:
@@ -273,6 +277,7 @@ relayhost = [127.0.0.1]:{port}
 smtp_tls_security_level = verify
 smtp_tls_verify_cert_match = relay.test
 smtp_tls_CAfile = {self.home}/etc-ca.pem
+smtp_tls_loglevel = 1
 smtp_sasl_auth_enable = yes
 smtp_sasl_password_maps = inline:{{ {{ [127.0.0.1]:{port} = {user}:{password} }} }}
 smtp_sasl_security_options = noanonymous
@@ -296,9 +301,11 @@ virtual_gid_maps = static:106
                 "pickup unix n - n 60 1 pickup", "qmgr unix n - n 300 1 qmgr"]
         for name in ("cleanup", "showq"):
             rows.append(f"{name} unix n - n - 0 {name}")
-        for line in ("rewrite:trivial-rewrite", "bounce", "defer:bounce",
-                     "trace:bounce", "proxymap", "smtp", "relay:smtp",
-                     "error", "retry:error", "discard", "virtual"):
+        for name in ("bounce", "defer", "trace"):
+            rows.append(f"{name} unix - - n - 0 bounce")
+        for line in ("rewrite:trivial-rewrite", "proxymap", "smtp",
+                     "relay:smtp", "error", "retry:error", "discard",
+                     "virtual"):
             name, *other = line.split(":")
             private = "n" if name == "virtual" else "-"
             rows.append(f"{name} unix - {private} n - - "
@@ -380,6 +387,10 @@ begin authenticators
 plain:
   driver = plaintext
   public_name = PLAIN
+  client_send = ^{user}^{password}
+login:
+  driver = plaintext
+  public_name = LOGIN
   client_send = : {user} : {password}
 begin retry
 * * F,1h,5s

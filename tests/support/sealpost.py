@@ -71,13 +71,21 @@ class Sealpost:
             else f"127.0.0.1:{upstream}"
         self._write(key, server or {}, listen or {}, upstream_settings or {},
                     sign or {}, check or {}, limits or {}, dns or {}, extra)
+        try:
+            self._fill(keys, {self.user: (self.password, "example.com")}
+                       if users is None else users)
+            if start:
+                self.start()
+        except BaseException:
+            self.kill()
+            scratch.remove(self.home)
+            raise
+
+    def _fill(self, keys, users):
         for domain, selector in keys:
             self.add_key(domain, selector)
-        for name, (password, allowed) in (users if users is not None else {
-                self.user: (self.password, "example.com")}).items():
+        for name, (password, allowed) in users.items():
             self.add_user(name, password, allowed)
-        if start:
-            self.start()
 
     def _write(self, key, server, listen, upstream, sign, check, limits, dns,
                extra):

@@ -15,8 +15,11 @@ def dkimpy(data, records):
     found = dkim.DKIM(data)
     count = sum(1 for name, _ in found.headers
                 if name.lower() == b"dkim-signature")
-    return count > 0 and all(found.verify(idx=i, dnsfunc=txt)
-                             for i in range(count))
+    try:
+        return count > 0 and all(found.verify(idx=i, dnsfunc=txt)
+                                 for i in range(count))
+    except dkim.DKIMException:
+        return False
 
 
 def opendkim(data, records):
