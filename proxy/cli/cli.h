@@ -124,6 +124,8 @@ int cli_table_end(const struct cli *c, struct cli_table *t);
 
 int cli_sign(int argc, char **argv);
 int cli_verify(int argc, char **argv);
+int cli_spf(int argc, char **argv);
+int cli_explain(int argc, char **argv);
 int cli_key(int argc, char **argv);
 int cli_user(int argc, char **argv);
 int cli_sink(int argc, char **argv);

@@ -9,6 +9,8 @@
 static const struct cli_command commands[] = {
     { "sign", cli_sign, "sign a message: stdin to stdout" },
     { "verify", cli_verify, "judge a message: Authentication-Results" },
+    { "spf", cli_spf, "may this client send mail for this domain?" },
+    { "explain", cli_explain, "why each signature passes or fails" },
     { "key", cli_key, "make, import, list and show signing keys" },
     { "user", cli_user, "add, change, lock, list and test users" },
     { "sink", cli_sink, "an upstream for trials: accepts into a Maildir" },
