@@ -6,55 +6,13 @@
  * out at once, and so does the author's DMARC record, for the cache: DMARC can
  * only be judged when the other two are.
  */
-#include "proxy/check.h"
-
-#include <dkim/address.h>
-#include <dkim/authres.h>
-#include <dkim/dmarc.h>
-#include <dkim/spf.h>
-#include <dkim/verify.h>
+#include "proxy/check_private.h"
 
 #include <arpa/inet.h>
 #include <stdlib.h>
 
 enum {
-    BUDGET_S = 15, /* security.md 6: DNS for one message */
-    TEXT_MAX = 400,
-    SUMMARY_MAX = 160,
-    KEYS_MAX = 64 /* DKIM questions under way */
-};
-
-/* One question under way. */
-struct asked {
-    struct check *check;     /* borrowed */
-    struct dns_query *query; /* NULL: free */
-    unsigned id;             /* DKIM's own */
-};
-
-struct check {
-    struct check_input in;
-    check_callback *cb;
-    void *arg;
-    struct dkim_author author;
-    enum dkim_from_result from;
-    struct dkim_verify *dkim;
-    struct spf *spf;
-    struct dmarc *dmarc;
-    struct asked keys[KEYS_MAX];
-    struct asked spf_asked;
-    struct asked dmarc_asked;
-    struct asked warming; /* the author's record, into the cache */
-    struct event *timer;
-    struct dkim_authres field;
-    struct bytes field_text;
-    struct check_verdict verdict;
-    char text[TEXT_MAX];
-    char summary[SUMMARY_MAX];
-    bool spf_done;
-    bool body_ended;
-    bool late; /* the budget is over: what is open is temperror */
-    bool done;
-    bool ending; /* inside check_end(): its result says it, not cb */
+    BUDGET_S = 15 /* DNS for one message, all told */
 };
 
 static const struct dns_answer no_answer = { .status = DNS_TEMPFAIL };
@@ -86,6 +44,34 @@ ask_keys(struct check *c)
         }
         if (n >= KEYS_MAX || c->keys[n].query == NULL) {
             dkim_verify_answer(c->dkim, id, &no_answer);
+        }
+    }
+}
+
+static void
+on_seal(const struct dns_answer *answer, void *arg)
+{
+    struct asked *a = arg;
+
+    a->query = NULL;
+    arc_answer(a->check->arc, a->id, answer);
+    go_on(a->check);
+}
+
+static void
+ask_seals(struct check *c)
+{
+    struct dns_question q;
+    unsigned id;
+
+    for (size_t n = 0; arc_question(c->arc, &q, &id); n++) {
+        if (n < SEALS_MAX) {
+            c->seals[n] = (struct asked){ .check = c, .id = id };
+            c->seals[n].query =
+                dns_ask(c->in.resolver, &q, on_seal, &c->seals[n]);
+        }
+        if (n >= SEALS_MAX || c->seals[n].query == NULL) {
+            arc_answer(c->arc, id, &no_answer);
         }
     }
 }
@@ -179,120 +165,12 @@ cancel_all(struct check *c)
     for (size_t i = 0; i < KEYS_MAX; i++) {
         dns_cancel(&c->keys[i].query);
     }
+    for (size_t i = 0; i < SEALS_MAX; i++) {
+        dns_cancel(&c->seals[i].query);
+    }
     dns_cancel(&c->spf_asked.query);
     dns_cancel(&c->dmarc_asked.query);
     dns_cancel(&c->warming.query);
-}
-
-/* --- the verdict ---------------------------------------------------------- */
-
-static void
-refuse(struct check *c, enum conf_action action, int code, const char *enhanced,
-       const char *text)
-{
-    if (action == CONF_TAG || c->verdict.code != 0) {
-        return;
-    }
-    c->verdict.code = action == CONF_TEMPFAIL ? code % 100 + 400 : code;
-    c->verdict.enhanced = enhanced;
-    snprintf(c->text, sizeof(c->text), "%s", text);
-    c->verdict.text = c->text;
-}
-
-/* The message's DKIM in one word: pass when one passes, else the first. */
-static enum dkim_verdict
-dkim_overall(const struct check *c, const struct dkim_verify_result **out)
-{
-    enum dkim_verdict first = DKIM_NONE;
-
-    *out = NULL;
-    for (size_t i = 0; i < dkim_verify_count(c->dkim); i++) {
-        const struct dkim_verify_result *r = dkim_verify_result(c->dkim, i);
-
-        if (r->verdict == DKIM_PASS) {
-            *out = r;
-            return DKIM_PASS;
-        }
-        if (i == 0) {
-            *out = r;
-            first = r->verdict;
-        }
-    }
-    return first;
-}
-
-static void
-judge_dkim(struct check *c, enum dkim_verdict verdict,
-           const struct dkim_verify_result *r)
-{
-    const struct check_conf *conf = c->in.conf;
-    char text[TEXT_MAX];
-
-    if (r == NULL || verdict == DKIM_PASS || verdict == DKIM_NONE) {
-        return;
-    }
-    snprintf(text, sizeof(text), "DKIM signature of %s: %s, %s",
-             r->domain[0] == '\0' ? "an unreadable domain" : r->domain,
-             dkim_verdict_name(verdict), r->reason);
-    if (verdict == DKIM_TEMPERROR) {
-        bool again = conf->on_temperror == CONF_TEMPFAIL;
-
-        refuse(c, conf->on_temperror, again ? 451 : 550,
-               again ? "4.7.5" : "5.7.20", text);
-    } else {
-        bool again = conf->on_dkim_fail == CONF_TEMPFAIL;
-
-        refuse(c, conf->on_dkim_fail, again ? 451 : 550,
-               again ? "4.7.20" : "5.7.20", text);
-    }
-}
-
-static void
-judge_spf(struct check *c)
-{
-    const struct check_conf *conf = c->in.conf;
-    enum spf_result_code result = spf_result(c->spf);
-    const struct spf_outcome *o = spf_outcome(c->spf, spf_identity(c->spf));
-    char text[TEXT_MAX];
-
-    snprintf(text, sizeof(text), "SPF of %s: %s, %s", o->domain,
-             spf_result_name(result), spf_reason(c->spf));
-    if (result == SPF_TEMPERROR) {
-        bool again = conf->on_temperror == CONF_TEMPFAIL;
-
-        refuse(c, conf->on_temperror, again ? 451 : 550,
-               again ? "4.4.3" : "5.7.24", text);
-    } else if (result == SPF_FAIL) {
-        bool again = conf->on_spf_fail == CONF_TEMPFAIL;
-
-        refuse(c, conf->on_spf_fail, again ? 451 : 550,
-               again ? "4.7.23" : "5.7.23", text);
-    }
-}
-
-static void
-judge_dmarc(struct check *c)
-{
-    const struct check_conf *conf = c->in.conf;
-    const struct dmarc_outcome *o = dmarc_outcome(c->dmarc);
-    bool forwarder = conf_networks_has(&conf->trusted_forwarders, c->in.peer);
-    char text[TEXT_MAX];
-
-    c->verdict.quarantine =
-        o->result == DMARC_FAIL && o->policy != DMARC_POLICY_NONE;
-    if (o->result == DMARC_TEMPERROR) {
-        bool again = conf->on_temperror == CONF_TEMPFAIL;
-
-        snprintf(text, sizeof(text), "DMARC policy of %s: %s", o->author,
-                 o->reason);
-        refuse(c, conf->on_temperror, again ? 451 : 550,
-               again ? "4.4.3" : "5.7.26", text);
-    } else if (conf->dmarc == CONF_DMARC_ENFORCE && o->result == DMARC_FAIL &&
-               o->policy == DMARC_POLICY_REJECT && !forwarder) {
-        snprintf(text, sizeof(text), "DMARC policy of %s is reject: %s",
-                 o->policy_domain, o->reason);
-        refuse(c, CONF_REJECT, 550, "5.7.26", text);
-    }
 }
 
 static bool
@@ -316,39 +194,11 @@ begin_dmarc(struct check *c)
 }
 
 static void
-make_field(struct check *c)
-{
-    dkim_authres_begin(&c->field, c->in.authserv_id);
-    dkim_authres_dkim(&c->field, c->dkim);
-    spf_authres(&c->field, c->spf);
-    if (c->dmarc != NULL) {
-        dmarc_authres(&c->field, c->dmarc);
-    }
-    if (!dkim_authres_end(&c->field, &c->field_text)) {
-        c->field_text = bytes_make(NULL, 0);
-    }
-}
-
-static void
 finish(struct check *c)
 {
-    const struct dkim_verify_result *r;
-    enum dkim_verdict dkim = dkim_overall(c, &r);
-
     c->done = true;
     (void)event_del(c->timer);
-    make_field(c);
-    if (c->dmarc != NULL) {
-        judge_dmarc(c);
-    }
-    judge_dkim(c, dkim, r);
-    judge_spf(c);
-    snprintf(c->summary, sizeof(c->summary), "dkim=%s spf=%s dmarc=%s",
-             dkim_verdict_name(dkim), spf_result_name(spf_result(c->spf)),
-             c->dmarc == NULL
-                 ? "off"
-                 : dmarc_result_name(dmarc_outcome(c->dmarc)->result));
-    c->verdict.summary = c->summary;
+    check_judge(c);
     if (!c->ending) {
         c->cb(c->arg);
     }
@@ -358,13 +208,15 @@ finish(struct check *c)
 static void
 go_on(struct check *c)
 {
-    bool waits = dkim_verify_waiting(c->dkim) > 0 || !c->spf_done;
+    bool waits = dkim_verify_waiting(c->dkim) > 0 || arc_waiting(c->arc) > 0 ||
+                 !c->spf_done;
 
     if (c->done || !c->body_ended || (waits && !c->late)) {
         return;
     }
     if (c->dmarc == NULL) {
         dkim_verify_end(c->dkim);
+        arc_end(c->arc);
         if (c->in.conf->dmarc != CONF_DMARC_OFF && !begin_dmarc(c)) {
             c->late = true; /* no memory: without DMARC */
         }
@@ -434,11 +286,13 @@ start(struct check *c)
     c->from = dkim_from_parse(c->in.header, &c->author);
     c->dkim = dkim_verify_new(c->in.header, &conf);
     c->timer = event_new(c->in.base, -1, 0, on_budget, c);
-    if (c->dkim == NULL || c->timer == NULL ||
+    c->arc = arc_new(c->in.header);
+    if (c->dkim == NULL || c->arc == NULL || c->timer == NULL ||
         event_add(c->timer, &budget) != 0) {
         return false;
     }
     ask_keys(c);
+    ask_seals(c);
     warm_cache(c);
     return start_spf(c);
 }
@@ -464,6 +318,7 @@ void
 check_body(struct check *c, struct bytes octets)
 {
     dkim_verify_body(c->dkim, octets);
+    arc_body(c->arc, octets);
 }
 
 bool
@@ -501,6 +356,9 @@ check_free(struct check **cp)
         event_free(c->timer);
     }
     dkim_verify_free(&c->dkim);
+    if (c->arc != NULL) {
+        arc_free(&c->arc);
+    }
     if (c->spf != NULL) {
         spf_free(&c->spf);
     }

@@ -19,7 +19,7 @@
 
 struct check;
 
-/* All borrowed until check_free(), but peer, helo and mail_from: copied. */
+/* All borrowed until check_free(). */
 struct check_input {
     struct event_base *base;
     struct resolver *resolver;
@@ -28,6 +28,7 @@ struct check_input {
     const char *authserv_id;
     const struct dkim_header *header;
     const struct sockaddr *peer;
+    const char *address; /* the same as text */
     struct bytes helo;
     struct bytes mail_from; /* without brackets; empty for <> */
     uint64_t now_s;

@@ -31,6 +31,7 @@ session_check_begin(struct session *s)
         .authserv_id = conf->server.authserv_id,
         .header = &tx->header,
         .peer = conn_peer(s->client),
+        .address = s->address,
         .helo = bytes_str(s->helo == NULL ? "" : s->helo),
         .mail_from = tx->from.mailbox,
         .now_s = (uint64_t)time(NULL),

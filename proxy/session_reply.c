@@ -242,6 +242,8 @@ answer_rcpts(struct session *s)
     if (tx->rcpts[tx->rcpt_answered].not_ours) {
         session_reply(s, 550, "5.7.1",
                       "Relaying denied, this domain is not served here");
+        free(tx->reply);
+        tx->reply = strdup("550 5.7.1 Relaying denied");
     } else if (tx->dead != NULL) {
         session_reply(s, 451, "4.4.2", tx->dead);
     } else if (tx->mail_code != 0) {

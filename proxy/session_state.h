@@ -125,9 +125,7 @@ struct transaction {
     struct upstream_wait *wait;
     struct upstream_link *link; /* lent by the pool */
     enum up_phase up;
-    bool mail_sent;
-    bool mail_replied;
-    bool noop_sent;
+    bool mail_sent, mail_replied, noop_sent;
     bool link_ended;       /* closed by the upstream; replies may be unread */
     bool dot_left;         /* see session_dot_left() */
     bool replayed;         /* the one second try is used up */
@@ -198,8 +196,7 @@ struct session {
     bool client_gone; /* no octet can reach the client any more */
     bool client_eof;  /* the client sends no more */
     bool closing;     /* said the last word: close when it has left */
-    bool greeted;
-    bool running;
+    bool greeted, running;
     bool dead; /* no memory: end at once */
 };
 
@@ -215,7 +212,7 @@ void session_reply(struct session *s, int code, const char *enhanced,
 void session_bye(struct session *s, const char *enhanced, const char *text);
 /* The upstream's reply; code may differ from the reply's own. */
 void session_relay(struct session *s, const struct smtp_reply *reply, int code);
-/* How long the client may be silent from now on; 0: as long as we owe. */
+/* How long the client may be silent; 0: as long as we owe. */
 void session_expect(struct session *s, unsigned seconds);
 const struct view_user *session_user(const struct session *s);
 
@@ -255,7 +252,7 @@ void session_dial(struct session *s);
 void session_link_lost(struct session *s, const char *why);
 /* NOOP while the client uploads. */
 void session_link_keep(struct session *s);
-/* The transaction can't succeed any more; the link is dropped. */
+/* It can't succeed any more; the link is dropped. */
 void session_give_up(struct session *s, const char *why);
 
 /* Something that was sent on this link has no reply yet. */

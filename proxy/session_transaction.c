@@ -226,11 +226,10 @@ log_signed(const struct transaction *tx, struct log_line *l)
     if (tx->decision.count > 0) {
         log_bytes(l, "signed", buf_bytes(&text));
         log_text(l, "aligned", tx->decision.aligned ? "yes" : "no");
-    } else if (tx->decision.rule != NULL) {
-        log_text(l, "unsigned", tx->decision.rule);
-    }
-    if (tx->decision.rule != NULL) {
         log_text(l, "rule", tx->decision.rule);
+    } else if (tx->decision.rule != NULL) {
+        log_text(l, "unsigned", "yes");
+        log_text(l, "reason", tx->decision.rule);
     }
     buf_free(&text);
 }
@@ -292,12 +291,12 @@ log_transaction(const struct session *s, enum outcome outcome)
         log_text(&l, "reply", tx->reply);
     }
     if (tx->dead != NULL) {
-        log_text(&l, "reason", tx->dead);
+        log_text(&l, "cause", tx->dead);
     }
     log_delays(tx, &l);
     log_text(&l, "outcome", outcome_words[outcome]);
     if (s->client_gone || s->client_eof) {
-        log_text(&l, "client_state", "gone");
+        log_text(&l, "client", "gone"); /* as the contract spells it */
     }
     log_end(&l);
 }
@@ -344,6 +343,10 @@ session_end(struct session *s, enum outcome outcome)
     struct transaction *tx = s->tx;
 
     tx->done_ms = session_now_ms();
+    if (outcome == OUTCOME_ABORTED && tx->rcpt_answered > 0 &&
+        tx->rcpt_accepted == 0) {
+        outcome = OUTCOME_REFUSED; /* nobody was left to send it to */
+    }
     log_transaction(s, outcome);
     upstream_cancel(&tx->wait);
     give_link_back(tx);

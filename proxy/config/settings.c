@@ -41,7 +41,7 @@ static const struct conf_word log_recipients[] = {
 
 static const struct conf_word modes[] = {
     { "outbound", CONF_OUTBOUND, false },
-    { "inbound", CONF_INBOUND, true },
+    { "inbound", CONF_INBOUND, false },
     { 0 },
 };
 

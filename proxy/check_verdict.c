@@ -1,0 +1,162 @@
+/*
+ * check_verdict - what the results of a check mean for the message.
+ *
+ * The first cause that asks for a refusal gives the reply: DMARC, DKIM, SPF.
+ * Enhanced codes: RFC 7372, 8601.
+ */
+#include "proxy/check_private.h"
+
+#include <stdio.h>
+
+static void
+refuse(struct check *c, enum conf_action action, int code, const char *enhanced,
+       const char *text)
+{
+    if (action == CONF_TAG || c->verdict.code != 0) {
+        return;
+    }
+    c->verdict.code = action == CONF_TEMPFAIL ? code % 100 + 400 : code;
+    c->verdict.enhanced = enhanced;
+    snprintf(c->text, sizeof(c->text), "%s", text);
+    c->verdict.text = c->text;
+}
+
+/* The message's DKIM in one word: pass when one passes, else the first. */
+static enum dkim_verdict
+dkim_overall(const struct check *c, const struct dkim_verify_result **out)
+{
+    enum dkim_verdict first = DKIM_NONE;
+
+    *out = NULL;
+    for (size_t i = 0; i < dkim_verify_count(c->dkim); i++) {
+        const struct dkim_verify_result *r = dkim_verify_result(c->dkim, i);
+
+        if (r->verdict == DKIM_PASS) {
+            *out = r;
+            return DKIM_PASS;
+        }
+        if (i == 0) {
+            *out = r;
+            first = r->verdict;
+        }
+    }
+    return first;
+}
+
+static void
+judge_dkim(struct check *c, enum dkim_verdict verdict,
+           const struct dkim_verify_result *r)
+{
+    const struct check_conf *conf = c->in.conf;
+    char text[TEXT_MAX];
+
+    if (r == NULL || verdict == DKIM_PASS || verdict == DKIM_NONE) {
+        return;
+    }
+    snprintf(text, sizeof(text), "DKIM signature of %s: %s, %s",
+             r->domain[0] == '\0' ? "an unreadable domain" : r->domain,
+             dkim_verdict_name(verdict), r->reason);
+    if (verdict == DKIM_TEMPERROR) {
+        bool again = conf->on_temperror == CONF_TEMPFAIL;
+
+        refuse(c, conf->on_temperror, again ? 451 : 550,
+               again ? "4.7.5" : "5.7.20", text);
+    } else {
+        bool again = conf->on_dkim_fail == CONF_TEMPFAIL;
+
+        refuse(c, conf->on_dkim_fail, again ? 451 : 550,
+               again ? "4.7.20" : "5.7.20", text);
+    }
+}
+
+static void
+judge_spf(struct check *c)
+{
+    const struct check_conf *conf = c->in.conf;
+    enum spf_result_code result = spf_result(c->spf);
+    const struct spf_outcome *o = spf_outcome(c->spf, spf_identity(c->spf));
+    char text[TEXT_MAX];
+
+    snprintf(text, sizeof(text), "SPF of %s: %s, %s", o->domain,
+             spf_result_name(result), spf_reason(c->spf));
+    if (result == SPF_TEMPERROR) {
+        bool again = conf->on_temperror == CONF_TEMPFAIL;
+
+        refuse(c, conf->on_temperror, again ? 451 : 550,
+               again ? "4.4.3" : "5.7.24", text);
+    } else if (result == SPF_FAIL) {
+        bool again = conf->on_spf_fail == CONF_TEMPFAIL;
+
+        refuse(c, conf->on_spf_fail, again ? 451 : 550,
+               again ? "4.7.23" : "5.7.23", text);
+    }
+}
+
+static void
+judge_dmarc(struct check *c)
+{
+    const struct check_conf *conf = c->in.conf;
+    const struct dmarc_outcome *o = dmarc_outcome(c->dmarc);
+    bool forwarder = conf_networks_has(&conf->trusted_forwarders, c->in.peer);
+    char text[TEXT_MAX];
+
+    c->verdict.quarantine =
+        o->result == DMARC_FAIL && o->policy != DMARC_POLICY_NONE;
+    if (o->result == DMARC_TEMPERROR) {
+        bool again = conf->on_temperror == CONF_TEMPFAIL;
+
+        snprintf(text, sizeof(text), "DMARC policy of %s: %s", o->author,
+                 o->reason);
+        refuse(c, conf->on_temperror, again ? 451 : 550,
+               again ? "4.4.3" : "5.7.26", text);
+    } else if (conf->dmarc == CONF_DMARC_ENFORCE && o->result == DMARC_FAIL &&
+               o->policy == DMARC_POLICY_REJECT && !forwarder) {
+        snprintf(text, sizeof(text), "DMARC policy of %s is reject: %s",
+                 o->policy_domain, o->reason);
+        refuse(c, CONF_REJECT, 550, "5.7.26", text);
+    }
+}
+
+static void
+make_field(struct check *c)
+{
+    dkim_authres_begin(&c->field, c->in.authserv_id);
+    dkim_authres_dkim(&c->field, c->dkim);
+    spf_authres(&c->field, c->spf);
+    if (c->dmarc != NULL) {
+        dmarc_authres(&c->field, c->dmarc);
+    }
+    if (arc_result(c->arc) != ARC_NONE) {
+        arc_authres(&c->field, c->arc, c->in.address);
+    }
+    if (!dkim_authres_end(&c->field, &c->field_text)) {
+        c->field_text = bytes_make(NULL, 0);
+    }
+}
+
+static void
+summarize(struct check *c, enum dkim_verdict dkim)
+{
+    snprintf(c->summary, sizeof(c->summary), "dkim=%s spf=%s dmarc=%s arc=%s",
+             dkim_verdict_name(dkim), spf_result_name(spf_result(c->spf)),
+             c->dmarc == NULL
+                 ? "off"
+                 : dmarc_result_name(dmarc_outcome(c->dmarc)->result),
+             arc_result_name(arc_result(c->arc)));
+    c->verdict.summary = c->summary;
+}
+
+void
+check_judge(struct check *c)
+{
+    const struct dkim_verify_result *r;
+    enum dkim_verdict dkim = dkim_overall(c, &r);
+
+    make_field(c);
+    if (c->dmarc != NULL) {
+        judge_dmarc(c);
+    }
+    judge_dkim(c, dkim, r);
+    judge_spf(c);
+    summarize(c, dkim);
+}
