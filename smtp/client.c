@@ -137,7 +137,6 @@ on_helo(struct smtp_client *c, const struct smtp_reply *reply, struct buf *out)
     if (reply->code / 100 != 2) {
         return fail(c, SMTP_CLIENT_EHLO, reply->code, out);
     }
-    c->caps = (struct smtp_caps){ 0 };
     return after_hello(c, out);
 }
 

@@ -201,7 +201,7 @@ skip_route(struct bytes *in)
         *in = bytes_skip(*in, n + 1);
         if (in->ptr[0] == ':') {
             *in = bytes_skip(*in, 1);
-            return in->len == 0 || in->ptr[0] != '@';
+            return true;
         }
         if (in->ptr[0] != ',' || in->len == 1 || in->ptr[1] != '@') {
             return false;

@@ -5,6 +5,11 @@
  * AUTH. What is sent for a transaction is put together with smtp_mail_put()
  * and smtp_rcpt_put(). It owns no memory and knows no socket.
  *
+ * THE CALLER CHECKS that nothing is read ahead: each time a reply was taken,
+ * the input behind it is empty, else the upstream speaks out of turn and the
+ * connection is dropped. Above all before the TLS handshake: what came in
+ * clear behind the 220 must not be read as if it came under TLS (RFC 3207 4).
+ *
  * RFC 5321 3.1, 3.2; 3207 4; 4954 4.
  */
 #ifndef SMTP_CLIENT_H
@@ -17,7 +22,8 @@
 enum smtp_client_tls {
     SMTP_CLIENT_TLS_NONE,     /* never, or already on (implicit) */
     SMTP_CLIENT_TLS_REQUIRED, /* STARTTLS or failure */
-    SMTP_CLIENT_TLS_MAY       /* STARTTLS when it is offered */
+    SMTP_CLIENT_TLS_MAY       /* STARTTLS when it is offered; without it no
+                                 AUTH: NO_STARTTLS */
 };
 
 struct smtp_client_conf {
@@ -31,7 +37,7 @@ enum smtp_client_action {
     SMTP_CLIENT_WAIT,  /* out was filled (maybe); wait for the next reply */
     SMTP_CLIENT_TLS,   /* start TLS now, then smtp_client_tls_started() */
     SMTP_CLIENT_READY, /* caps are known, MAIL may be sent */
-    SMTP_CLIENT_FAILED /* see failure; drop the connection */
+    SMTP_CLIENT_FAILED /* see failure; out may hold QUIT; drop the connection */
 };
 
 enum smtp_client_failure {

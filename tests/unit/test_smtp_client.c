@@ -96,6 +96,7 @@ test_client(void **state)
             if (action == SMTP_CLIENT_TLS) {
                 assert_true(in.len > 0);
                 smtp_client_tls_started(&c, &out);
+                assert_int_equal(c.caps.offers, 0); /* RFC 3207 4.2 */
                 put_out(&trace, &out);
             }
         }

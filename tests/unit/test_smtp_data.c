@@ -297,13 +297,37 @@ test_limit(void **state)
     }
 }
 
+/* A bare LF that becomes CRLF ends the line that is counted. */
+static void
+test_normalized_lines(void **state)
+{
+    uint8_t wire[1400];
+    struct smtp_data_decoder d;
+    struct outcome o;
+
+    (void)state;
+    memset(wire, 'a', sizeof(wire));
+    wire[700] = '\n';
+    memcpy(wire + sizeof(wire) - 5, "\r\n.\r\n", 5);
+    for (size_t k = 1; k <= sizeof(wire); k++) {
+        smtp_data_decoder_init(&d, UINT64_MAX, true);
+        decode(&d, bytes_make(wire, sizeof(wire)), k, k, &o);
+        assert_true(o.done);
+        assert_int_equal(o.faults, SMTP_FAULT_BARE_LF);
+        buf_free(&o.content);
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_vectors),  cmocka_unit_test(test_reference),
-        cmocka_unit_test(test_identity), cmocka_unit_test(test_encode_end),
+        cmocka_unit_test(test_vectors),
+        cmocka_unit_test(test_reference),
+        cmocka_unit_test(test_identity),
+        cmocka_unit_test(test_encode_end),
         cmocka_unit_test(test_limit),
+        cmocka_unit_test(test_normalized_lines),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

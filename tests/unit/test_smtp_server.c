@@ -377,13 +377,35 @@ test_421(void **state)
     assert_int_equal(in.len, 6);
 }
 
+/* DATA that the upstream refuses leaves the recipients where they are. */
+static void
+test_data_refused(void **state)
+{
+    struct smtp_server_conf conf = conf_of(BYTES_LIT("-"));
+    struct run r = { .trace = BUF_INIT, .content = BUF_INIT };
+    struct bytes in = BYTES_LIT("DATA\r\nNOOP\r\n");
+    struct smtp_event ev;
+
+    (void)state;
+    smtp_server_init(&r.s, &conf);
+    play(&r, BYTES_LIT("EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<a@b>\r\n"), 100);
+    smtp_server_next(&r.s, &in, &ev);
+    assert_int_equal(ev.cmd.verb, SMTP_VERB_DATA);
+    smtp_server_answered(&r.s, 451);
+    smtp_server_next(&r.s, &in, &ev);
+    assert_int_equal(ev.type, SMTP_EV_COMMAND);
+    assert_int_equal(ev.cmd.verb, SMTP_VERB_NOOP);
+    assert_int_equal(r.s.phase, SMTP_PHASE_RCPT);
+    buf_free(&r.trace);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_scripts), cmocka_unit_test(test_flood),
         cmocka_unit_test(test_tls),     cmocka_unit_test(test_peek),
-        cmocka_unit_test(test_421),
+        cmocka_unit_test(test_421),     cmocka_unit_test(test_data_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
