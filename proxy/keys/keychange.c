@@ -180,6 +180,10 @@ keystore_add(const struct keystore_conf *conf, EVP_PKEY *key,
     if (!names_ok(about) || !keynote_text_ok(about->note)) {
         return KEY_ERR_NAME;
     }
+    err = keyfile_prove(key);
+    if (err != KEY_OK) {
+        return err;
+    }
     err = keyfile_put_public(key, &b64);
     whole.public_b64 = buf_str(&b64);
     if (err != KEY_OK || whole.public_b64 == NULL) {

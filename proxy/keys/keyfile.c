@@ -417,6 +417,16 @@ keyfile_generate(enum dkim_alg alg, unsigned bits, bool short_keys,
 }
 
 enum key_err
+keyfile_prove(EVP_PKEY *key)
+{
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(key, NULL);
+    bool good = ctx != NULL && EVP_PKEY_check(ctx) == 1;
+
+    EVP_PKEY_CTX_free(ctx);
+    return good ? KEY_OK : KEY_ERR_PROBE;
+}
+
+enum key_err
 keyfile_put(EVP_PKEY *key, struct buf *out)
 {
     BIO *bio = BIO_new(BIO_s_secmem());

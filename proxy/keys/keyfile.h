@@ -81,6 +81,13 @@ enum key_err keyfile_parse(struct bytes pem, bool short_keys,
 /* Any file or descriptor a user names (`key import`): contents only. */
 enum key_err keyfile_read(int fd, struct buf *out);
 
+/*
+ * Do all parts of the key belong together? KEY_ERR_PROBE when not. OpenSSL
+ * signs around a damaged prime as long as the exponent is whole, so a key is
+ * asked once, when it comes into the store. Cost: some 50 ms for RSA.
+ */
+enum key_err keyfile_prove(EVP_PKEY *key);
+
 /* PKCS#8 PEM appended to out, which the caller wipes. */
 enum key_err keyfile_put(EVP_PKEY *key, struct buf *out);
 

@@ -103,9 +103,11 @@ read_section(struct bytes text, struct section *s, struct bytes *name_out)
 static bool
 find_user(const struct useredit *e, const char *user, struct section *s_out)
 {
+    static const char bom[] = "\xef\xbb\xbf"; /* passed over, as the reader
+                                                does */
     struct bytes text = buf_bytes(&e->text);
     struct bytes name = { NULL, 0 };
-    size_t at = 0;
+    size_t at = bytes_is(bytes_take(text, 3), bom) ? 3 : 0;
 
     while (at < text.len) {
         if (is_section(line_at(text, at), &name)) {
@@ -128,7 +130,8 @@ find_user(const struct useredit *e, const char *user, struct section *s_out)
 
 /* Puts what stands for [from, to) in the text. */
 static enum useredit_result
-put_between(struct useredit *e, size_t from, size_t to, const struct buf *middle)
+put_between(struct useredit *e, size_t from, size_t to,
+            const struct buf *middle)
 {
     struct bytes text = buf_bytes(&e->text);
     struct buf out = BUF_INIT;
@@ -199,6 +202,18 @@ copy_without(struct bytes lines, const char *key, struct buf *out,
     *at_out = found ? *at_out : out->len;
 }
 
+/* A line end in a value would be a way to write another section. */
+static bool
+is_one_line(const char *value)
+{
+    for (; *value != '\0'; value++) {
+        if ((uint8_t)*value < 0x20 || *value == 0x7f) {
+            return false;
+        }
+    }
+    return true;
+}
+
 enum useredit_result
 useredit_set(struct useredit *e, const char *user, const char *key,
              const char *value)
@@ -212,6 +227,9 @@ useredit_set(struct useredit *e, const char *user, const char *key,
 
     if (!find_user(e, user, &s)) {
         return USEREDIT_NO_USER;
+    }
+    if (value != NULL && !is_one_line(value)) {
+        return USEREDIT_BAD;
     }
     copy_without(bytes_make(text.ptr + s.first, s.filled - s.first), key, &kept,
                  &at);
@@ -261,6 +279,9 @@ useredit_add(struct useredit *e, const char *user)
     enum useredit_result result;
     struct section s;
 
+    if (!uservalue_name(bytes_str(user))) {
+        return USEREDIT_BAD;
+    }
     if (find_user(e, user, &s)) {
         return USEREDIT_EXISTS;
     }
