@@ -102,6 +102,7 @@ passwords_are_checked(void **state)
         { "remembered", "user1", "secret-1", KEEPER_OK },
         { "any case", "USER1", "secret-1", KEEPER_OK },
         { "wrong", "user1", "secret-2", KEEPER_DENIED },
+        { "wrong again", "user1", "secret-2", KEEPER_DENIED },
         { "another's", "user2", "secret-1", KEEPER_DENIED },
         { "empty", "user1", "", KEEPER_DENIED },
         { "longer", "user1", "secret-11", KEEPER_DENIED },
@@ -358,6 +359,38 @@ broken_reload_changes_nothing(void **state)
     assert_non_null(view_user(keeper_client_view(e.client), bytes_str("new")));
     assert_int_equal(sign_as(&e, &handle, 10).status, KEEPER_OK);
     world_write_users(world, "");
+    worker_end_close(&e);
+}
+
+/* The file is another one now: the parsed key of before is not used. */
+static void
+reload_meets_new_keys(void **state)
+{
+    struct worker_end e;
+    struct keeper_handle handle;
+    struct answer a;
+    char path[400];
+
+    (void)state;
+    worker_end_open(&e, world);
+    worker_end_views(&e, 1);
+    handle = login(&e, 16);
+    assert_int_equal(sign_as(&e, &handle, 16).status, KEEPER_OK);
+    (void)snprintf(path, sizeof(path), "%s/keys/user16.example/s1.pem",
+                   world->dir);
+    assert_int_equal(unlink(path), 0);
+    (void)snprintf(path, sizeof(path), "%s/keys/user16.example/s1.conf",
+                   world->dir);
+    assert_int_equal(unlink(path), 0);
+    EVP_PKEY_free(world->keys[16]);
+    world->keys[16] = world_add_key(world, "user16.example", "s1",
+                                    DKIM_ALG_ED25519_SHA256, 0);
+    world_signal(world, SIGHUP);
+    worker_end_views(&e, 2);
+    a = sign_as(&e, &handle, 16);
+    assert_int_equal(a.status, KEEPER_OK);
+    assert_true(
+        world_verify(world->keys[16], digest, bytes_make(a.signature, a.len)));
     worker_end_close(&e);
 }
 
@@ -719,6 +752,7 @@ main(void)
         cmocka_unit_test(listeners_carry_fixed_rights),
         cmocka_unit_test(reload_acts_at_once),
         cmocka_unit_test(broken_reload_changes_nothing),
+        cmocka_unit_test(reload_meets_new_keys),
         cmocka_unit_test(broken_key_is_said),
         cmocka_unit_test(crowd_is_served),
         cmocka_unit_test(flood_of_passwords_is_refused),
