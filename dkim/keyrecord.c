@@ -359,46 +359,53 @@ dkim_key_load(const struct dkim_key_record *key, enum dkim_alg alg, bool legacy,
     return err;
 }
 
-static bool
+/* 1: it is the signature; 0: it is not; -1: libcrypto could not try. */
+static int
 verify_rsa(EVP_PKEY *pkey, enum dkim_alg alg, struct bytes digest,
            struct bytes signature)
 {
     const EVP_MD *md =
         dkim_alg_hash(alg) == DKIM_HASH_SHA1 ? EVP_sha1() : EVP_sha256();
     EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(pkey, NULL);
-    bool ok = ctx != NULL && EVP_PKEY_verify_init(ctx) == 1 &&
-              EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) == 1 &&
-              EVP_PKEY_CTX_set_signature_md(ctx, md) == 1 &&
-              EVP_PKEY_verify(ctx, signature.ptr, signature.len, digest.ptr,
-                              digest.len) == 1;
+    int result = -1;
 
+    if (ctx != NULL && EVP_PKEY_verify_init(ctx) == 1 &&
+        EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) == 1 &&
+        EVP_PKEY_CTX_set_signature_md(ctx, md) == 1) {
+        result = EVP_PKEY_verify(ctx, signature.ptr, signature.len, digest.ptr,
+                                 digest.len) == 1;
+    }
     EVP_PKEY_CTX_free(ctx);
-    return ok;
+    return result;
 }
 
-static bool
+static int
 verify_ed25519(EVP_PKEY *pkey, struct bytes digest, struct bytes signature)
 {
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-    bool ok = ctx != NULL &&
-              EVP_DigestVerifyInit(ctx, NULL, NULL, NULL, pkey) == 1 &&
-              EVP_DigestVerify(ctx, signature.ptr, signature.len, digest.ptr,
-                               digest.len) == 1;
+    int result = -1;
 
+    if (ctx != NULL && EVP_DigestVerifyInit(ctx, NULL, NULL, NULL, pkey) == 1) {
+        result = EVP_DigestVerify(ctx, signature.ptr, signature.len, digest.ptr,
+                                  digest.len) == 1;
+    }
     EVP_MD_CTX_free(ctx);
-    return ok;
+    return result;
 }
 
 enum dkim_key_err
 dkim_key_verify(EVP_PKEY *pkey, enum dkim_alg alg, struct bytes digest,
                 struct bytes signature)
 {
-    bool ok;
+    int result;
 
     ERR_set_mark();
-    ok = alg == DKIM_ALG_ED25519_SHA256
-             ? verify_ed25519(pkey, digest, signature)
-             : verify_rsa(pkey, alg, digest, signature);
+    result = alg == DKIM_ALG_ED25519_SHA256
+                 ? verify_ed25519(pkey, digest, signature)
+                 : verify_rsa(pkey, alg, digest, signature);
     ERR_pop_to_mark();
-    return ok ? DKIM_KEY_OK : DKIM_KEY_BAD_SIGNATURE;
+    if (result < 0) {
+        return DKIM_KEY_TEMPFAIL;
+    }
+    return result == 1 ? DKIM_KEY_OK : DKIM_KEY_BAD_SIGNATURE;
 }

@@ -92,7 +92,8 @@ enum dkim_key_err dkim_key_load(const struct dkim_key_record *key,
                                 EVP_PKEY **pkey_out, unsigned *bits_out);
 
 /*
- * Whether signature is that of the header hash digest: OK or BAD_SIGNATURE.
+ * Whether signature is that of the header hash digest: OK or BAD_SIGNATURE;
+ * TEMPFAIL when libcrypto could not try.
  * RSA: RSASSA-PKCS1-v1_5 over digest; Ed25519: PureEdDSA over its octets.
  */
 enum dkim_key_err dkim_key_verify(EVP_PKEY *pkey, enum dkim_alg alg,
