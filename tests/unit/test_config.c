@@ -341,6 +341,60 @@ load_text(const char *text, struct conf **conf_out)
     return e;
 }
 
+/* The shipped file without the `;` before its settings, when all is set. */
+static void
+read_example(bool all, struct buf *out)
+{
+    const char *srcdir = getenv("srcdir");
+    char path[1024], line[1024];
+    FILE *f;
+
+    (void)snprintf(path, sizeof(path), "%s/etc/sealpost.conf",
+                   srcdir == NULL ? "." : srcdir);
+    f = fopen(path, "re");
+    assert_non_null(f);
+    while (fgets(line, sizeof(line), f) != NULL) {
+        bool shown = line[0] == ';' && line[1] != ' ' && line[1] != '\n' &&
+                     strncmp(line, ";include", 8) != 0;
+
+        buf_puts(out, all && shown ? line + 1 : line);
+    }
+    fclose(f);
+}
+
+/* What it shows is good, and what it shows as a default is the default. */
+static void
+test_example(void **state)
+{
+    struct buf text = BUF_INIT;
+    struct conf_errors *e;
+    struct conf *conf, *all;
+
+    (void)state;
+    read_example(false, &text);
+    e = load_text(buf_str(&text), &conf);
+    assert_non_null(conf);
+    assert_int_equal(conf_errors_count(e), 0);
+    conf_errors_free(&e);
+    buf_clear(&text);
+
+    read_example(true, &text);
+    e = load_text(buf_str(&text), &all);
+    assert_non_null(all);
+    assert_int_equal(conf_errors_count(e), 2); /* login = none, [console] */
+    conf_errors_free(&e);
+    check_sign(&conf->sign);
+    check_sign(&all->sign);
+    assert_true(all->rotate.present && all->console.present);
+    assert_int_equal(conf->listens[0].auth_mechanisms,
+                     all->listens[0].auth_mechanisms);
+    assert_int_equal(conf->limits.connections, all->limits.connections);
+    assert_string_equal(conf->spool.directory, all->spool.directory);
+    conf_free(&conf);
+    conf_free(&all);
+    buf_free(&text);
+}
+
 static void
 test_lists_add_to_their_default(void **state)
 {
@@ -667,6 +721,7 @@ main(void)
         cmocka_unit_test(test_vectors),
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_product),
+        cmocka_unit_test(test_example),
         cmocka_unit_test(test_lists_add_to_their_default),
         cmocka_unit_test(test_defaults_that_depend),
         cmocka_unit_test(test_connections_auto),
