@@ -80,23 +80,60 @@ add_files(const struct gathering *g, struct conf_include *include, char **paths,
     }
 }
 
+/* glob's: a folder that is not there is empty; any other trouble is one. */
+static int
+is_trouble(const char *path, int why)
+{
+    (void)path;
+    return why != ENOENT && why != ENOTDIR;
+}
+
+static void
+add_fault(const struct gathering *g, struct conf_include *include,
+          const char *pattern, int why)
+{
+    struct conf_bundle *b = g->bundle;
+    struct conf_file *file = new_file(b, g->file, pattern);
+    const char *fault = conf_arena_text(&b->arena, bytes_str(strerror(why)));
+
+    if (file != NULL && fault != NULL) {
+        file->fault = fault;
+        include->files = file;
+    }
+}
+
+static void
+expand_pattern(const struct gathering *g, struct conf_include *include,
+               const char *pattern)
+{
+    glob_t found;
+    int rc;
+
+    errno = 0;
+    rc = glob(pattern, GLOB_NOSORT, is_trouble, &found);
+    if (rc == 0) {
+        qsort(found.gl_pathv, found.gl_pathc, sizeof(char *), by_octets);
+        add_files(g, include, found.gl_pathv, found.gl_pathc);
+        globfree(&found);
+    } else if (rc == GLOB_NOSPACE) {
+        g->bundle->arena.failed = true;
+    } else if (rc != GLOB_NOMATCH) {
+        add_fault(g, include, pattern, errno == 0 ? EIO : errno);
+    }
+}
+
 static void
 expand(const struct gathering *g, struct conf_include *include,
        const char *value)
 {
     struct buf pattern = BUF_INIT;
-    glob_t found;
 
     if (!put_pattern(g->file->path, value, &pattern)) {
         g->bundle->arena.failed = true;
-        return;
-    }
-    if (strpbrk(value, "*?[") == NULL) {
+    } else if (strpbrk(value, "*?[") == NULL) {
         add_files(g, include, (char **)&pattern.ptr, 1);
-    } else if (glob(buf_str(&pattern), GLOB_NOSORT, NULL, &found) == 0) {
-        qsort(found.gl_pathv, found.gl_pathc, sizeof(char *), by_octets);
-        add_files(g, include, found.gl_pathv, found.gl_pathc);
-        globfree(&found);
+    } else {
+        expand_pattern(g, include, buf_str(&pattern));
     }
     buf_free(&pattern);
 }

@@ -168,4 +168,5 @@ conf_check(const struct conf *conf, struct conf_errors *errors)
             conf_check_ca(&c, &conf->upstreams[i]);
         }
     }
+    conf_errors_sort(errors);
 }

@@ -166,8 +166,9 @@ conf_check_directory(struct conf_checking *c, const struct conf_named *dir,
     int why;
 
     if (stat(dir->path, &st) != 0) {
-        conf_check_error(c, dir, "%s; a directory of %s's", strerror(errno),
-                         c->user.user);
+        conf_check_error(c, dir, "%s; install -d -o %s -g %s %s",
+                         strerror(errno), c->user.user, c->user.group,
+                         dir->path);
         return false;
     }
     if (!S_ISDIR(st.st_mode)) {

@@ -263,7 +263,7 @@ struct conf {
  * "FILE:LINE: what is wrong; what is allowed". Octets that are not printable
  * are written \xHH.
  */
-struct conf_errors;
+struct conf_errors; /* NULL stands for one error: no memory for the list */
 /* How many lines there are, errors and warnings together. */
 size_t conf_errors_count(const struct conf_errors *e);
 /* How many of them are warnings: errors are the difference. */

@@ -578,6 +578,69 @@ test_include_depth(void **state)
     buf_free(&ten);
 }
 
+/* Whatever order the folder has, names decide which is first. */
+static void
+test_include_order(void **state)
+{
+    static const char *const names[] = { "f5", "f1", "f7", "f0", "f3",
+                                         "f6", "f2", "f4", "f8" };
+    struct buf got = BUF_INIT, packed = BUF_INIT, want = BUF_INIT;
+    char path[TEMPDIR_PATH_MAX];
+    struct tempdir d;
+
+    (void)state;
+    tempdir_make(&d);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        tempdir_write(&d, names[i], BYTES_LIT("[dns]\n"), 0644);
+    }
+    tempdir_write(&d, "main", BYTES_LIT("include = f*\n"), 0644);
+    load_both(tempdir_name(&d, "main", path), d.path, &got, &packed);
+    tempdir_remove(&d);
+    for (unsigned i = 1; i <= 8; i++) {
+        buf_printf(&want,
+                   "E /f%u:1: [dns] is here twice; first at /f0:1, put its "
+                   "keys there\n",
+                   i);
+    }
+    assert_true(
+        bytes_eq(bytes_take(buf_bytes(&got), want.len), buf_bytes(&want)));
+    buf_free(&got);
+    buf_free(&packed);
+    buf_free(&want);
+}
+
+/* A folder that can't be read is not an empty one. */
+static void
+test_include_closed_folder(void **state)
+{
+    struct buf got = BUF_INIT, packed = BUF_INIT;
+    char path[TEMPDIR_PATH_MAX];
+    struct tempdir d;
+    bool root = geteuid() == 0;
+
+    (void)state;
+    tempdir_make(&d);
+    tempdir_mkdir(&d, "closed", 0000);
+    tempdir_write(&d, "main",
+                  BYTES_LIT("include = closed/*.conf\ninclude = no/*.conf\n"),
+                  0644);
+    if (root) {
+        assert_int_equal(seteuid(65534), 0);
+    }
+    load_both(tempdir_name(&d, "main", path), d.path, &got, &packed);
+    if (root) {
+        assert_int_equal(seteuid(0), 0);
+    }
+    tempdir_remove(&d);
+    assert_non_null(strstr(buf_str(&got),
+                           "E /main:1: /closed/*.conf can't be included: "
+                           "Permission denied; "));
+    assert_null(strstr(buf_str(&got), "/main:2:"));
+    assert_string_equal(buf_str(&got), buf_str(&packed));
+    buf_free(&got);
+    buf_free(&packed);
+}
+
 /* A file that is no file must not hold the program up. */
 static void
 test_include_fifo_and_directory(void **state)
@@ -727,6 +790,8 @@ main(void)
         cmocka_unit_test(test_connections_auto),
         cmocka_unit_test(test_networks),
         cmocka_unit_test(test_include_depth),
+        cmocka_unit_test(test_include_order),
+        cmocka_unit_test(test_include_closed_folder),
         cmocka_unit_test(test_include_fifo_and_directory),
         cmocka_unit_test(test_absent_file),
         cmocka_unit_test(test_pack_is_sealed),

@@ -8,6 +8,7 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
+#include <grp.h>
 #include <proxy/config/conf.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -328,15 +329,19 @@ test_denied(void **state)
 {
     struct site *s = *state;
     char path[TEMPDIR_PATH_MAX];
+    gid_t groups[] = { 0, 4242 }, after[8];
 
     if (geteuid() != 0) {
         skip();
     }
+    assert_int_equal(setgroups(2, groups), 0);
     assert_int_equal(chmod(tempdir_name(&s->dir, "key.pem", path), 0600), 0);
     expect(s, "E @/sealpost.conf:10: private_key = @/key.pem: nobody may not "
               "read it; chgrp nogroup @/key.pem && chmod 640 @/key.pem");
     assert_int_equal(geteuid(), 0); /* our rights are back */
     assert_int_equal(getegid(), getgid());
+    assert_int_equal(getgroups(8, after), 2);
+    assert_memory_equal(after, groups, sizeof(groups));
     give(s, "key.pem", 0640);
     assert_int_equal(chmod(tempdir_name(&s->dir, "state", path), 0555), 0);
     expect(s, "E @/sealpost.conf:5: state_dir = @/state: nobody may not write "
@@ -368,7 +373,7 @@ test_directories(void **state)
 
     assert_int_equal(rmdir(tempdir_name(&s->dir, "state", path)), 0);
     expect(s, "E @/sealpost.conf:5: state_dir = @/state: No such file or "
-              "directory; a directory of ");
+              "directory; install -d -o ");
     tempdir_write(&s->dir, "state", BYTES_LIT(""), 0644);
     expect(s, "E @/sealpost.conf:5: state_dir = @/state: not a directory; ");
     assert_int_equal(unlink(path), 0);

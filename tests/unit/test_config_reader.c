@@ -89,7 +89,7 @@ test_texts(void **state)
         { "k = \"a b\"\nk = 'a ; b'\n", "1:/k=\"a b\" 2:/k='a ", "" },
         /* faulty lines, and those behind them */
         { "k\nk2 = v\n", "2:/k2=v ", "1 " },
-        { "k: v\n=v\n += v\n+=v\nk=v\n", "5:/k=v ", "1 2 3 4 " },
+        { "k: v\n=v\n += v\n+=v\nk=v\nk:v = w\n", "5:/k=v ", "1 2 3 4 6 " },
         { " k = v\n\tk = v\n [a]\nk = v\n", "4:/k=v ", "1 2 3 " },
         { "[a\n[]\n[ ]\n[a]b\n[a]]\n]\n", "", "1 2 3 4 5 6 " },
         { "k = a\rb\nk = \x01\n; \x7f\n\x1b[a]\n", "", "1 2 3 4 " },

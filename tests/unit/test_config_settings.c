@@ -247,12 +247,15 @@ try_bool(const struct conf_setting *s)
     }
 }
 
+#define LABEL_63 \
+    "a23456789012345678901234567890123456789012345678901234567890123"
+
 /* Good and bad texts of the other types; a bad one begins with '!'. */
 static const char *const texts[CONF_TYPES][24] = {
     [CONF_TEXT] = { "a", "a b, c", "\"quoted\"", "a;b", "\xc3\xbc" },
-    [CONF_HOST] = { "a", "relay.example.com", "x_y.example", "1.example", "!.a",
-                    "!a.", "!a..b", "!-a", "!a-", "!a-.b", "!a b", "!*", "!a,b",
-                    "!\xc3\xbc.example" },
+    [CONF_HOST] = { "a", LABEL_63 ".b", "!a" LABEL_63 ".b", "relay.example.com",
+                    "x_y.example", "1.example", "!.a", "!a.", "!a..b", "!-a",
+                    "!a-", "!a-.b", "!a b", "!*", "!a,b", "!\xc3\xbc.example" },
     [CONF_PATH] = { "/", "/etc/x y", "!etc", "!./x", "!~/x" },
     [CONF_ACCOUNT] = { "a", "_a-b.c9", "A", "!0a", "!-a", "!a b", "!a:b",
                        "!a2345678901234567890123456789012x" },
@@ -278,18 +281,20 @@ static const char *const texts[CONF_TYPES][24] = {
                        "!a:0", "!a:65536", "!a:b", "!1.2.3:25", "!a:1:2",
                        "!::1:25", "!a b:1" },
     [CONF_NETWORKS] = { "192.0.2.0/24", "192.0.2.1", "::/0", "2001:db8::/32",
-                        "::1", "::ffff:192.0.2.0/120", "!192.0.2.1/24",
-                        "!192.0.2.0/33", "!::/129", "!192.0.2.0/", "!/24",
-                        "!192.0.2.0/-1", "!192.0.2.0/024x", "!a", "!10/8",
-                        "!2001:db8::1/64", "!192.0.2.0/24/24" },
+                        "::1", "::ffff:192.0.2.0/120", "!::ffff:0.0.0.0/95",
+                        "!::ffff:0.0.0.0/0", "!192.0.2.1/24", "!192.0.2.0/33",
+                        "!::/129", "!192.0.2.0/", "!/24", "!192.0.2.0/-1",
+                        "!192.0.2.0/024x", "!a", "!10/8", "!2001:db8::1/64",
+                        "!192.0.2.0/24/24" },
     [CONF_DOMAINS] = { "a.example", "a.example, B.Example", "!*.example",
                        "!a.example,,b", "!a@example", "!." },
     [CONF_FIELDS] = { "x-a", "X-A,x-b", "!x a", "!x:", "!,", "!x,,y" },
     [CONF_HEADERS] = { "default", "from", "default,+x,-to", "from,x-*",
-                       "default, -list-*, +list-id", "!-to", "!to",
-                       "!default,-from", "!from,+received", "!from,arc-seal",
-                       "!from,*", "!from,a*", "!from,x y", "!from,+",
-                       "!default,-list-id", "!default,+return-path" },
+                       "default, -list-*, +list-id", "from, resent-*, +list-*",
+                       "!-to", "!to", "!default,-from", "!from,+received",
+                       "!from,arc-seal", "!from,*", "!from,a*", "!from,x y",
+                       "!from,+", "!default,-list-id",
+                       "!default,+return-path" },
 };
 
 static void
