@@ -8,6 +8,7 @@
 
 #include "proxy/users/uservalue.h"
 
+#include <arpa/inet.h>
 #include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
@@ -17,6 +18,7 @@ static const char usage[] =
     "           [--authserv-id ID] [--time UNIX] [--only LIST]\n"
     "           [--require LIST] [--allow-legacy] [--json]\n"
     "           [--ip ADDR --helo NAME --mail-from ADDR]\n"
+    "Methods: dkim, spf (with --ip), dmarc (without --ip: by DKIM alone), arc.\n"
     "A message on stdin; one Authentication-Results field on stdout.\n"
     "Exit 0: a DKIM signature passes, or all that --require names; 1: none\n"
     "does; 65: not a message; 75: not to be said now.\n";
@@ -26,11 +28,15 @@ static const struct {
     verify_method *run;
 } methods[] = {
     { "dkim", verify_dkim },
+    { "spf", verify_spf },
+    { "dmarc", verify_dmarc },
+    { "arc", verify_arc },
 };
 
 enum {
     METHODS = sizeof(methods) / sizeof(methods[0]),
-    DKIM_METHOD = 0
+    DKIM_METHOD = 0,
+    SPF_METHOD = 1
 };
 
 /* "dkim,spf" to a set of 1u << row. */
@@ -91,6 +97,30 @@ parse_lists(const struct verification *v, unsigned *only_out,
     return code;
 }
 
+/* SPF is about a client: without one it is left out, or cannot be asked for.
+ */
+static int
+check_client(const struct verification *v, unsigned *only, unsigned require)
+{
+    uint8_t address[16];
+
+    if (v->ip != NULL) {
+        return inet_pton(AF_INET, v->ip, address) == 1 ||
+                       inet_pton(AF_INET6, v->ip, address) == 1
+                   ? CLI_GO_ON
+                   : cli_misuse(&v->cli, "--ip %s; a numeric address", v->ip);
+    }
+    if (v->helo != NULL || v->mail_from != NULL) {
+        return cli_misuse(&v->cli, "--helo and --mail-from need --ip");
+    }
+    if ((require & 1u << SPF_METHOD) != 0 ||
+        (v->only != NULL && (*only & 1u << SPF_METHOD) != 0)) {
+        return cli_misuse(&v->cli, "spf needs --ip, --helo and --mail-from");
+    }
+    *only &= ~(1u << SPF_METHOD);
+    return CLI_GO_ON;
+}
+
 /* Ours: --authserv-id, else the configuration's, else this host's name. */
 static const char *
 own_id(const struct verification *v, char *host, size_t cap)
@@ -106,6 +136,12 @@ own_id(const struct verification *v, char *host, size_t cap)
     }
     host[cap - 1] = '\0';
     return host;
+}
+
+void
+verification_member(struct verification *v, const char *name)
+{
+    buf_printf(&v->json, "%s\"%s\":", v->json.len > 0 ? "," : "", name);
 }
 
 /* Runs the methods; *outcomes: by row. */
@@ -176,6 +212,9 @@ run(struct verification *v)
     unsigned only, require;
     int code = parse_lists(v, &only, &require);
 
+    if (code == CLI_GO_ON) {
+        code = check_client(v, &only, require);
+    }
     if (code != CLI_GO_ON) {
         return code;
     }
@@ -232,6 +271,8 @@ cli_verify(int argc, char **argv)
     cli_dns_close(&v.dns);
     dkim_authres_free(&v.authres);
     buf_free(&v.json);
+    dkim_verify_free(&v.dkim);
+    spf_free(&v.spf);
     cli_free(&v.cli);
     return code;
 }

@@ -9,6 +9,8 @@
 #define PROXY_CLI_VERIFY_H
 
 #include <dkim/authres.h>
+#include <dkim/spf.h>
+#include <dkim/verify.h>
 
 #include <proxy/cli/ask.h>
 #include <proxy/cli/message.h>
@@ -35,11 +37,24 @@ struct verification {
     struct cli_dns *dns;
     struct dkim_authres authres;
     struct buf json; /* the members of the one object, without braces */
+    struct dkim_verify *dkim; /* owns; for verify_dkim and verify_dmarc */
+    struct spf *spf;          /* owns; for verify_spf and verify_dmarc */
 };
 
-/* Lets everything that was asked be answered, then judges. -1: no memory. */
+/* Lets everything that was asked be answered, then judges; an enum
+ * verify_outcome. -1: no memory. */
 typedef int verify_method(struct verification *v);
 
 verify_method verify_dkim;
+verify_method verify_spf;
+verify_method verify_dmarc;
+verify_method verify_arc;
+
+/* v->dkim, judged once however many ask. False: no memory. */
+bool verification_dkim(struct verification *v);
+/* v->spf likewise; it stays NULL without --ip. False: no memory. */
+bool verification_spf(struct verification *v);
+/* "NAME": of the JSON object, with a comma before it where one is due. */
+void verification_member(struct verification *v, const char *name);
 
 #endif

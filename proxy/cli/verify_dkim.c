@@ -3,8 +3,6 @@
  */
 #include "proxy/cli/verify.h"
 
-#include <dkim/verify.h>
-
 enum {
     SIGNATURES_MAX = 8
 };
@@ -62,7 +60,8 @@ report(struct verification *v, const struct dkim_verify *verify)
 {
     enum verify_outcome outcome = VERIFY_FAIL;
 
-    buf_puts(&v->json, v->json.len > 0 ? ",\"dkim\":[" : "\"dkim\":[");
+    verification_member(v, "dkim");
+    buf_putc(&v->json, '[');
     for (size_t i = 0; i < dkim_verify_count(verify); i++) {
         const struct dkim_verify_result *r = dkim_verify_result(verify, i);
 
@@ -81,23 +80,29 @@ report(struct verification *v, const struct dkim_verify *verify)
     return outcome;
 }
 
-int
-verify_dkim(struct verification *v)
+bool
+verification_dkim(struct verification *v)
 {
     struct dkim_verify_conf conf = { .now_s = v->time_s,
                                      .signatures_max = SIGNATURES_MAX,
                                      .allow_legacy = v->allow_legacy };
     struct waiting waiting[SIGNATURES_MAX];
-    struct dkim_verify *verify = dkim_verify_new(&v->message.header, &conf);
-    enum verify_outcome outcome;
 
-    if (verify == NULL) {
-        return -1;
+    if (v->dkim != NULL) {
+        return true;
     }
-    dkim_verify_body(verify, v->message.body);
-    ask_all(v, verify, waiting, SIGNATURES_MAX);
-    dkim_verify_end(verify);
-    outcome = report(v, verify);
-    dkim_verify_free(&verify);
-    return (int)outcome;
+    v->dkim = dkim_verify_new(&v->message.header, &conf);
+    if (v->dkim == NULL) {
+        return false;
+    }
+    dkim_verify_body(v->dkim, v->message.body);
+    ask_all(v, v->dkim, waiting, SIGNATURES_MAX);
+    dkim_verify_end(v->dkim);
+    return true;
+}
+
+int
+verify_dkim(struct verification *v)
+{
+    return verification_dkim(v) ? (int)report(v, v->dkim) : -1;
 }
