@@ -1,6 +1,8 @@
 /*
  * key - `sealpost key`: the key store, from the command line.
  */
+#include "proxy/cli/key.h"
+
 #include "proxy/cli/cli.h"
 #include "proxy/cli/keyrecord.h"
 #include "proxy/keys/keynote.h"
@@ -32,34 +34,10 @@ static const char activate_usage[] =
     "usage: sealpost key activate DOMAIN SELECTOR [--dry-run] [--no-reload]\n"
     "           [-c FILE]\n"
     "Lets a key sign at once; its record must be in DNS.\n";
-static const char list_usage[] =
-    "usage: sealpost key list [DOMAIN] [--json] [-c FILE]\n"
-    "Lists the keys of the key store.\n";
-static const char show_usage[] =
-    "usage: sealpost key show DOMAIN [SELECTOR] [-c FILE]\n"
-    "           [--format zone|value|json|route53|cloudflare]\n"
-    "Shows the DNS record of a key, or of all keys of a domain that are in\n"
-    "use.\n";
-
-/* What generate, import and activate share. */
-struct change {
-    struct cli cli;
-    struct keystore_conf store;
-    struct keystore_key about;
-    char domain[DKIM_DOMAIN_MAX + 1];
-    char selector[DKIM_DOMAIN_MAX + 1];
-    const char *type;
-    const char *note;
-    uint64_t bits;
-    bool test_mode;
-    bool activate;
-    EVP_PKEY *key; /* owns */
-};
-
 /* --- arguments ---------------------------------------------------------- */
 
-static int
-take_domain(struct change *ch, const char *word)
+int
+key_domain(struct key_command *ch, const char *word)
 {
     if (!dkim_domain_parse(bytes_str(word), false, ch->domain)) {
         return cli_misuse(&ch->cli,
@@ -72,7 +50,7 @@ take_domain(struct change *ch, const char *word)
 }
 
 static int
-take_selector(struct change *ch, const char *word)
+take_selector(struct key_command *ch, const char *word)
 {
     if (!keystore_selector_parse(bytes_str(word), ch->selector)) {
         return cli_misuse(&ch->cli,
@@ -85,9 +63,8 @@ take_selector(struct change *ch, const char *word)
     return CLI_GO_ON;
 }
 
-/* Words, configuration, and what the options say about the key. */
-static int
-begin(struct change *ch, size_t words_min, size_t words_max)
+int
+key_begin(struct key_command *ch, size_t words_min, size_t words_max)
 {
     int code;
 
@@ -97,7 +74,7 @@ begin(struct change *ch, size_t words_min, size_t words_max)
                               ? "arguments are missing"
                               : "too many arguments");
     }
-    code = take_domain(ch, ch->cli.words[0]);
+    code = key_domain(ch, ch->cli.words[0]);
     if (code == CLI_GO_ON && ch->cli.word_count > 1) {
         code = take_selector(ch, ch->cli.words[1]);
     }
@@ -127,7 +104,7 @@ begin(struct change *ch, size_t words_min, size_t words_max)
 }
 
 static int
-fail_key(const struct change *ch, enum key_err err)
+fail_key(const struct key_command *ch, enum key_err err)
 {
     int error = errno;
 
@@ -151,7 +128,7 @@ fail_key(const struct change *ch, enum key_err err)
 
 /* The record on stdout; what to do with it on stderr. */
 static int
-show_new(struct change *ch)
+show_new(struct key_command *ch)
 {
     struct buf public_b64 = BUF_INIT;
     struct buf out = BUF_INIT;
@@ -184,7 +161,7 @@ show_new(struct change *ch)
 }
 
 static int
-store_key(struct change *ch)
+store_key(struct key_command *ch)
 {
     enum key_err err = KEY_OK;
 
@@ -204,7 +181,7 @@ store_key(struct change *ch)
 }
 
 static int
-new_selector(struct change *ch)
+new_selector(struct key_command *ch)
 {
     if (ch->cli.word_count > 1) {
         return CLI_GO_ON;
@@ -220,11 +197,11 @@ new_selector(struct change *ch)
 }
 
 static int
-run_generate(struct change *ch)
+run_generate(struct key_command *ch)
 {
     enum dkim_alg alg = DKIM_ALG_RSA_SHA256;
     enum key_err err;
-    int code = begin(ch, 1, 2);
+    int code = key_begin(ch, 1, 2);
 
     if (code != CLI_GO_ON) {
         return code;
@@ -247,12 +224,12 @@ run_generate(struct change *ch)
 }
 
 static int
-run_import(struct change *ch)
+run_import(struct key_command *ch)
 {
     struct buf pem = BUF_INIT;
     enum key_err err;
     const char *path;
-    int code = begin(ch, 3, 3);
+    int code = key_begin(ch, 3, 3);
     int fd;
 
     if (code != CLI_GO_ON) {
@@ -282,7 +259,7 @@ run_import(struct change *ch)
 }
 
 static const struct cli_option *
-change_options(struct change *ch, struct cli_option *o)
+change_options(struct key_command *ch, struct cli_option *o)
 {
     const struct cli_option all[] = {
         { "--note", 0, NULL, &ch->note, NULL },
@@ -300,8 +277,8 @@ change_options(struct change *ch, struct cli_option *o)
 static int
 generate(int argc, char **argv)
 {
-    struct change ch = { .cli = { .name = "key generate",
-                                  .usage = generate_usage } };
+    struct key_command ch = { .cli = { .name = "key generate",
+                                       .usage = generate_usage } };
     struct cli_option options[6];
     int code = cli_parse(&ch.cli, argc, argv, change_options(&ch, options));
 
@@ -316,8 +293,8 @@ generate(int argc, char **argv)
 static int
 import(int argc, char **argv)
 {
-    struct change ch = { .cli = { .name = "key import",
-                                  .usage = import_usage } };
+    struct key_command ch = { .cli = { .name = "key import",
+                                       .usage = import_usage } };
     struct cli_option options[6];
     int code;
 
@@ -335,11 +312,11 @@ import(int argc, char **argv)
 /* --- activate ----------------------------------------------------------- */
 
 static int
-run_activate(struct change *ch, struct cli_data *data)
+run_activate(struct key_command *ch, struct cli_data *data)
 {
     const struct keystore_key *key;
     enum key_err err = KEY_OK;
-    int code = begin(ch, 2, 2);
+    int code = key_begin(ch, 2, 2);
 
     if (code == CLI_GO_ON) {
         code = cli_load(&ch->cli, false, data);
@@ -379,8 +356,8 @@ static int
 activate(int argc, char **argv)
 {
     static const struct cli_option none[] = { { NULL, 0, NULL, NULL, NULL } };
-    struct change ch = { .cli = { .name = "key activate",
-                                  .usage = activate_usage } };
+    struct key_command ch = { .cli = { .name = "key activate",
+                                       .usage = activate_usage } };
     struct cli_data data = { .users_path = BUF_INIT };
     int code = cli_parse(&ch.cli, argc, argv, none);
 
@@ -392,213 +369,12 @@ activate(int argc, char **argv)
     return code;
 }
 
-/* --- list and show ------------------------------------------------------ */
-
-static void
-put_json_key(struct buf *out, const struct keystore_key *k)
-{
-    char time[KEYNOTE_TIME];
-    struct buf o = BUF_INIT;
-
-    buf_putc(&o, '{');
-    cli_json_text(&o, "domain", k->view.domain);
-    cli_json_text(&o, "selector", k->view.selector);
-    cli_json_text(&o, "type", keynote_type_name(k->view.alg));
-    buf_printf(&o, ",\"bits\":%u", k->view.bits);
-    cli_json_text(&o, "state", keynote_state_name(k->view.state));
-    keynote_time(k->created_s, time);
-    cli_json_text(&o, "created", time);
-    keynote_time(k->view.activated_s, time);
-    cli_json_text(&o, "activated", time);
-    cli_json_text(&o, "owner", k->view.owner);
-    cli_json_text(&o, "note", k->note);
-    buf_printf(&o, ",\"test_mode\":%s}", k->test_mode ? "true" : "false");
-    buf_put(out, buf_bytes(&o));
-    buf_free(&o);
-}
-
-static bool
-is_chosen(const struct change *ch, const struct keystore_key *k)
-{
-    return ch->cli.word_count == 0 || strcmp(k->view.domain, ch->domain) == 0;
-}
-
-static int
-list_json(struct change *ch, const struct keystore *store)
-{
-    struct buf out = BUF_INIT;
-    bool first = true;
-    int code;
-
-    buf_putc(&out, '[');
-    for (size_t i = 0; i < keystore_count(store); i++) {
-        const struct keystore_key *k = keystore_key_at(store, i);
-
-        if (is_chosen(ch, k)) {
-            buf_puts(&out, first ? "\n" : ",\n");
-            put_json_key(&out, k);
-            first = false;
-        }
-    }
-    buf_puts(&out, first ? "]\n" : "\n]\n");
-    code = buf_failed(&out) ? cli_fail(&ch->cli, EX_OSERR, "no memory")
-                            : cli_write(&ch->cli, buf_bytes(&out));
-    buf_free(&out);
-    return code;
-}
-
-static int
-list_table(struct change *ch, const struct keystore *store)
-{
-    static const char *const titles[] = { "DOMAIN", "SELECTOR",  "TYPE",
-                                          "STATE",  "ACTIVATED", "OWNER",
-                                          "NOTE" };
-    struct cli_table t;
-
-    cli_table_begin(&t, titles, 7);
-    for (size_t i = 0; i < keystore_count(store); i++) {
-        const struct keystore_key *k = keystore_key_at(store, i);
-        char text[KEYNOTE_TIME];
-
-        if (!is_chosen(ch, k)) {
-            continue;
-        }
-        cli_table_cell(&t, k->view.domain);
-        cli_table_cell(&t, k->view.selector);
-        snprintf(text, sizeof(text),
-                 k->view.alg == DKIM_ALG_ED25519_SHA256 ? "%s" : "%s-%u",
-                 keynote_type_name(k->view.alg), k->view.bits);
-        cli_table_cell(&t, text);
-        cli_table_cell(&t, keynote_state_name(k->view.state));
-        keynote_time(k->view.activated_s, text);
-        cli_table_cell(&t, text[0] == '\0' ? "-" : text);
-        cli_table_cell(&t, k->view.owner[0] == '\0' ? "-" : k->view.owner);
-        cli_table_cell(&t, k->note);
-    }
-    return cli_table_end(&ch->cli, &t);
-}
-
-static int
-run_list(struct change *ch, struct cli_data *data)
-{
-    int code = CLI_GO_ON;
-
-    if (ch->cli.word_count > 1) {
-        return cli_misuse(&ch->cli, "too many arguments");
-    }
-    if (ch->cli.word_count == 1) {
-        code = take_domain(ch, ch->cli.words[0]);
-    }
-    if (code == CLI_GO_ON) {
-        code = cli_conf(&ch->cli);
-    }
-    if (code == CLI_GO_ON) {
-        code = cli_load(&ch->cli, false, data);
-    }
-    if (code != CLI_GO_ON) {
-        return code;
-    }
-    return ch->cli.json ? list_json(ch, data->store)
-                        : list_table(ch, data->store);
-}
-
-static int
-list(int argc, char **argv)
-{
-    static const struct cli_option none[] = { { NULL, 0, NULL, NULL, NULL } };
-    struct change ch = { .cli = { .name = "key list", .usage = list_usage } };
-    struct cli_data data = { .users_path = BUF_INIT };
-    int code = cli_parse(&ch.cli, argc, argv, none);
-
-    if (code == CLI_GO_ON) {
-        code = run_list(&ch, &data);
-    }
-    cli_data_free(&data);
-    cli_free(&ch.cli);
-    return code;
-}
-
-/* With a selector that key; else all of the domain that are in use. */
-static int
-show_records(struct change *ch, const struct keystore *store,
-             const struct keyrecord_format *format)
-{
-    struct buf out = BUF_INIT;
-    int code;
-
-    for (size_t i = 0; i < keystore_count(store); i++) {
-        const struct keystore_key *k = keystore_key_at(store, i);
-        bool named = ch->cli.word_count > 1;
-
-        if (is_chosen(ch, k) &&
-            (named ? strcmp(k->view.selector, ch->selector) == 0
-                   : k->view.state != VIEW_KEY_REVOKED)) {
-            format->put(k, &out);
-        }
-    }
-    if (buf_failed(&out)) {
-        code = cli_fail(&ch->cli, EX_OSERR, "no memory");
-    } else if (out.len == 0) {
-        code = cli_fail(&ch->cli, EX_NOINPUT,
-                        "there is no such key; "
-                        "sealpost key list");
-    } else {
-        code = cli_write(&ch->cli, buf_bytes(&out));
-    }
-    buf_free(&out);
-    return code;
-}
-
-static int
-run_show(struct change *ch, const char *name, struct cli_data *data)
-{
-    const struct keyrecord_format *format = keyrecord_format(name);
-    int code;
-
-    if (format == NULL) {
-        struct buf known = BUF_INIT;
-
-        keyrecord_formats(&known);
-        (void)buf_str(&known);
-        code = cli_misuse(&ch->cli, "--format %s; %s", name,
-                          buf_failed(&known) ? "" : (const char *)known.ptr);
-        buf_free(&known);
-        return code;
-    }
-    code = begin(ch, 1, 2);
-    if (code == CLI_GO_ON) {
-        code = cli_load(&ch->cli, false, data);
-    }
-    return code == CLI_GO_ON ? show_records(ch, data->store, format) : code;
-}
-
-static int
-show(int argc, char **argv)
-{
-    struct change ch = { .cli = { .name = "key show", .usage = show_usage } };
-    struct cli_data data = { .users_path = BUF_INIT };
-    const char *format = NULL;
-    const struct cli_option options[] = {
-        { "--format", 0, NULL, &format, NULL },
-        { NULL, 0, NULL, NULL, NULL },
-    };
-    int code = cli_parse(&ch.cli, argc, argv, options);
-
-    if (code == CLI_GO_ON) {
-        format = format != NULL ? format : ch.cli.json ? "json" : "zone";
-        code = run_show(&ch, format, &data);
-    }
-    cli_data_free(&data);
-    cli_free(&ch.cli);
-    return code;
-}
-
 static const struct cli_command commands[] = {
     { "generate", generate, "make a key" },
     { "import", import, "take a PEM private key into the key store" },
     { "activate", activate, "let a key sign" },
-    { "list", list, "list the keys" },
-    { "show", show, "show a key's DNS record" },
+    { "list", key_list, "list the keys" },
+    { "show", key_show, "show a key's DNS record" },
     { NULL, NULL, NULL },
 };
 

@@ -1,0 +1,219 @@
+/*
+ * keylist - `sealpost key list` and `sealpost key show`.
+ */
+#include "proxy/cli/key.h"
+#include "proxy/cli/keyrecord.h"
+#include "proxy/keys/keynote.h"
+
+#include <stdio.h>
+#include <sysexits.h>
+
+static const char list_usage[] =
+    "usage: sealpost key list [DOMAIN] [--json] [-c FILE]\n"
+    "Lists the keys of the key store.\n";
+static const char show_usage[] =
+    "usage: sealpost key show DOMAIN [SELECTOR] [-c FILE]\n"
+    "           [--format zone|value|json|route53|cloudflare]\n"
+    "Shows the DNS record of a key, or of all keys of a domain that are in\n"
+    "use.\n";
+
+static void
+put_json_key(struct buf *out, const struct keystore_key *k)
+{
+    char time[KEYNOTE_TIME];
+    struct buf o = BUF_INIT;
+
+    buf_putc(&o, '{');
+    cli_json_text(&o, "domain", k->view.domain);
+    cli_json_text(&o, "selector", k->view.selector);
+    cli_json_text(&o, "type", keynote_type_name(k->view.alg));
+    buf_printf(&o, ",\"bits\":%u", k->view.bits);
+    cli_json_text(&o, "state", keynote_state_name(k->view.state));
+    keynote_time(k->created_s, time);
+    cli_json_text(&o, "created", time);
+    keynote_time(k->view.activated_s, time);
+    cli_json_text(&o, "activated", time);
+    cli_json_text(&o, "owner", k->view.owner);
+    cli_json_text(&o, "note", k->note);
+    buf_printf(&o, ",\"test_mode\":%s}", k->test_mode ? "true" : "false");
+    buf_put(out, buf_bytes(&o));
+    buf_free(&o);
+}
+
+static bool
+is_chosen(const struct key_command *ch, const struct keystore_key *k)
+{
+    return ch->cli.word_count == 0 || strcmp(k->view.domain, ch->domain) == 0;
+}
+
+static int
+list_json(struct key_command *ch, const struct keystore *store)
+{
+    struct buf out = BUF_INIT;
+    bool first = true;
+    int code;
+
+    buf_putc(&out, '[');
+    for (size_t i = 0; i < keystore_count(store); i++) {
+        const struct keystore_key *k = keystore_key_at(store, i);
+
+        if (is_chosen(ch, k)) {
+            buf_puts(&out, first ? "\n" : ",\n");
+            put_json_key(&out, k);
+            first = false;
+        }
+    }
+    buf_puts(&out, first ? "]\n" : "\n]\n");
+    code = buf_failed(&out) ? cli_fail(&ch->cli, EX_OSERR, "no memory")
+                            : cli_write(&ch->cli, buf_bytes(&out));
+    buf_free(&out);
+    return code;
+}
+
+static int
+list_table(struct key_command *ch, const struct keystore *store)
+{
+    static const char *const titles[] = { "DOMAIN", "SELECTOR",  "TYPE",
+                                          "STATE",  "ACTIVATED", "OWNER",
+                                          "NOTE" };
+    struct cli_table t;
+
+    cli_table_begin(&t, titles, 7);
+    for (size_t i = 0; i < keystore_count(store); i++) {
+        const struct keystore_key *k = keystore_key_at(store, i);
+        char text[KEYNOTE_TIME];
+
+        if (!is_chosen(ch, k)) {
+            continue;
+        }
+        cli_table_cell(&t, k->view.domain);
+        cli_table_cell(&t, k->view.selector);
+        snprintf(text, sizeof(text),
+                 k->view.alg == DKIM_ALG_ED25519_SHA256 ? "%s" : "%s-%u",
+                 keynote_type_name(k->view.alg), k->view.bits);
+        cli_table_cell(&t, text);
+        cli_table_cell(&t, keynote_state_name(k->view.state));
+        keynote_time(k->view.activated_s, text);
+        cli_table_cell(&t, text[0] == '\0' ? "-" : text);
+        cli_table_cell(&t, k->view.owner[0] == '\0' ? "-" : k->view.owner);
+        cli_table_cell(&t, k->note);
+    }
+    return cli_table_end(&ch->cli, &t);
+}
+
+static int
+run_list(struct key_command *ch, struct cli_data *data)
+{
+    int code = CLI_GO_ON;
+
+    if (ch->cli.word_count > 1) {
+        return cli_misuse(&ch->cli, "too many arguments");
+    }
+    if (ch->cli.word_count == 1) {
+        code = key_domain(ch, ch->cli.words[0]);
+    }
+    if (code == CLI_GO_ON) {
+        code = cli_conf(&ch->cli);
+    }
+    if (code == CLI_GO_ON) {
+        code = cli_load(&ch->cli, false, data);
+    }
+    if (code != CLI_GO_ON) {
+        return code;
+    }
+    return ch->cli.json ? list_json(ch, data->store)
+                        : list_table(ch, data->store);
+}
+
+int
+key_list(int argc, char **argv)
+{
+    static const struct cli_option none[] = { { NULL, 0, NULL, NULL, NULL } };
+    struct key_command ch = { .cli = { .name = "key list",
+                                       .usage = list_usage } };
+    struct cli_data data = { .users_path = BUF_INIT };
+    int code = cli_parse(&ch.cli, argc, argv, none);
+
+    if (code == CLI_GO_ON) {
+        code = run_list(&ch, &data);
+    }
+    cli_data_free(&data);
+    cli_free(&ch.cli);
+    return code;
+}
+
+/* With a selector that key; else all of the domain that are in use. */
+static int
+show_records(struct key_command *ch, const struct keystore *store,
+             const struct keyrecord_format *format)
+{
+    struct buf out = BUF_INIT;
+    int code;
+
+    for (size_t i = 0; i < keystore_count(store); i++) {
+        const struct keystore_key *k = keystore_key_at(store, i);
+        bool named = ch->cli.word_count > 1;
+
+        if (is_chosen(ch, k) &&
+            (named ? strcmp(k->view.selector, ch->selector) == 0
+                   : k->view.state != VIEW_KEY_REVOKED)) {
+            format->put(k, &out);
+        }
+    }
+    if (buf_failed(&out)) {
+        code = cli_fail(&ch->cli, EX_OSERR, "no memory");
+    } else if (out.len == 0) {
+        code = cli_fail(&ch->cli, EX_NOINPUT,
+                        "there is no such key; "
+                        "sealpost key list");
+    } else {
+        code = cli_write(&ch->cli, buf_bytes(&out));
+    }
+    buf_free(&out);
+    return code;
+}
+
+static int
+run_show(struct key_command *ch, const char *name, struct cli_data *data)
+{
+    const struct keyrecord_format *format = keyrecord_format(name);
+    int code;
+
+    if (format == NULL) {
+        struct buf known = BUF_INIT;
+
+        keyrecord_formats(&known);
+        (void)buf_str(&known);
+        code = cli_misuse(&ch->cli, "--format %s; %s", name,
+                          buf_failed(&known) ? "" : (const char *)known.ptr);
+        buf_free(&known);
+        return code;
+    }
+    code = key_begin(ch, 1, 2);
+    if (code == CLI_GO_ON) {
+        code = cli_load(&ch->cli, false, data);
+    }
+    return code == CLI_GO_ON ? show_records(ch, data->store, format) : code;
+}
+
+int
+key_show(int argc, char **argv)
+{
+    struct key_command ch = { .cli = { .name = "key show",
+                                       .usage = show_usage } };
+    struct cli_data data = { .users_path = BUF_INIT };
+    const char *format = NULL;
+    const struct cli_option options[] = {
+        { "--format", 0, NULL, &format, NULL },
+        { NULL, 0, NULL, NULL, NULL },
+    };
+    int code = cli_parse(&ch.cli, argc, argv, options);
+
+    if (code == CLI_GO_ON) {
+        format = format != NULL ? format : ch.cli.json ? "json" : "zone";
+        code = run_show(&ch, format, &data);
+    }
+    cli_data_free(&data);
+    cli_free(&ch.cli);
+    return code;
+}
