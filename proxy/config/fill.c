@@ -148,12 +148,11 @@ parse_elements(const struct filling *f, const struct conf_setting *s,
                                 .elements = e->list,
                                 .count = e->count };
         const char *why = conf_value_parse(&v, &field);
-        bool single = !conf_type_is_list(s->type);
 
-        if ((why == NULL || (v.later && single)) && !f->arena->failed) {
-            store(s, &field, f->section->base);
-        }
         if (why == NULL) {
+            if (!f->arena->failed) {
+                store(s, &field, f->section->base);
+            }
             return;
         }
         if (v.faulty == e->count) {

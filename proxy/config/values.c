@@ -251,7 +251,6 @@ conf_word_find(struct conf_value *v, struct bytes text, const char **why_out)
 
     for (const struct conf_word *w = v->setting->words; w->word != NULL; w++) {
         if (bytes_is(text, w->word)) {
-            v->later = w->later;
             *why_out = w->later ? CONF_NOT_YET : NULL;
             return w;
         }
@@ -296,7 +295,6 @@ parse_backend(struct conf_value *v, union conf_field *out)
 
     (void)out;
     if (bytes_is(text, "upstream") || bytes_starts_ci(text, "dovecot:/")) {
-        v->later = true;
         return CONF_NOT_YET;
     }
     return bytes_is(text, "users") ? NULL : "unknown";
@@ -358,9 +356,8 @@ conf_value_parse(struct conf_value *v, union conf_field *field_out)
 
     memset(&field, 0, sizeof(field));
     v->faulty = 0;
-    v->later = false;
     why = parsers[v->setting->type](v, &field);
-    if (why == NULL || v->later) {
+    if (why == NULL) {
         *field_out = field;
     }
     return why;

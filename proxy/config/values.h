@@ -23,7 +23,6 @@ struct conf_value {
     const struct bytes *elements; /* a list's, trimmed; else one text */
     size_t count;
     size_t faulty;  /* on failure: which element; count: all together */
-    bool later;     /* a good value that is not supported yet */
     char hint[128]; /* private: a phrase made for this value */
 };
 
@@ -40,8 +39,8 @@ union conf_field {
 
 /*
  * Reads v->elements into *field_out. NULL: done. Else what is wrong with
- * element v->faulty; *field_out untouched, unless v->later says that it is
- * only too early for it. Without memory: NULL, and the arena remembers.
+ * element v->faulty; *field_out untouched. Without memory: NULL, and the
+ * arena remembers.
  */
 const char *conf_value_parse(struct conf_value *v, union conf_field *field_out);
 
