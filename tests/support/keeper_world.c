@@ -192,7 +192,7 @@ world_free(struct world **wp)
 
     if (w->keeper != 0) {
         world_signal(w, SIGTERM);
-        (void)world_wait(w);
+        MUST(world_wait(w) == 0);
     }
     close(w->listen_fd);
     (void)nftw(w->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
