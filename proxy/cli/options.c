@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <sysexits.h>
 
-static void
+__attribute__((format(printf, 2, 0))) static void
 say(const struct cli *c, const char *format, va_list args)
 {
     fprintf(stderr, "sealpost %s: ", c->name);

@@ -147,8 +147,8 @@ on_sasl(struct sink_session *s, enum smtp_sasl_result result,
         const char *prompt)
 {
     const struct sink *sink = s->sink;
-    bool good =
-        bytes_eq_secret(bytes_str(s->sasl.user), bytes_str(sink->user)) &
+    bool user = bytes_eq_secret(bytes_str(s->sasl.user), bytes_str(sink->user));
+    bool secret =
         bytes_eq_secret(bytes_str(s->sasl.secret), bytes_str(sink->password));
 
     if (result == SMTP_SASL_MORE) {
@@ -156,7 +156,7 @@ on_sasl(struct sink_session *s, enum smtp_sasl_result result,
         return;
     }
     wipe(&s->sasl, sizeof(s->sasl));
-    if (result == SMTP_SASL_DONE && good) {
+    if (result == SMTP_SASL_DONE && user && secret) {
         answer(s, 235, "2.7.0", "Welcome");
     } else if (result == SMTP_SASL_CANCEL) {
         answer(s, 501, "5.7.0", "Cancelled");
