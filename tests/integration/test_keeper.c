@@ -12,8 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -242,94 +240,6 @@ reload_acts_at_once(void **state)
     worker_end_views(&e, 3);
     assert_int_equal(sign_as(&e, &eight, 8).status, KEEPER_OK);
     worker_end_close(&e);
-}
-
-struct waiting {
-    unsigned answered;
-    unsigned locked;
-    unsigned late; /* OK after the first LOCKED */
-    bool done;
-};
-
-enum {
-    WAITING = 400
-};
-
-static void
-on_waited(const struct keeper_reply *reply, void *arg)
-{
-    struct waiting *w = arg;
-
-    w->answered++;
-    w->locked += reply->status == KEEPER_LOCKED;
-    w->late += reply->status == KEEPER_OK && w->locked > 0;
-    w->done = w->answered == WAITING;
-}
-
-/* Signatures that already wait are not made any more either. */
-static void
-reload_meets_what_waits(void **state)
-{
-    struct world *w = world_new(1, 0, 1, WORLD_CHEAP_HASH);
-    struct waiting waiting = { 0 };
-    struct keeper_handle handle;
-    struct worker_end e;
-
-    (void)state;
-    assert_true(world_start(w, THREADS));
-    worker_end_open(&e, w);
-    worker_end_views(&e, 1);
-    handle = worker_auth(&e, "user0", "secret-0").handle;
-    for (unsigned i = 0; i < WAITING; i++) {
-        assert_non_null(keeper_sign(e.client, &handle, "user0.example", "s1",
-                                    DKIM_ALG_RSA_SHA256, digest, on_waited,
-                                    &waiting));
-    }
-    w->locked[0] = true;
-    world_write_users(w, "");
-    world_signal(w, SIGHUP);
-    worker_end_run(&e, &waiting.done);
-    assert_true(waiting.locked > 0);
-    assert_true(waiting.late <= THREADS); /* those being computed */
-    worker_end_close(&e);
-    world_free(&w);
-}
-
-/* The keeper ends with the one who started it. */
-static void
-orphan_ends(void **state)
-{
-    struct world *w = world_new(1, 0, 0, WORLD_CHEAP_HASH);
-    struct worker_end e;
-    int status, hold[2], told[2];
-    char octet;
-    pid_t parent;
-
-    (void)state;
-    assert_int_equal(pipe(hold), 0);
-    assert_int_equal(pipe(told), 0);
-    parent = fork();
-    if (parent == 0) {
-        close(hold[1]);
-        octet = world_start(w, 2) ? '1' : '0';
-        (void)!write(told[1], &octet, 1);
-        (void)!read(hold[0], &octet, 1);
-        _exit(0);
-    }
-    close(hold[0]);
-    close(told[1]);
-    assert_int_equal(read(told[0], &octet, 1), 1);
-    assert_int_equal(octet, '1');
-    worker_end_open(&e, w);
-    worker_end_views(&e, 1);
-    close(hold[1]);
-    assert_int_equal(waitpid(parent, &status, 0), parent);
-    while (e.gone == 0) {
-        assert_int_equal(event_base_loop(e.base, EVLOOP_ONCE), 0);
-    }
-    close(told[0]);
-    worker_end_close(&e);
-    world_free(&w);
 }
 
 static void
@@ -673,88 +583,6 @@ starts_again(void **state)
     assert_true(world_start(world, THREADS));
 }
 
-static void
-broken_users_refuse_the_start(void **state)
-{
-    struct world *w = world_new(1, 0, 0, WORLD_CHEAP_HASH);
-
-    (void)state;
-    world_write_users(w, "[x]\nfrom = example.com\nfrum = 1\n");
-    assert_false(world_start(w, 2));
-    assert_int_equal(world_wait(w), 78);
-    assert_true(world_log_has(w, "users.conf:6"));
-    world_write_users(w, "[x]\nfrom = x.example\npassword = "
-                         "$2b$15$WUHhXETkX0fnYkrqZU3ta."
-                         "V/MhsBGVkvl.skVEhBTiEdihFBnDQOa\n");
-    assert_false(world_start(w, 2));
-    assert_int_equal(world_wait(w), 78);
-    assert_true(world_log_has(w, "takes too long"));
-    world_free(&w);
-}
-
-/* --- time ----------------------------------------------------------------- */
-
-static double
-auth_ms(struct worker_end *e, const char *user, unsigned n)
-{
-    struct timespec from, to;
-    char secret[32];
-
-    (void)snprintf(secret, sizeof(secret), "wrong-%u", n);
-    (void)clock_gettime(CLOCK_MONOTONIC, &from);
-    assert_int_equal(worker_auth(e, user, secret).status, KEEPER_DENIED);
-    (void)clock_gettime(CLOCK_MONOTONIC, &to);
-    return (double)(to.tv_sec - from.tv_sec) * 1e3 +
-           (double)(to.tv_nsec - from.tv_nsec) / 1e6;
-}
-
-static int
-by_size(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
-enum {
-    SAMPLES = 15
-};
-
-static double
-median(double *ms)
-{
-    qsort(ms, SAMPLES, sizeof(ms[0]), by_size);
-    return ms[SAMPLES / 2];
-}
-
-/* Asked in turns, so that other load on the machine meets both. */
-static void
-unknown_users_cost_the_same(void **state)
-{
-    struct world *w = world_new(4, 0, 0, WORLD_DEFAULT_HASH);
-    double known[SAMPLES], unknown[SAMPLES];
-    struct worker_end e;
-
-    (void)state;
-    assert_true(world_start(w, 2));
-    worker_end_open(&e, w);
-    for (unsigned i = 0; i < SAMPLES; i++) {
-        char user[32];
-
-        (void)snprintf(user, sizeof(user), "user%u", i % 4);
-        known[i] = auth_ms(&e, user, i);
-        (void)snprintf(user, sizeof(user), "nobody%u", i % 4);
-        unknown[i] = auth_ms(&e, user, i);
-    }
-    print_message("wrong password: known user %.1f ms, unknown %.1f ms\n",
-                  median(known), median(unknown));
-    assert_true(median(known) > 2 && median(unknown) > 2);
-    assert_true(median(known) - median(unknown) < 20 &&
-                median(unknown) - median(known) < 20);
-    worker_end_close(&e);
-    world_free(&w);
-}
-
 int
 main(void)
 {
@@ -777,14 +605,6 @@ main(void)
         cmocka_unit_test(killed_keeper_is_gone),
         cmocka_unit_test(sigterm_ends_well),
     };
-    const struct CMUnitTest others[] = {
-        cmocka_unit_test(reload_meets_what_waits),
-        cmocka_unit_test(orphan_ends),
-        cmocka_unit_test(broken_users_refuse_the_start),
-        cmocka_unit_test(unknown_users_cost_the_same),
-    };
-    int failed = cmocka_run_group_tests_name("keeper", tests, start, stop);
 
-    failed += cmocka_run_group_tests_name("keeper start", others, NULL, NULL);
-    return failed;
+    return cmocka_run_group_tests_name("keeper", tests, start, stop);
 }
