@@ -137,7 +137,7 @@ log_number(struct log_line *l, const char *key, uint64_t value)
     }
 }
 
-static void
+__attribute__((format(printf, 3, 0))) static void
 log_vformat(struct log_line *l, const char *key, const char *format,
             va_list args)
 {
