@@ -124,17 +124,27 @@ on_early_reply(struct session *s, const struct smtp_reply *reply)
     session_expect(s, SESSION_COMMAND_S);
 }
 
+/* What the upstream says while its side has not even received the dot is no
+ * answer to it. */
+static bool
+dot_arrived(const struct session *s)
+{
+    return session_dot_left(s) &&
+           conn_unacknowledged(upstream_link_conn(s->tx->link)) == 0;
+}
+
 static void
 on_final_reply(struct session *s, const struct smtp_reply *reply)
 {
     struct transaction *tx = s->tx;
     bool good = reply->code / 100 == 2;
+    bool alone = conn_input(upstream_link_conn(tx->link)).len == 0;
 
-    if (!session_dot_left(s)) {
+    if (!dot_arrived(s)) {
         on_early_reply(s, reply);
         return;
     }
-    if (reply->code / 100 == 3) {
+    if (reply->code / 100 == 3 || !alone) {
         session_finish(s, 451, "4.4.2",
                        "The upstream answered the end of data with nonsense",
                        OUTCOME_UNKNOWN);

@@ -11,9 +11,11 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 struct conn_loop *
@@ -191,6 +193,17 @@ void
 conn_write(struct conn *conn, struct bytes octets)
 {
     conn_writev(conn, &octets, 1);
+}
+
+size_t
+conn_unacknowledged(const struct conn *conn)
+{
+    int octets = 0;
+
+    if (ioctl(conn->transport.fd, SIOCOUTQ, &octets) != 0 || octets < 0) {
+        return 0; /* a socket that is gone; reading says so */
+    }
+    return (size_t)octets;
 }
 
 size_t

@@ -68,6 +68,10 @@ void conn_writev(struct conn *conn, const struct bytes *runs, size_t count);
 /* Octets accepted by conn_write() that have not left yet. */
 size_t conn_pending(const struct conn *conn);
 
+/* Octets that left but that the peer's host has not acknowledged; what it
+ * sends carries the acknowledgement of all that it had then. */
+size_t conn_unacknowledged(const struct conn *conn);
+
 /*
  * TLS. All unread plain octets are dropped first (RFC 3207 4). A server may
  * call it while its 220 is still pending: the handshake waits for the drain.
