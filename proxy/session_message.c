@@ -166,8 +166,13 @@ header_refusal(const struct session *s)
 {
     const struct dkim_header *h = &s->tx->header;
 
-    if (s->conf->mode == CONF_OUTBOUND &&
-        (h->faults & ~(unsigned)DKIM_HEADER_NO_BLANK) != 0) {
+    /* A fold on the first line would become part of the field that we put
+     * above it. */
+    unsigned refused = s->conf->mode == CONF_OUTBOUND
+                           ? ~(unsigned)DKIM_HEADER_NO_BLANK
+                           : (unsigned)DKIM_HEADER_FOLD_FIRST;
+
+    if ((h->faults & refused) != 0) {
         return (struct refusal){ 550, "5.6.0",
                                  "Message header has a line that is no field" };
     }
