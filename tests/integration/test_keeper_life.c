@@ -5,6 +5,7 @@
 #include "tests/support/cmocka_all.h"
 #include "tests/support/keeper_world.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -189,6 +190,79 @@ unknown_users_cost_the_same(void **state)
     world_free(&w);
 }
 
+/* --- memory --------------------------------------------------------------- */
+
+enum {
+    MAP_MAX = 64 * 1024 * 1024 /* a sanitizer's shadow is not looked at */
+};
+
+/* Does one mapping of the process hold the text? */
+static bool
+map_holds(int mem, unsigned long from, unsigned long to, struct bytes text)
+{
+    size_t len = to - from;
+    char *copy = len > MAP_MAX ? NULL : malloc(len);
+    ssize_t n = copy == NULL ? 0 : pread(mem, copy, len, (off_t)from);
+    bool found = n > 0 && memmem(copy, (size_t)n, text.ptr, text.len) != NULL;
+
+    free(copy);
+    return found;
+}
+
+static bool
+memory_holds(pid_t pid, struct bytes text)
+{
+    char path[64], line[512];
+    bool found = false;
+    FILE *maps;
+    int mem;
+
+    (void)snprintf(path, sizeof(path), "/proc/%ld/maps", (long)pid);
+    maps = fopen(path, "re");
+    (void)snprintf(path, sizeof(path), "/proc/%ld/mem", (long)pid);
+    mem = open(path, O_RDONLY | O_CLOEXEC);
+    if (maps == NULL || mem < 0) {
+        skip(); /* it is not dumpable, and we are not root */
+    }
+    while (!found && fgets(line, sizeof(line), maps) != NULL) {
+        char *end;
+        unsigned long from = strtoul(line, &end, 16);
+        unsigned long to = strtoul(end + 1, &end, 16);
+
+        found = strncmp(end, " rw", 3) == 0 && map_holds(mem, from, to, text);
+    }
+    (void)fclose(maps);
+    close(mem);
+    return found;
+}
+
+/*
+ * A password is nowhere in the keeper once it is checked. It is made after
+ * the fork, and by turning octets, so that the test does not find itself.
+ */
+static void
+passwords_leave_memory(void **state)
+{
+    struct world *w = world_new(2, 0, 0, WORLD_CHEAP_HASH);
+    char secret[] = "Rvvq-ftnbsjn-Ebt-jtu-hfifjn-4711";
+    struct worker_end e;
+
+    (void)state;
+    assert_true(world_start(w, 2));
+    for (char *c = secret; *c != '\0'; c++) {
+        (*c)++;
+    }
+    worker_end_open(&e, w);
+    assert_int_equal(worker_auth(&e, "user1", secret).status, KEEPER_DENIED);
+    assert_int_equal(worker_auth(&e, "nobody", secret).status, KEEPER_DENIED);
+    assert_int_equal(worker_auth(&e, "user1", "secret-1").status, KEEPER_OK);
+    assert_true(memory_holds(w->keeper, bytes_str(w->hashes[1])));
+    assert_false(memory_holds(w->keeper, bytes_str(secret)));
+    assert_false(world_log_has(w, secret));
+    worker_end_close(&e);
+    world_free(&w);
+}
+
 int
 main(void)
 {
@@ -197,6 +271,7 @@ main(void)
         cmocka_unit_test(orphan_ends),
         cmocka_unit_test(broken_users_refuse_the_start),
         cmocka_unit_test(unknown_users_cost_the_same),
+        cmocka_unit_test(passwords_leave_memory),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
