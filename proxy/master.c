@@ -80,6 +80,8 @@ open_log(struct master *m, const struct conf *conf)
         return complain(&error, EX_CANTCREAT);
     }
     m->env.log_fd = m->log_fd;
+    m->env.keep_stderr =
+        m->options->foreground || strcmp(conf->server.log, "stderr") == 0;
     log_open(m->log_fd, conf->server.log_format, "master");
     return 0;
 }
@@ -140,7 +142,8 @@ start_keepers(struct master *m, const struct conf *conf)
 {
     struct keepers_conf k = { .account = m->keys,
                               .worker_uid = m->user.uid,
-                              .log_format = conf->server.log_format };
+                              .log_format = conf->server.log_format,
+                              .keep_stderr = m->env.keep_stderr };
     struct buf error = BUF_INIT;
 
     if (!listen_for_keepers(m, conf, k.listen_fds, &error)) {

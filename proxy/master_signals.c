@@ -165,9 +165,8 @@ on_ready(struct master *m)
     log_ready(m);
     notify_ready();
     if (m->ready_fd >= 0) {
-        const struct conf *conf = generation_conf(m->current);
-
-        background_ready(m->ready_fd, strcmp(conf->server.log, "stderr") == 0);
+        background_close(m->env.keep_stderr);
+        background_ready(m->ready_fd);
         m->ready_fd = -1;
     }
     reload_if_asked(m);

@@ -6,6 +6,7 @@
 
 #include "proxy/listener.h"
 #include "proxy/log/log.h"
+#include "proxy/process/background.h"
 #include "proxy/process/child.h"
 #include "proxy/process/control.h"
 #include "proxy/session.h"
@@ -30,6 +31,7 @@ struct inheritance {
         int fd;
     } * sockets;
     size_t count;
+    bool keep_stderr;
 };
 
 struct process {
@@ -38,6 +40,7 @@ struct process {
     struct event *deadline;
     struct event *term;
     int log_fd;
+    bool keep_stderr;
     bool ready;
     bool cut; /* the deadline passed with sessions left */
 };
@@ -64,7 +67,7 @@ inherit(struct inheritance *in)
 {
     struct control_message m;
 
-    *in = (struct inheritance){ -1, -1, -1, NULL, 0 };
+    *in = (struct inheritance){ -1, -1, -1, NULL, 0, true };
     while (control_receive(CHILD_CONTROL_FD, &m) == CONTROL_MESSAGE) {
         switch (m.kind) {
         case CONTROL_CONF:
@@ -82,6 +85,7 @@ inherit(struct inheritance *in)
             }
             break;
         case CONTROL_GO:
+            in->keep_stderr = m.number != 0;
             return true;
         default:
             break;
@@ -114,21 +118,6 @@ give_up(int log_fd, struct buf *error, int code)
     }
     buf_free(error);
     return code;
-}
-
-static void
-leave_terminal(int log_fd)
-{
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-    if (null >= 0) {
-        (void)dup2(null, STDIN_FILENO);
-        (void)dup2(null, STDOUT_FILENO);
-        if (!logs_to_stderr(log_fd)) {
-            (void)dup2(null, STDERR_FILENO);
-        }
-        (void)close(null);
-    }
 }
 
 /* --- the end -------------------------------------------------------------- */
@@ -266,7 +255,7 @@ on_view(const struct view *view, void *arg)
             listeners_start(w);
         }
         (void)control_send(CHILD_CONTROL_FD, CONTROL_READY, 0, -1);
-        leave_terminal(p->log_fd);
+        background_close(p->keep_stderr);
         return;
     }
     session_view_changed(w);
@@ -401,6 +390,7 @@ worker_main(unsigned slot)
     conf_load_fd(in.conf_fd, &p.worker.conf, &errors);
     (void)close(in.conf_fd);
     p.log_fd = in.log_fd;
+    p.keep_stderr = in.keep_stderr;
     p.worker.slot = slot;
     if (p.worker.conf == NULL) {
         struct buf error = BUF_INIT;

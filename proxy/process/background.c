@@ -54,20 +54,28 @@ background_start(void)
 }
 
 void
-background_ready(int fd, int keep_stderr)
+background_ready(int fd)
 {
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-    if (null >= 0) {
-        (void)dup2(null, STDIN_FILENO);
-        (void)dup2(null, STDOUT_FILENO);
-        if (!keep_stderr) {
-            (void)dup2(null, STDERR_FILENO);
-        }
-        (void)close(null);
-    }
     if (write(fd, "1", 1) != 1) {
         /* The one who started us has gone; nobody is left to be told. */
     }
     (void)close(fd);
+}
+
+void
+background_close(bool keep_stderr)
+{
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+    if (null < 0) {
+        return;
+    }
+    (void)dup2(null, STDIN_FILENO);
+    (void)dup2(null, STDOUT_FILENO);
+    if (!keep_stderr) {
+        (void)dup2(null, STDERR_FILENO);
+    }
+    if (null > STDERR_FILENO) {
+        (void)close(null);
+    }
 }

@@ -5,6 +5,8 @@
 #ifndef PROXY_PROCESS_BACKGROUND_H
 #define PROXY_PROCESS_BACKGROUND_H
 
+#include <stdbool.h>
+
 /*
  * Forks; returns in the child only, in a session of its own, with a
  * descriptor for background_ready(). The parent waits and exits: 0 when the
@@ -12,8 +14,11 @@
  */
 int background_start(void);
 
-/* The parent exits 0; stdin and stdout, and stderr unless keep_stderr, become
- * /dev/null. fd is closed. */
-void background_ready(int fd, int keep_stderr);
+/* Tells the parent, which exits 0. fd is closed. */
+void background_ready(int fd);
+
+/* stdin and stdout, and stderr unless it is kept, become /dev/null: who waits
+ * for the end of our output waits no longer. */
+void background_close(bool keep_stderr);
 
 #endif

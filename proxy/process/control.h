@@ -14,7 +14,7 @@ enum control_kind {
     /* master to worker, while it starts; then CONTROL_GO */
     CONTROL_CONF,   /* fd: the configuration, from conf_pack() */
     CONTROL_LISTEN, /* fd: a listening socket; number: index in listens */
-    CONTROL_GO,
+    CONTROL_GO,     /* number: 1: standard error is kept */
     /* master to worker, at any time */
     CONTROL_LOG,    /* fd: where lines go; none: syslog */
     CONTROL_KEEPER, /* fd: a connection to the keeper */

@@ -144,7 +144,7 @@ send_start(struct worker_child *c)
                      send_socket, &target);
     }
     send_keeper(c);
-    (void)control_send(c->control, CONTROL_GO, 0, -1);
+    (void)control_send(c->control, CONTROL_GO, g->env->keep_stderr, -1);
 }
 
 static bool

@@ -20,6 +20,7 @@ struct generation_env {
     struct event_base *base;
     const struct sockets *sockets;
     int log_fd;             /* -1: syslog */
+    bool keep_stderr;       /* false: workers leave it when they are ready */
     const char *keeper_dir; /* where the keepers' sockets are */
     const char *keeper_names[2];
 };

@@ -5,6 +5,7 @@
 
 #include "proxy/keeper/keeper.h"
 #include "proxy/log/log.h"
+#include "proxy/process/background.h"
 #include "proxy/process/control.h"
 
 #include <errno.h>
@@ -354,6 +355,7 @@ run(struct parent *p)
     /* A SIGTERM to the master's whole group: workers still need keepers. */
     (void)setpgid(0, 0);
     log_open(p->conf.log_fd, p->conf.log_format, "keepers");
+    background_close(p->conf.keep_stderr);
     close_others(p);
     sigfillset(&mask);
     (void)sigprocmask(SIG_BLOCK, &mask, NULL);

@@ -22,6 +22,7 @@ struct keepers_conf {
     int listen_fds[KEEPERS]; /* listening SOCK_SEQPACKET sockets; borrowed */
     int log_fd;              /* -1: syslog; borrowed */
     enum conf_log_format log_format;
+    bool keep_stderr;
 };
 
 /*

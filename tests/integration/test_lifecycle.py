@@ -1,0 +1,428 @@
+"""Start, reload, replacement and end of the daemon's processes."""
+import os
+import signal
+import socket
+import subprocess
+import time
+import unittest
+
+import scratch
+from rawclient import RawClient
+from sealpost import Sealpost, message
+from upstream import CapturingUpstream
+
+FROM = b"From: a@example.com\r\n"
+PLAIN = {"tls": "none", "auth": "none", "trusted_networks": "127.0.0.0/8"}
+
+
+def daemon(up, **more):
+    """No TLS, no login, no keys: what is tested here needs none."""
+    more["listen"] = {**PLAIN, **more.get("listen", {})}
+    return Sealpost(up.port, keys=(), users={}, **more)
+
+
+def processes(sp, name):
+    """Pids of the daemon's processes of that name, wherever in its tree."""
+    table, found = {}, []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                stat = scratch.read(f"/proc/{entry}/stat").decode()
+            except OSError:
+                continue
+            comm = stat[stat.index("(") + 1:stat.rindex(")")]
+            state, parent = stat[stat.rindex(")") + 2:].split()[:2]
+            if state != "Z":
+                table[int(entry)] = (comm, int(parent))
+    for pid, (comm, parent) in table.items():
+        while parent in table and parent != sp.process.pid:
+            parent = table[parent][1]
+        if parent == sp.process.pid and comm == name:
+            found.append(pid)
+    return sorted(found)
+
+
+def ids(pid):
+    """(uid, gid, no_new_privs) of a process."""
+    status = dict(line.split(":", 1) for line in scratch.read(
+        f"/proc/{pid}/status").decode().splitlines())
+    return (set(status["Uid"].split()), set(status["Gid"].split()),
+            status["NoNewPrivs"].strip())
+
+
+def deliver(client, n=0):
+    client.envelope("a@example.com", "b@example.net")
+    client.send(message(subject=f"n{n}") + b".\r\n")
+    code, text = client.reply()
+    assert code == 250, (code, text)
+
+
+def change(sp, old, new):
+    text = scratch.read(sp.config).decode()
+    assert old in text, text
+    scratch.write(sp.config, text.replace(old, new))
+
+
+class Start(unittest.TestCase):
+    def test_second_daemon_is_refused(self):
+        with CapturingUpstream() as up, daemon(up) as sp:
+            done = subprocess.run(
+                [scratch.program("sealpostd"), "-c", sp.config, "-f"],
+                capture_output=True, timeout=30)
+            self.assertEqual(done.returncode, 75)
+            self.assertIn(f"pid {sp.process.pid},".encode(), done.stderr)
+            with RawClient(sp.port) as c:
+                deliver(c.ready(tls=False))
+
+    def test_port_in_use(self):
+        with CapturingUpstream() as up:
+            sp = daemon(up, start=False)
+            with socket.create_server(("127.0.0.1", sp.port)):
+                for options in (["-f"], []):
+                    done = subprocess.run(
+                        [scratch.program("sealpostd"), "-c", sp.config,
+                         *options], capture_output=True, timeout=30)
+                    self.assertEqual(done.returncode, 69, done.stderr)
+                    self.assertIn(b"another program listens", done.stderr)
+            sp.stop()
+
+    def test_background(self):
+        with CapturingUpstream() as up:
+            sp = daemon(up, start=False,
+                        server={"log": "/dev/null"})
+            command = [scratch.program("sealpostd"), "-c", sp.config]
+            scratch.give_to(sp.state, "nobody")
+            done = subprocess.run(command, capture_output=True, timeout=60)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            # It is ready when the command returns: no waiting here.
+            with RawClient(sp.port) as c:
+                deliver(c.ready(tls=False))
+            with open(os.path.join(sp.state, "lock")) as f:
+                pid = int(f.readline())
+            os.kill(pid, signal.SIGTERM)
+
+            def free():
+                try:
+                    socket.create_connection(("127.0.0.1", sp.port)).close()
+                except ConnectionRefusedError:
+                    return True
+            scratch.wait_for("port closed", free)
+            scratch.remove(sp.home)
+
+    def test_mistakes_are_named(self):
+        with CapturingUpstream() as up:
+            sp = daemon(up, start=False)
+            scratch.write(sp.config, scratch.read(sp.config) + b"bogus = 1\n")
+            for options in (["-t"], ["-f"], []):
+                done = subprocess.run(
+                    [scratch.program("sealpostd"), "-c", sp.config, *options],
+                    capture_output=True, timeout=30)
+                self.assertEqual(done.returncode, 78)
+                self.assertIn(sp.config.encode() + b":", done.stderr)
+                self.assertIn(b"bogus", done.stderr)
+            sp.stop()
+
+    @unittest.skipIf(os.getuid() != 0, "needs root")
+    def test_privileges(self):
+        with CapturingUpstream() as up, daemon(up) as sp:
+            pids = [sp.process.pid] + processes(sp, "sealpost-worker") + \
+                processes(sp, "sealpost-keys") + \
+                processes(sp, "sealpost-keeper")
+            self.assertEqual(len(pids), 4)
+            for pid in pids:
+                uids, gids, no_new_privs = ids(pid)
+                self.assertNotIn("0", uids | gids)
+                self.assertEqual(no_new_privs, "1")
+
+    def test_worker_inherits_nothing(self):
+        with CapturingUpstream() as up, daemon(up) as sp:
+            for pid in processes(sp, "sealpost-worker"):
+                names = [os.readlink(f"/proc/{pid}/fd/{fd}")
+                         for fd in os.listdir(f"/proc/{pid}/fd")]
+                self.assertFalse([n for n in names if "/state/" in n], names)
+
+
+class Death(unittest.TestCase):
+    def test_worker_killed(self):
+        with CapturingUpstream() as up, \
+                daemon(up, server={"workers": 2}) as sp:
+            clients = [RawClient(sp.port) for _ in range(12)]
+            first = processes(sp, "sealpost-worker")
+            os.kill(first[0], signal.SIGKILL)
+            line = sp.wait_line("worker-died")[0]
+            self.assertEqual(line["signal"], "KILL")
+            lost = 0
+            for c in clients:
+                try:
+                    deliver(c.ready(tls=False))
+                except (AssertionError, OSError):
+                    lost += 1
+            self.assertTrue(0 < lost < len(clients), lost)
+            for _ in range(12):
+                with RawClient(sp.port) as c:
+                    deliver(c.ready(tls=False))
+            self.assertEqual(len(processes(sp, "sealpost-worker")), 2)
+
+    def test_keeper_killed(self):
+        with CapturingUpstream() as up, daemon(up) as sp:
+            with RawClient(sp.port) as c:
+                c.ready(tls=False)
+                for _ in range(3):
+                    for pid in processes(sp, "sealpost-keeper"):
+                        os.kill(pid, signal.SIGKILL)
+                    scratch.wait_for("keeper", lambda: processes(
+                        sp, "sealpost-keeper"))
+            with RawClient(sp.port) as c:
+                deliver(c.ready(tls=False))
+            self.assertEqual(len(sp.lines("worker-died")), 0)
+
+    def test_keepers_parent_killed(self):
+        """Nobody else may start a keeper: the service ends, not with 0."""
+        with CapturingUpstream() as up:
+            sp = daemon(up)
+            os.kill(processes(sp, "sealpost-keys")[0], signal.SIGKILL)
+            self.assertEqual(sp.process.wait(20), 70)
+            sp.kill()
+            scratch.remove(sp.home)
+
+    def test_master_killed(self):
+        """Workers and keepers do not stay behind."""
+        with CapturingUpstream() as up:
+            sp = daemon(up)
+            pids = processes(sp, "sealpost-worker") + \
+                processes(sp, "sealpost-keeper") + \
+                processes(sp, "sealpost-keys")
+            self.assertEqual(len(pids), 3)
+            os.kill(sp.process.pid, signal.SIGKILL)
+            sp.process.wait()
+
+            def gone():
+                for pid in pids:
+                    try:
+                        stat = scratch.read(f"/proc/{pid}/stat")
+                    except OSError:
+                        continue
+                    if b") Z" not in stat:
+                        return False
+                return True
+            scratch.wait_for("all gone", gone)
+            sp.start() # the lock and the keeper's socket are free again
+            sp.wait_line("ready", 2)
+            sp.stop()
+
+
+class Reload(unittest.TestCase):
+    def test_data_in_mid_message(self):
+        with CapturingUpstream() as up, daemon(up) as sp:
+            with RawClient(sp.port) as c:
+                c.ready(tls=False)
+                workers = processes(sp, "sealpost-worker")
+                c.envelope("a@example.com", "b@example.net")
+                for n in range(5):
+                    c.send(b"X-%d: x\r\n" % n)
+                    sp.reload()
+                    sp.wait_line("reload", n + 1)
+                c.send(FROM + b"\r\nbody\r\n.\r\n")
+                self.assertEqual(c.reply()[0], 250)
+                deliver(c)
+                self.assertEqual(workers, processes(sp, "sealpost-worker"))
+            self.assertIn(b"X-4: x\r\n" + FROM, up.wait()[0].data)
+
+    def test_new_configuration(self):
+        with CapturingUpstream() as up, \
+                daemon(up, server={"workers": 2}) as sp:
+            port, new = sp.port, scratch.free_port()
+            idle, busy = RawClient(port), RawClient(port)
+            idle.ready(tls=False)
+            busy.ready(tls=False).envelope("a@example.com", "b@example.net")
+            change(sp, f"127.0.0.1:{port}\n",
+                   f"127.0.0.1:{port}, 127.0.0.1:{new}\n")
+            sp.reload()
+            sp.wait_line("ready", 2)
+            for p in (port, new):
+                with RawClient(p) as c:
+                    deliver(c.ready(tls=False))
+            self.assertEqual(idle.reply()[0], 421)
+            busy.send(FROM + b"\r\nbody\r\n.\r\n")
+            self.assertEqual(busy.reply()[0], 250)
+            self.assertEqual(busy.reply()[0], 421)
+            sp.wait_line("worker-ended", 2)
+            change(sp, f"127.0.0.1:{port}, ", "")
+            sp.reload()
+            sp.wait_line("ready", 3)
+            with self.assertRaises(ConnectionRefusedError):
+                RawClient(port)
+            with RawClient(new) as c:
+                deliver(c.ready(tls=False))
+
+    def test_mistakes_keep_the_old(self):
+        with CapturingUpstream() as up, daemon(up) as sp:
+            good = scratch.read(sp.config)
+            taken = socket.create_server(("127.0.0.1", 0))
+            port = taken.getsockname()[1]
+            workers = processes(sp, "sealpost-worker")
+            changes = [
+                good + b"bogus = 1\n",
+                good.replace(b"workers = 1", b"workers = many"),
+                good.replace(b"127.0.0.1:%d\n" % sp.port,
+                             b"127.0.0.1:%d\n" % port),
+                good.replace(sp.state.encode(), b"/tmp"),
+            ]
+            with RawClient(sp.port) as c:
+                c.ready(tls=False)
+                for n, text in enumerate(changes):
+                    self.assertNotEqual(text, good)
+                    scratch.write(sp.config, text)
+                    sp.reload()
+                    sp.wait_line("reload-refused", n + 1)
+                    deliver(c, n)
+            taken.close()
+            self.assertEqual(workers, processes(sp, "sealpost-worker"))
+
+    def test_second_one_waits_for_the_first(self):
+        with CapturingUpstream() as up, daemon(up) as sp:
+            busy = RawClient(sp.port)
+            busy.ready(tls=False).envelope("a@example.com", "b@example.net")
+            change(sp, "hostname = relay.test", "hostname = second.test")
+            sp.reload()
+            sp.wait_line("ready", 2)
+            change(sp, "hostname = second.test", "hostname = third.test")
+            sp.reload()
+            sp.wait_line("reload-later")
+            with RawClient(sp.port) as c:
+                self.assertIn("second.test", c.greeting[1])
+            busy.send(FROM + b"\r\nbody\r\n.\r\n")
+            self.assertEqual(busy.reply()[0], 250)
+            sp.wait_line("ready", 3)
+            with RawClient(sp.port) as c:
+                self.assertIn("third.test", c.greeting[1])
+
+    def test_no_connection_is_lost(self):
+        """Three workers become one and three again, under connections."""
+        with CapturingUpstream() as up, \
+                daemon(up, server={"workers": 3},
+                       limits={"connections_per_ip": 500}) as sp:
+            served = 0
+            for count in (1, 3, 2):
+                text = scratch.read(sp.config).decode().splitlines()
+                text = [f"workers = {count}" if line.startswith("workers")
+                        else line for line in text]
+                scratch.write(sp.config, "\n".join(text) + "\n")
+                ready = len(sp.lines("ready"))
+                sp.reload()
+                end = time.monotonic() + 20
+                after = 0
+                while after < 30 and time.monotonic() < end:
+                    with RawClient(sp.port) as c:
+                        self.assertEqual(c.greeting[0], 220)
+                    served += 1
+                    after += len(sp.lines("ready")) > ready
+                sp.wait_line("ready", ready + 1)
+                scratch.wait_for("old workers gone", lambda: len(processes(
+                    sp, "sealpost-worker")) == count)
+            self.assertGreater(served, 89)
+
+
+class End(unittest.TestCase):
+    def test_idle_session_is_told(self):
+        with CapturingUpstream() as up, daemon(up) as sp:
+            with RawClient(sp.port) as c:
+                c.ready(tls=False)
+                sp.process.terminate()
+                self.assertEqual(c.reply()[0], 421)
+                self.assertEqual(sp.process.wait(10), 0)
+            with self.assertRaises(ConnectionRefusedError):
+                RawClient(sp.port)
+
+    def test_sigint(self):
+        with CapturingUpstream() as up, daemon(up) as sp:
+            os.killpg(sp.process.pid, signal.SIGINT) # as a terminal does
+            self.assertEqual(sp.process.wait(10), 0)
+
+    def test_second_signal_is_at_once(self):
+        with CapturingUpstream() as up, daemon(up) as sp:
+            with RawClient(sp.port) as c:
+                c.ready(tls=False).envelope("a@example.com", "b@example.net")
+                sp.process.terminate()
+                sp.wait_line("stop")
+                with self.assertRaises(subprocess.TimeoutExpired):
+                    sp.process.wait(1)
+                sp.process.terminate()
+                self.assertEqual(sp.process.wait(10), 0)
+                self.assertTrue(c.closed())
+
+    def test_other_signals(self):
+        with CapturingUpstream() as up, daemon(up) as sp:
+            for number in (signal.SIGPIPE, signal.SIGUSR1):
+                sp.process.send_signal(number)
+            for pid in processes(sp, "sealpost-worker"):
+                for number in (signal.SIGHUP, signal.SIGINT, signal.SIGUSR1,
+                               signal.SIGUSR2, signal.SIGPIPE):
+                    os.kill(pid, number)
+            with RawClient(sp.port) as c:
+                deliver(c.ready(tls=False))
+            self.assertEqual(sp.lines("worker-died"), [])
+
+
+class Log(unittest.TestCase):
+    def test_file_is_opened_again(self):
+        with CapturingUpstream() as up:
+            sp = daemon(up, start=False)
+            path = os.path.join(sp.home, "mail.log")
+            change(sp, "[server]\n", f"[server]\nlog = {path}\n")
+            sp.log_path = path
+            scratch.give_to(sp.home, "nobody")
+            sp.process = subprocess.Popen(
+                [scratch.program("sealpostd"), "-c", sp.config, "-f"],
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL, start_new_session=True)
+            sp.output = open(os.devnull)
+            self.addCleanup(sp.kill)
+            scratch.wait_for("log", lambda: os.path.exists(path))
+            sp.wait_line("ready")
+            os.rename(path, path + ".1")
+            sp.process.send_signal(signal.SIGUSR1)
+            scratch.wait_for("a new file", lambda: os.path.exists(path))
+            sp.wait_line("log")
+            for pid in processes(sp, "sealpost-keeper"):
+                os.kill(pid, signal.SIGHUP)
+            sp.wait_line("loaded") # the keeper's lines too
+            for pid in processes(sp, "sealpost-worker"):
+                os.kill(pid, signal.SIGTERM)
+            sp.wait_line("worker-ended")
+            sp.stop()
+
+
+class Limits(unittest.TestCase):
+    def test_connections_per_ip(self):
+        with CapturingUpstream() as up, daemon(
+                up, listen={"trusted_networks": "10.0.0.0/8",
+                            "auth": "optional", "require_tls": "no",
+                            "trusted_user": "x"},
+                limits={"connections_per_ip": 3}) as sp:
+            clients = [RawClient(sp.port) for _ in range(3)]
+            with RawClient(sp.port) as c:
+                self.assertEqual(c.greeting[0], 421)
+                self.assertTrue(c.closed())
+            clients[0].close()
+
+            def again():
+                with RawClient(sp.port) as c:
+                    return c.greeting[0] == 220
+            scratch.wait_for("a place", again)
+            self.assertEqual(sp.lines("refused")[0]["reason"],
+                             "connections_per_ip")
+
+    def test_connections(self):
+        with CapturingUpstream() as up, \
+                daemon(up, limits={"connections": 5}) as sp:
+            clients = [RawClient(sp.port) for _ in range(5)]
+            for _ in range(20):
+                with RawClient(sp.port) as c:
+                    self.assertEqual(c.greeting[0], 421)
+            deliver(clients[0].ready(tls=False))
+            self.assertLess(len(sp.lines("refused")), 5)
+
+
+if __name__ == "__main__":
+    unittest.main()
