@@ -44,7 +44,8 @@ make_directory(const char *path, mode_t mode, uid_t uid, gid_t gid,
     struct stat st;
 
     if (mkdir(path, mode) == 0) {
-        if (geteuid() != 0 || chown(path, uid, gid) == 0) {
+        if (chmod(path, mode) == 0 && /* whatever the umask is */
+            (geteuid() != 0 || chown(path, uid, gid) == 0)) {
             return true;
         }
     } else if (errno == EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
@@ -60,7 +61,7 @@ make_directories(const struct master *m, const struct conf *conf)
 {
     struct buf error = BUF_INIT;
 
-    if (!make_directory(conf->server.state_dir, 0770, geteuid(), m->user.gid,
+    if (!make_directory(conf->server.state_dir, 0771, geteuid(), m->user.gid,
                         &error) ||
         !make_directory(conf->spool.directory, 0700, m->user.uid, m->user.gid,
                         &error)) {

@@ -250,6 +250,7 @@ class Reload(unittest.TestCase):
             change(sp, f"127.0.0.1:{port}, ", "")
             sp.reload()
             sp.wait_line("ready", 3)
+            sp.wait_line("worker-ended", 4) # the last to hold that socket
             with self.assertRaises(ConnectionRefusedError):
                 RawClient(port)
             with RawClient(new) as c:
