@@ -231,14 +231,29 @@ send_udp(struct exchange *x)
                (ssize_t)x->query.len;
 }
 
+/* Our own want, which no other server can mend. */
+static bool
+no_sockets_left(const struct exchange *x)
+{
+    return x->udp < 0 && (errno == EMFILE || errno == ENFILE ||
+                          errno == ENOBUFS || errno == ENOMEM);
+}
+
 static void
 start_udp(struct exchange *x)
 {
+    bool sent;
+
     close_sockets(x);
     x->foreign = 0;
     if (!make_query(x) || !arm_timer(x)) {
         finish(x, PACKET_FAILED, NULL);
-    } else if (!send_udp(x)) {
+        return;
+    }
+    sent = send_udp(x);
+    if (!sent && no_sockets_left(x)) {
+        finish(x, PACKET_FAILED, NULL);
+    } else if (!sent) {
         server_failed(x);
         give_up_server(x);
     }

@@ -13,6 +13,7 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum {
@@ -403,6 +404,27 @@ nobody_there(void **state)
     assert_true(dns_now_ms() - start < TRY_MS);
 }
 
+/* No descriptor left is our trouble; the server is not blamed for it. */
+static void
+no_descriptor_left(void **state)
+{
+    struct world *w = *state;
+    struct rlimit before, none;
+    struct got g = { 0 };
+    uint64_t start = dns_now_ms();
+
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = before;
+    none.rlim_cur = 3;
+    assert_non_null(ask(w, "ok.test", &g));
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    run_until(w, &g.calls, 1);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(g.status, DNS_TEMPFAIL);
+    assert_true(dns_now_ms() - start < TRY_MS);
+    assert_int_equal(ask_and_wait(w, "ok2.test").status, DNS_OK);
+}
+
 static void
 ids_and_ports_change(void **state)
 {
@@ -620,6 +642,7 @@ main(void)
         TEST(next_server_at_once),
         TEST(silent_server_is_asked_last),
         TEST(nobody_there),
+        TEST(no_descriptor_left),
         TEST(ids_and_ports_change),
         TEST(ad_of_a_loopback_server),
         TEST(host_lookups),
