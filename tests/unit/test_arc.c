@@ -428,6 +428,30 @@ missing_fields_and_keys_fail(void **state)
     end(&s);
 }
 
+/* Later seals cover the bad one, so only its own check can find it. */
+static void
+every_seal_is_checked(void **state)
+{
+    (void)state;
+    for (unsigned bad = 1; bad <= 3; bad++) {
+        struct sealer s;
+
+        begin(&s);
+        for (unsigned i = 1; i <= 3; i++) {
+            struct buf *set = &s.sets[s.count];
+            uint8_t *b;
+
+            add_set(&s, NULL);
+            b = set->ptr + set->len - 10; /* inside b= of the seal */
+            if (i == bad) {
+                *b = *b == 'A' ? 'B' : 'A';
+            }
+        }
+        expect(&s, body, "fail 0 an ARC-Seal does not verify");
+        end(&s);
+    }
+}
+
 int
 main(void)
 {
@@ -438,6 +462,7 @@ main(void)
         cmocka_unit_test(oldest_pass_is_told),
         cmocka_unit_test(defects_by_table),
         cmocka_unit_test(missing_fields_and_keys_fail),
+        cmocka_unit_test(every_seal_is_checked),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -185,6 +185,9 @@ static const struct dmarc_case {
     { EX D "p=reject\"\n_dmarc.b.example.com TXT " D "p=none; psd=n\"",
       "example.com", "b.example.com", "",
       "fail reject p example.com example.com - -" },
+    /* psd=y ends the walk */
+    { EX D "p=reject; psd=y\"\n_dmarc.com TXT " D "p=none\"", "a.example.com",
+      "", "", "fail reject p example.com a.example.com - -" },
     /* psd=y at the author's own name is its own organization */
     { EX D "p=reject; psd=y\"", "example.com", "a.example.com", "",
       "fail reject p example.com example.com - -" },

@@ -38,7 +38,7 @@ static const struct spf_case {
       SPF_PERMERROR, "" },
     { "a.test * !SERVFAIL", V4, FROM, "h.test", SPF_TEMPERROR, "" },
     { "a.test A 192.0.2.1", V4, FROM, "h.test", SPF_NONE, "" },
-    { "\"v=spf1 -all\"", V4, "joe@test", "h.test", SPF_NONE, "" },
+    { "test TXT \"v=spf1 -all\"", V4, "joe@test", "h.test", SPF_NONE, "" },
     { "\"v=spf1 -all\"", V4, "joe@a..test", "h.test", SPF_NONE, "" },
     { "\"v=spf1 -all\"", V4, "joe@[192.0.2.7]", "h.test", SPF_NONE, "" },
     { "\"v=spf1 -all\"", V4, "joe@b\xc3\xa4.test", "h.test", SPF_NONE, "" },
@@ -441,6 +441,7 @@ validated_name_by_preference(void **state)
         { PTR4 "x.b.test\n" PTR4 "x.a.test", "x.a.test" },
         { PTR4 "z.test\n" PTR4 "x.b.test", "x.b.test" },
         { PTR4 "z.test", "unknown" },
+        { PTR4 "z.a.test\nz.a.test A 192.0.2.1", "unknown" },
     };
     char zone[1000];
 
