@@ -92,9 +92,9 @@ unit() {
         esac
     done
     if [ "$ran" -eq 0 ]; then
-        tail -40 "$1/check.log"
+        grep -A 3 -E 'error:|undefined reference' "$1/check.log" | head -40
         failed=$((failed + 1))
-        echo "FAIL $1: make check ran nothing"
+        echo "FAIL $1: make check could not build its programs"
     elif [ "$before" -eq "$failed" ] && grep -q '^make.*Error' "$1/check.log"
     then
         grep -B 20 '^make.*Error' "$1/check.log" | tail -40
