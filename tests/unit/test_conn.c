@@ -214,14 +214,15 @@ static void
 test_want_input(void **state)
 {
     struct peers p;
-    size_t size = 3 * CONN_INPUT_MAX;
+    size_t size = CONN_INPUT_MAX + 5000, first = 7000; /* ends in a record */
 
     (void)state;
     want_input(false);
     want_input(true);
     begin(&p, true);
     p.b.hook = hook_stop_after_octet;
-    conn_write(p.a.conn, pattern(size));
+    conn_write(p.a.conn, bytes_take(pattern(size), first));
+    conn_write(p.a.conn, bytes_skip(pattern(size), first));
     while (p.b.got.len < size) {
         size_t before = p.b.got.len;
 
@@ -358,6 +359,26 @@ test_starttls(void **state)
     assert_true(got(&p.b, "EHLO"));
     assert_int_equal(p.a.counts[CONN_TLS_DONE], 1);
     assert_int_equal(p.b.counts[CONN_TLS_DONE], 1);
+    peers_end(&p);
+}
+
+/* The same when it had been kept for the owner, outside its callback. */
+static void
+test_starttls_unread(void **state)
+{
+    struct peers p;
+
+    (void)state;
+    begin(&p, false);
+    p.b.take_max = 0;
+    peer_send(&p.a, "STARTTLS\r\nMAIL FROM:<x@y>\r\n");
+    PEERS_UNTIL(&p, conn_input(p.b.conn).len > 0);
+    peers_quiet(&p);
+    peers_start_tls(&p);
+    assert_int_equal(conn_input(p.b.conn).len, 0);
+    peer_send(&p.a, "EHLO");
+    PEERS_UNTIL(&p, conn_input(p.b.conn).len > 0);
+    assert_true(bytes_is(conn_input(p.b.conn), "EHLO"));
     peers_end(&p);
 }
 
@@ -692,6 +713,7 @@ main(void)
         cmocka_unit_test(test_tls_plain_after_close),
         cmocka_unit_test(test_tls_injection),
         cmocka_unit_test(test_starttls),
+        cmocka_unit_test(test_starttls_unread),
         cmocka_unit_test(test_starttls_late_text),
         cmocka_unit_test(test_starttls_pending),
         cmocka_unit_test(test_handshake_junk),
