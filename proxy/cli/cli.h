@@ -29,6 +29,7 @@ struct cli {
     bool json;
     bool dry_run;
     bool no_reload;
+    bool quiet; /* warnings about the data are somebody else's business */
     const char *words[CLI_WORDS_MAX]; /* borrowed from argv */
     size_t word_count;
     struct conf *conf; /* owns; NULL until cli_conf() */

@@ -17,13 +17,14 @@ cli_errors(const struct cli *c, const struct conf_errors *errors)
     size_t count = errors == NULL ? 0 : conf_errors_count(errors);
     bool failed = false;
 
-    (void)c;
     for (size_t i = 0; i < count; i++) {
         bool warning = conf_errors_is_warning(errors, i);
 
         failed = failed || !warning;
-        fprintf(stderr, "%s%s\n", warning ? "warning: " : "",
-                conf_errors_line(errors, i));
+        if (!warning || !c->quiet) {
+            fprintf(stderr, "%s%s\n", warning ? "warning: " : "",
+                    conf_errors_line(errors, i));
+        }
     }
     return failed ? EX_CONFIG : CLI_GO_ON;
 }

@@ -584,9 +584,11 @@ run(struct signing *s)
 int
 cli_sign(int argc, char **argv)
 {
-    struct signing s = { .cli = { .name = "sign", .usage = usage },
-                         .time_s = UINT64_MAX,
-                         .expire_s = UINT64_MAX };
+    struct signing s = {
+        .cli = { .name = "sign", .usage = usage, .quiet = true },
+        .time_s = UINT64_MAX,
+        .expire_s = UINT64_MAX
+    };
     const struct cli_option options[] = {
         { "--domain", 'd', NULL, &s.domain, NULL },
         { "--selector", 's', NULL, &s.selector, NULL },

@@ -401,8 +401,10 @@ run_test(struct trial *t)
 int
 user_test(int argc, char **argv)
 {
-    struct trial t = { .cli = { .name = "user test", .usage = test_usage },
-                       .data = { .users_path = BUF_INIT } };
+    struct trial t = {
+        .cli = { .name = "user test", .usage = test_usage, .quiet = true },
+        .data = { .users_path = BUF_INIT }
+    };
     const struct cli_option options[] = {
         { "--from", 0, NULL, &t.from, NULL },
         { "--client", 0, NULL, &t.client, NULL },
