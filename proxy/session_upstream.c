@@ -14,7 +14,8 @@
 #include <stdlib.h>
 
 enum {
-    NOOP_MS = 60 * 1000
+    NOOP_MS = 60 * 1000,
+    ADDED_OCTETS = 4096 /* our fields, for SIZE= */
 };
 
 static void on_link(struct conn *conn, enum conn_event event, void *arg);
