@@ -134,16 +134,20 @@ class Session:
         del self.pending[:size]
         return data
 
-    def act(self, stage, line, default):
-        """The script's reply or the usual one, sent; what was sent."""
+    def act(self, stage, line, default, before=None):
+        """The script's reply or the usual one, sent; what was sent.
+        before(text) is called just before, when the outcome is known."""
         action = self.server.next_action(stage)
         text = action(self, line) if action else None
         if text is None:
-            text = default() if callable(default) else default
+            text = default
+        words = text if isinstance(text, str) else text.decode(
+            errors="replace")
+        if before:
+            before(words)
         if text:
             self.write(text)
-        return text if isinstance(text, str) else (text or b"").decode(
-            errors="replace")
+        return words
 
     def run(self):
         if self.server.implicit_tls:
@@ -237,10 +241,13 @@ class Session:
     def _take(self, line, wire, content):
         message = Message(self.sender, self.recipients, self.parameters, wire,
                           content, self.tls, self.user, self.ehlo)
-        text = self.act("dot", line, "250 2.0.0 queued as 1")
-        if text.startswith("2"):
-            with self.server.lock:
-                self.server.messages.append(message)
+
+        def keep(text): # before the reply: who has it may look at once
+            if text.startswith("2"):
+                with self.server.lock:
+                    self.server.messages.append(message)
+
+        self.act("dot", line, "250 2.0.0 queued as 1", keep)
         self.sender, self.recipients = None, []
 
     def _rset(self, line, rest):
