@@ -20,7 +20,7 @@ ask_about(struct dns_file *f, struct bytes name)
         dns_file_ask(f, &q, &a);
         for (size_t k = 0; k < a.count; k++) {
             for (size_t n = 0; n < a.records[k].data.len; n++) {
-                octets += a.records[k].data.ptr[n]; /* reads each octet */
+                octets = octets + a.records[k].data.ptr[n];
             }
         }
     }
