@@ -53,12 +53,14 @@ next_piece(struct session *s)
     return true;
 }
 
-/* Fills runs from the pieces at hand. False: the transaction was ended. */
+/* Fills runs from the pieces at hand, at most one of them the spool's: the
+ * next would overwrite what the runs point to. A piece may be left over from
+ * the turn before. False: the transaction was ended. */
 static bool
 gather(struct session *s, struct bytes *runs, size_t *count)
 {
     struct transaction *tx = s->tx;
-    bool spool_lent = false;
+    bool spool_lent = tx->head_sent && tx->piece.len > 0;
 
     for (*count = 0; *count < RUNS_MAX;) {
         if (tx->piece.len == 0) {
