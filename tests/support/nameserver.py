@@ -52,8 +52,10 @@ class Nameserver:
                 if port:
                     raise
         self.address = f"{host}:{self.port}"
-        for target in (self._serve_udp, self._serve_tcp):
-            threading.Thread(target=target, daemon=True).start()
+        self.threads = [threading.Thread(target=t, daemon=True)
+                        for t in (self._serve_udp, self._serve_tcp)]
+        for thread in self.threads:
+            thread.start()
 
     def _find(self, name, kind):
         value = self.records.get((name, kind))
@@ -123,6 +125,9 @@ class Nameserver:
                 s.shutdown(socket.SHUT_RDWR)
             except OSError:
                 pass
+        for thread in self.threads: # the port is free when they have ended
+            thread.join(2)
+        for s in (self.tcp, self.udp):
             s.close()
 
     def __enter__(self):

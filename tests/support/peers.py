@@ -205,7 +205,12 @@ class Peer:
 
 
 def opendkim_verify(message, records):
-    """"" when libopendkim finds every signature good, else what it says.
+    """"" when libopendkim finds every signature good, else what it says."""
+    return opendkim_verify_all([message], records)[0]
+
+
+def opendkim_verify_all(messages, records):
+    """opendkim_verify() of each.
 
     opendkim-testmsg takes keys from DNS alone, so that a nameserver of ours
     listens on port 53 of a loopback address that its tree's resolv.conf names.
@@ -215,13 +220,18 @@ def opendkim_verify(message, records):
     scratch.write(os.path.join(root, "etc/resolv.conf"),
                   f"nameserver {address}\noptions timeout:2 attempts:1\n")
     with Nameserver(records, host=address, port=53) as ns:
-        done = subprocess.run(["chroot", root, "/usr/sbin/opendkim-testmsg"],
-                              input=message, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, timeout=60)
-        said = done.stdout.decode(errors="replace").strip()
-        if done.returncode == 0 and not said and not ns.asked:
-            return "it asked for no key"
-        return said or (f"exit {done.returncode}" if done.returncode else "")
+        return [_testmsg(root, ns, m) for m in messages]
+
+
+def _testmsg(root, ns, message):
+    asked = len(ns.asked)
+    done = subprocess.run(["chroot", root, "/usr/sbin/opendkim-testmsg"],
+                          input=message, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, timeout=60)
+    said = done.stdout.decode(errors="replace").strip()
+    if done.returncode == 0 and not said and len(ns.asked) == asked:
+        return "it asked for no key"
+    return said or (f"exit {done.returncode}" if done.returncode else "")
 
 
 class Postfix(Peer):

@@ -11,6 +11,7 @@ reply (str, bytes), or None for the usual one. A list of actions is used up
 one at a time, the last one for ever.
 """
 import base64
+import re
 import socket
 import ssl
 import struct
@@ -219,15 +220,14 @@ class Session:
         default = "354 go" if self.recipients else "554 5.5.1 no recipients"
         if not self.act("data", line, default).startswith("354"):
             return
-        wire = b""
+        wire = bytearray()
         while not (wire.endswith(b"\r\n.\r\n") or wire == b".\r\n"):
             piece = self.line()
             wire += piece
             if self.server.next_action("body", peek=True):
                 self.act("body", piece, "")
-        content = b"".join(p[1:] if p.startswith(b".") else p
-                           for p in wire[:-3].splitlines(keepends=True))
-        self._take(line, wire, content)
+        content = re.sub(rb"(^|(?<=\n))\.", b"", bytes(wire[:-3]))
+        self._take(line, bytes(wire), content)
 
     def _bdat(self, line, rest):
         size, _, last = rest.partition(" ")
@@ -346,6 +346,11 @@ class CapturingUpstream:
 
     def stop(self):
         self.stopping.set()
+        try: # close() alone leaves the other thread in accept()
+            self.listener.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        self.thread.join(5)
         self.listener.close()
         for session in self.sessions:
             try:
