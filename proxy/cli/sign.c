@@ -1,24 +1,21 @@
 /*
- * sign - `sealpost sign`: a message from stdin, signed, to stdout.
+ * sign - `sealpost sign`: a message from stdin, signed, to stdout; see sign.h.
  *
  * With -k one key signs what it is given. With -u the message is treated as
  * the daemon treats that user's mail: the same decision, the same fields
  * removed and added, the same settings.
  */
-#include "proxy/cli/cli.h"
-#include "proxy/cli/message.h"
+#include "proxy/cli/sign.h"
+
 #include "proxy/keys/keysign.h"
-#include "proxy/trace.h"
-#include "proxy/users/decide.h"
 
 #include <dkim/address.h>
-#include <dkim/authres.h>
-#include <dkim/sign.h>
-#include <smtp/data.h>
+#include <dkim/hash.h>
+
+#include <openssl/crypto.h>
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <sysexits.h>
 #include <time.h>
@@ -30,207 +27,6 @@ static const char usage[] =
     "       sealpost sign -u USER [-c FILE] [--time UNIX]\n"
     "A message on stdin; the signed message on stdout. Without -k the key\n"
     "comes from the key store. --canon: relaxed or simple, each.\n";
-
-enum {
-    HEADERS_MAX = 64
-};
-
-struct signing {
-    struct cli cli;
-    const char *domain;
-    const char *selector;
-    const char *key_path;
-    const char *user;
-    const char *canon;
-    const char *headers;
-    uint64_t time_s;   /* UINT64_MAX: now */
-    uint64_t expire_s; /* UINT64_MAX: not given */
-    struct cli_message message;
-    struct cli_data data;
-    struct dkim_sign_params params;
-    struct dkim_sign_headers names;
-    struct buf names_text; /* --headers, parted with NULs */
-    const char *sign_names[HEADERS_MAX + 1];
-    const char *oversign_names[HEADERS_MAX + 1];
-    struct buf added;  /* fields behind the header: Date, Message-ID */
-    struct buf fields; /* DKIM-Signature fields, the last one first */
-};
-
-/* --- what is asked ------------------------------------------------------ */
-
-static bool
-parse_canon_word(struct bytes word, enum dkim_canon_mode *out)
-{
-    if (bytes_is(word, "relaxed")) {
-        *out = DKIM_CANON_RELAXED;
-        return true;
-    }
-    *out = DKIM_CANON_SIMPLE;
-    return bytes_is(word, "simple");
-}
-
-/* "relaxed/simple"; "relaxed" alone means simple for the body (RFC 6376
- * 3.5, c=). */
-static int
-take_canon(struct signing *s)
-{
-    struct bytes text = bytes_str(s->canon);
-    size_t slash = bytes_find(text, '/');
-    struct bytes body =
-        slash < text.len ? bytes_skip(text, slash + 1) : BYTES_LIT("simple");
-
-    if (s->canon == NULL) {
-        return CLI_GO_ON;
-    }
-    if (!parse_canon_word(bytes_take(text, slash), &s->params.header_canon) ||
-        !parse_canon_word(body, &s->params.body_canon)) {
-        return cli_misuse(&s->cli,
-                          "--canon %s; relaxed or simple, as "
-                          "relaxed/relaxed",
-                          s->canon);
-    }
-    return CLI_GO_ON;
-}
-
-static bool
-is_field_name(const char *name)
-{
-    for (const char *c = name; *c != '\0'; c++) {
-        if (*c <= 32 || *c == 127 || *c == ':' || *c == ';') {
-            return false;
-        }
-    }
-    return name[0] != '\0';
-}
-
-static bool
-is_listed(const char *const *list, const char *name)
-{
-    for (; *list != NULL; list++) {
-        if (strcmp(*list, name) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* One name of --headers; a second time it is oversigned. */
-static int
-take_name(struct signing *s, const char *name)
-{
-    const char **list =
-        is_listed(s->sign_names, name) ? s->oversign_names : s->sign_names;
-    size_t n = 0;
-
-    if (!is_field_name(name)) {
-        return cli_misuse(&s->cli,
-                          "--headers: \"%s\" is no field name; names "
-                          "parted by colons, as from:to:subject",
-                          name);
-    }
-    while (list[n] != NULL) {
-        n++;
-    }
-    if (n == HEADERS_MAX) {
-        return cli_misuse(&s->cli, "--headers: over %d names", HEADERS_MAX);
-    }
-    list[n] = name;
-    return CLI_GO_ON;
-}
-
-static int
-take_headers(struct signing *s)
-{
-    int code = CLI_GO_ON;
-    char *next;
-
-    if (s->headers == NULL) {
-        return CLI_GO_ON;
-    }
-    for (const char *c = s->headers; *c != '\0'; c++) {
-        buf_putc(&s->names_text, (char)byte_lower((uint8_t)*c));
-    }
-    if (buf_str(&s->names_text) == NULL) {
-        return cli_fail(&s->cli, EX_OSERR, "no memory");
-    }
-    next = (char *)s->names_text.ptr;
-    while (code == CLI_GO_ON && next != NULL) {
-        char *name = next;
-        char *colon = strchr(name, ':');
-
-        next = colon == NULL ? NULL : colon + 1;
-        if (colon != NULL) {
-            *colon = '\0';
-        }
-        code = take_name(s, name);
-    }
-    if (code == CLI_GO_ON && !is_listed(s->sign_names, "from")) {
-        return cli_misuse(&s->cli, "--headers must name from (RFC 6376 5.4)");
-    }
-    s->names.sign = s->sign_names;
-    s->names.oversign = s->oversign_names;
-    s->names.oversign_present = s->oversign_names;
-    return code;
-}
-
-/* [sign] of the configuration, when there is one. */
-static void
-take_settings(struct signing *s)
-{
-    const struct conf *conf = s->cli.conf;
-
-    s->names = dkim_sign_headers_default;
-    s->params.header_canon = DKIM_CANON_RELAXED;
-    s->params.body_canon = DKIM_CANON_RELAXED;
-    if (conf == NULL) {
-        return;
-    }
-    s->names.sign = conf->sign.headers;
-    s->names.oversign = conf->sign.oversign;
-    s->names.oversign_present = conf->sign.oversign_present;
-    if (!conf->sign.header_relaxed) {
-        s->params.header_canon = DKIM_CANON_SIMPLE;
-    }
-    if (!conf->sign.body_relaxed) {
-        s->params.body_canon = DKIM_CANON_SIMPLE;
-    }
-}
-
-static int
-take_options(struct signing *s)
-{
-    int code;
-
-    if (s->cli.word_count > 0) {
-        return cli_misuse(&s->cli, "the message comes on stdin, not as an "
-                                   "argument");
-    }
-    if (s->user != NULL
-            ? s->domain != NULL || s->selector != NULL || s->key_path != NULL
-            : s->domain == NULL || s->selector == NULL) {
-        return cli_misuse(&s->cli, "-d DOMAIN and -s SELECTOR, or -u USER");
-    }
-    /* With -k the machine's configuration counts only when it is named. */
-    if (s->user != NULL || s->key_path == NULL || s->cli.path_given) {
-        code = cli_conf(&s->cli);
-        if (code != CLI_GO_ON) {
-            return code;
-        }
-    }
-    take_settings(s);
-    code = take_canon(s);
-    if (code == CLI_GO_ON) {
-        code = take_headers(s);
-    }
-    s->time_s = s->time_s == UINT64_MAX ? (uint64_t)time(NULL) : s->time_s;
-    if (s->expire_s == UINT64_MAX) {
-        s->expire_s = s->cli.conf != NULL ? s->cli.conf->sign.expire_s : 0;
-    }
-    if (s->expire_s > UINT64_MAX - s->time_s) {
-        return cli_misuse(&s->cli, "--expire: too far away");
-    }
-    return code;
-}
 
 /* --- the message -------------------------------------------------------- */
 
@@ -265,7 +61,7 @@ take_message(struct signing *s)
 
 /* --- one signature ------------------------------------------------------ */
 
-static int
+int
 sign_with(struct signing *s, EVP_PKEY *key, const char *domain,
           const char *selector, enum dkim_alg alg)
 {
@@ -346,9 +142,9 @@ read_key(struct signing *s, EVP_PKEY **key_out, enum dkim_alg *alg_out)
                                     key_err_text(err));
 }
 
-static int
-stored_key(struct signing *s, const char *domain, const char *selector,
-           EVP_PKEY **key_out, enum dkim_alg *alg_out)
+int
+sign_stored_key(struct signing *s, const char *domain, const char *selector,
+                EVP_PKEY **key_out, enum dkim_alg *alg_out)
 {
     struct keystore_conf conf;
     enum key_err err;
@@ -382,165 +178,14 @@ sign_one(struct signing *s)
                           "hyphens, underscores and dots",
                           s->selector);
     }
-    code = s->key_path != NULL ? read_key(s, &key, &alg)
-                               : stored_key(s, domain, selector, &key, &alg);
+    code = s->key_path != NULL
+               ? read_key(s, &key, &alg)
+               : sign_stored_key(s, domain, selector, &key, &alg);
     if (code == CLI_GO_ON) {
         code = sign_with(s, key, domain, selector, alg);
     }
     EVP_PKEY_free(key);
     return code;
-}
-
-/* --- -u ----------------------------------------------------------------- */
-
-static bool
-is_removed(const struct signing *s, const struct upstream_conf *up,
-           const struct dkim_field *f)
-{
-    const struct conf *conf = s->cli.conf;
-
-    for (conf_list n = conf->sign.remove_headers; *n != NULL; n++) {
-        if (bytes_is_ci(f->name, *n)) {
-            return true;
-        }
-    }
-    if (up->strip_signatures && bytes_is_ci(f->name, "dkim-signature")) {
-        return true;
-    }
-    return bytes_is_ci(f->name, "authentication-results") &&
-           dkim_authres_claims(f, conf->server.authserv_id);
-}
-
-static void
-remove_fields(struct signing *s, const struct upstream_conf *up)
-{
-    struct dkim_header *h = &s->message.header;
-    size_t kept = 0;
-
-    for (size_t i = 0; i < h->count; i++) {
-        if (!is_removed(s, up, h->fields + i)) {
-            h->fields[kept++] = h->fields[i];
-        }
-    }
-    h->count = kept;
-}
-
-/* Date and Message-ID, only to mail that nobody has signed. */
-static int
-add_missing(struct signing *s)
-{
-    struct dkim_header *h = &s->message.header;
-    struct dkim_header more = { NULL, 0, 0 };
-    struct dkim_field *fields;
-    char id[32];
-
-    if (!s->cli.conf->sign.add_missing ||
-        dkim_header_count(h, "dkim-signature") > 0) {
-        return CLI_GO_ON;
-    }
-    snprintf(id, sizeof(id), "%llx.%lx", (unsigned long long)s->time_s,
-             (long)getpid());
-    if (dkim_header_count(h, "date") == 0) {
-        trace_date(&s->added, s->time_s);
-    }
-    if (dkim_header_count(h, "message-id") == 0) {
-        trace_message_id(&s->added, id, s->cli.conf->server.hostname);
-    }
-    if (dkim_header_parse(buf_bytes(&s->added), &more) != DKIM_HEADER_OK) {
-        return cli_fail(&s->cli, EX_OSERR, "no memory");
-    }
-    fields = realloc(h->fields, (h->count + more.count + 1) * sizeof(*fields));
-    if (fields == NULL) {
-        dkim_header_free(&more);
-        return cli_fail(&s->cli, EX_OSERR, "no memory");
-    }
-    h->fields = fields;
-    for (size_t i = 0; i < more.count; i++) {
-        h->fields[h->count++] = more.fields[i];
-    }
-    dkim_header_free(&more);
-    return CLI_GO_ON;
-}
-
-/* The upstream whose contract counts: hers, else the first outbound one. */
-static const struct upstream_conf *
-find_upstream(const struct conf *conf, const struct view_user *user)
-{
-    if (user->upstream[0] != '\0') {
-        return conf_upstream(conf, user->upstream);
-    }
-    for (size_t i = 0; i < conf->listen_count; i++) {
-        if (conf->listens[i].mode == CONF_OUTBOUND) {
-            return conf_upstream(conf, conf->listens[i].upstream);
-        }
-    }
-    return NULL;
-}
-
-static int
-sign_decided(struct signing *s, const struct decision *d)
-{
-    int code = CLI_GO_ON;
-
-    for (size_t i = 0; i < d->count && code == CLI_GO_ON; i++) {
-        const struct decide_signature *sig = d->signatures + i;
-        enum dkim_alg alg = sig->alg;
-        EVP_PKEY *key = NULL;
-
-        code = stored_key(s, sig->domain, sig->selector, &key, &alg);
-        if (code == CLI_GO_ON) {
-            code = sign_with(s, key, sig->domain, sig->selector, alg);
-        }
-        EVP_PKEY_free(key);
-    }
-    return code;
-}
-
-static int
-sign_as_user(struct signing *s)
-{
-    struct dkim_author author;
-    struct decide_question q = { .sign = &s->cli.conf->sign,
-                                 .author = &author };
-    const struct upstream_conf *up;
-    enum dkim_from_result from;
-    struct decision d;
-    int code = cli_load(&s->cli, true, &s->data);
-
-    if (code != CLI_GO_ON) {
-        return code;
-    }
-    q.view = s->data.view;
-    q.user = view_user(q.view, bytes_str(s->user));
-    if (q.user == NULL) {
-        return cli_fail(&s->cli, EX_NOUSER,
-                        "there is no user %s; sealpost "
-                        "user list",
-                        s->user);
-    }
-    up = find_upstream(s->cli.conf, q.user);
-    if (up == NULL) {
-        return cli_fail(&s->cli, EX_CONFIG,
-                        "no upstream for %s; an outbound "
-                        "listener, or her `upstream`",
-                        s->user);
-    }
-    q.signatures = up->signatures;
-    remove_fields(s, up);
-    from = dkim_from_parse(&s->message.header, &author);
-    if (from != DKIM_FROM_OK) {
-        return cli_fail(&s->cli, EX_DATAERR, "%s", dkim_from_text(from));
-    }
-    decide(&q, &d);
-    if (d.kind == DECIDE_REFUSE) {
-        return cli_fail(&s->cli, d.code == 451 ? EX_TEMPFAIL : EX_NOPERM,
-                        "%d %s %s (%s)", d.code, d.enhanced, d.text, d.reason);
-    }
-    code = add_missing(s);
-    if (code == CLI_GO_ON && d.kind == DECIDE_UNSIGNED) {
-        cli_note(&s->cli, "not signed: %s", d.reason);
-    }
-    return code == CLI_GO_ON ? sign_decided(s, &d) : code;
 }
 
 /* --- the whole ---------------------------------------------------------- */
@@ -567,7 +212,7 @@ static int
 run(struct signing *s)
 {
     uint8_t hash[DKIM_HASH_OCTETS_MAX];
-    int code = take_options(s);
+    int code = sign_take_options(s);
 
     if (code == CLI_GO_ON) {
         code = take_message(s);
