@@ -7,7 +7,6 @@
 #include "proxy/session_state.h"
 
 #include <dkim/sign.h>
-#include <dkim/signature.h>
 
 #include <proxy/log/log.h>
 #include <stdlib.h>
@@ -20,24 +19,6 @@ now_s(void)
 }
 
 /* --- the decision --------------------------------------------------------- */
-
-static bool
-has_aligned_signature(const struct transaction *tx)
-{
-    const struct dkim_field *f;
-    size_t n = 0;
-
-    while ((f = dkim_header_get(&tx->header, "dkim-signature", n++)) != NULL) {
-        struct dkim_signature sig;
-
-        if (dkim_signature_parse(f->value, &sig) == DKIM_SIG_OK &&
-            (dkim_domain_within(tx->author.domain, sig.domain) ||
-             dkim_domain_within(sig.domain, tx->author.domain))) {
-            return true;
-        }
-    }
-    return false;
-}
 
 /* The view that lends the names may be replaced while the keeper signs. */
 static void
@@ -69,14 +50,7 @@ take_decision(struct session *s)
 
     decide(&q, &tx->decision);
     keep_names(tx);
-    if (tx->decision.kind == DECIDE_SIGN && sign->skip_aligned &&
-        has_aligned_signature(tx)) {
-        tx->decision = (struct decision){
-            .kind = DECIDE_UNSIGNED,
-            .rule = "already-signed",
-            .reason = "an aligned signature is there (skip-aligned)",
-        };
-    }
+    decide_signed(sign, &tx->header, tx->author.domain, &tx->decision);
 }
 
 /* False: the transaction was ended. */

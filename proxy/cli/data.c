@@ -14,7 +14,8 @@
 int
 cli_errors(const struct cli *c, const struct conf_errors *errors)
 {
-    size_t count = errors == NULL ? 0 : conf_errors_count(errors);
+    /* A list that could not be made counts one line: out of memory. */
+    size_t count = conf_errors_count(errors);
     bool failed = false;
 
     for (size_t i = 0; i < count; i++) {
@@ -53,6 +54,15 @@ cli_conf_maybe(struct cli *c)
     return cli_conf(c);
 }
 
+/* Nothing was loaded: the lines say why, or there was no memory for one. */
+static int
+fail_load(const struct cli *c, const struct conf_errors *errors)
+{
+    int code = cli_errors(c, errors);
+
+    return code == CLI_GO_ON ? cli_fail(c, EX_OSERR, "no memory") : code;
+}
+
 static struct view *
 make_view(const struct cli_data *data)
 {
@@ -78,7 +88,7 @@ load_users(struct cli *c, struct cli_data *data, struct conf_errors *errors)
     }
     data->users = userfile_load(path, data->store_conf.uid, errors);
     if (data->users == NULL) {
-        return cli_errors(c, errors);
+        return fail_load(c, errors);
     }
     data->view = make_view(data);
     if (data->view == NULL) {
@@ -99,8 +109,7 @@ cli_load(struct cli *c, bool users, struct cli_data *data)
     data->store =
         errors == NULL ? NULL : keystore_load(&data->store_conf, errors);
     if (data->store == NULL) {
-        code = cli_errors(c, errors);
-        code = code == CLI_GO_ON ? EX_OSERR : code;
+        code = fail_load(c, errors);
     } else if (users) {
         code = load_users(c, data, errors);
     }

@@ -223,7 +223,9 @@ commit(struct change *ch)
         struct userfile *f =
             userfile_parse(buf_bytes(&ch->edit.text), ch->edit.path, errors);
 
-        result = f == NULL ? USEREDIT_BAD : USEREDIT_OK;
+        result = f != NULL                       ? USEREDIT_OK
+                 : conf_errors_count(errors) > 0 ? USEREDIT_BAD
+                                                 : USEREDIT_NO_MEMORY;
         userfile_free(&f);
     } else {
         result = useredit_commit(&ch->edit, errors);

@@ -49,6 +49,10 @@ closed_directory(struct conf_checking *c, const char *path, char *out,
 static void
 denied(struct conf_checking *c, const struct conf_named *file, const char *does)
 {
+    /* Through state_dir keys_user must pass to what is its own. */
+    const char *mode = strcmp(does, "read") == 0             ? "640"
+                       : strcmp(file->key, "state_dir") == 0 ? "0771"
+                                                             : "770";
     char dir[4096];
 
     if (closed_directory(c, file->path, dir, sizeof(dir))) {
@@ -56,10 +60,9 @@ denied(struct conf_checking *c, const struct conf_named *file, const char *does)
                          "%s may not enter %s; chgrp %s %s && chmod g+x %s",
                          c->user.user, dir, c->user.group, dir, dir);
     } else {
-        conf_check_error(c, file,
-                         "%s may not %s it; chgrp %s %s && chmod %s %s",
-                         c->user.user, does, c->user.group, file->path,
-                         strcmp(does, "read") == 0 ? "640" : "770", file->path);
+        conf_check_error(
+            c, file, "%s may not %s it; chgrp %s %s && chmod %s %s",
+            c->user.user, does, c->user.group, file->path, mode, file->path);
     }
 }
 

@@ -7,10 +7,11 @@
 #ifndef PROXY_USERS_DECIDE_H
 #define PROXY_USERS_DECIDE_H
 
+#include <dkim/address.h>
+#include <dkim/header.h>
+
 #include <proxy/config/conf.h>
 #include <proxy/users/view.h>
-
-#include <dkim/address.h>
 
 enum decide_kind {
     DECIDE_SIGN,
@@ -18,7 +19,9 @@ enum decide_kind {
     DECIDE_REFUSE    /* reply: code, enhanced, text */
 };
 
-enum { DECIDE_SIGNATURES_MAX = 4 };
+enum {
+    DECIDE_SIGNATURES_MAX = 4
+};
 
 struct decide_signature {
     const char *domain;   /* d=; lent by the view */
@@ -49,6 +52,15 @@ struct decide_question {
 };
 
 void decide(const struct decide_question *q, struct decision *decision_out);
+
+/*
+ * With `already_signed = skip-aligned`: a decision to sign becomes one not to
+ * when the header, as it will be sent, has a DKIM-Signature that is aligned
+ * with the From domain.
+ */
+void decide_signed(const struct sign_conf *sign,
+                   const struct dkim_header *header, const char *domain,
+                   struct decision *decision);
 
 /* The user's `from` covers this address. */
 bool users_from_covers(const struct view_user *user, const char *local,

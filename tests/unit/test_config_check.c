@@ -345,7 +345,7 @@ test_denied(void **state)
     give(s, "key.pem", 0640);
     assert_int_equal(chmod(tempdir_name(&s->dir, "state", path), 0555), 0);
     expect(s, "E @/sealpost.conf:5: state_dir = @/state: nobody may not write "
-              "to it; chgrp nogroup @/state && chmod 770 @/state");
+              "to it; chgrp nogroup @/state && chmod 0771 @/state");
     assert_int_equal(chmod(path, 0700), 0);
     assert_int_equal(chown(path, 0, 0), 0);
     expect(s, "E @/sealpost.conf:5: state_dir = @/state: nobody may not write "
