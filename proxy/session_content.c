@@ -1,9 +1,12 @@
 /*
  * session_content - the new header and the spooled body go to the upstream.
  *
- * Octets are encoded once, here. The dot is written with the last piece, so
- * that a small message leaves in one system call; it counts as sent when it
- * has left this process, and until then a drop of the connection is safe.
+ * Octets are encoded once, here: dots stuffed after DATA, or as they are in
+ * one BDAT chunk where the upstream offers CHUNKING (RFC 3030), which no other
+ * line end can cut short. "The dot" is the end of either. It is written with
+ * the last piece, so that a small message leaves in one system call; it counts
+ * as sent when it has left this process, and until then a drop of the
+ * connection is safe.
  */
 #include "proxy/session_state.h"
 
@@ -53,6 +56,17 @@ next_piece(struct session *s)
     return true;
 }
 
+static void
+encode(struct transaction *tx, struct bytes *run)
+{
+    if (tx->bdat) {
+        *run = tx->piece;
+        tx->piece = bytes_make(NULL, 0);
+    } else {
+        smtp_data_encode(&tx->encoder, &tx->piece, run);
+    }
+}
+
 /* Fills runs from the pieces at hand, at most one of them the spool's: the
  * next would overwrite what the runs point to. A piece may be left over from
  * the turn before. False: the transaction was ended. */
@@ -74,7 +88,7 @@ gather(struct session *s, struct bytes *runs, size_t *count)
             }
             continue;
         }
-        smtp_data_encode(&tx->encoder, &tx->piece, &runs[*count]);
+        encode(tx, &runs[*count]);
         *count += runs[*count].len > 0;
     }
     return true;
@@ -90,6 +104,12 @@ too_late(const struct session *s)
         1000;
 
     return spent >= limit;
+}
+
+uint64_t
+session_content_octets(const struct transaction *tx)
+{
+    return tx->out_head.len + spool_octets(tx->spool);
 }
 
 bool
@@ -112,7 +132,9 @@ session_send_content(struct session *s)
             session_give_up(s, "The upstream is too slow, try again later");
             return true;
         }
-        runs[count++] = smtp_data_encode_end(&tx->encoder);
+        if (!tx->bdat) {
+            runs[count++] = smtp_data_encode_end(&tx->encoder);
+        }
         tx->up = UP_DOT;
     }
     conn_writev(conn, runs, count);

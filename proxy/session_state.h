@@ -17,19 +17,14 @@
 #define PROXY_SESSION_STATE_H
 
 #include "proxy/session.h"
+#include "proxy/transaction.h"
 
 #include <base/buf.h>
 
-#include <dkim/address.h>
-#include <dkim/hash.h>
-#include <dkim/header.h>
 #include <smtp/sasl.h>
 #include <smtp/server.h>
 
 #include <netinet/in.h>
-#include <proxy/spool.h>
-#include <proxy/upstream/upstream.h>
-#include <proxy/users/decide.h>
 
 enum {
     SESSION_COMMAND_S = 300
@@ -47,126 +42,6 @@ enum session_owed {
     OWED_MAIL,
     OWED_AUTH,
     OWED_END
-};
-
-/* The upstream's side of a transaction. */
-enum up_phase {
-    UP_NONE,     /* nothing asked for */
-    UP_DIALLING, /* the pool was asked for a connection */
-    UP_READY,    /* a link is held, MAIL was not sent */
-    UP_ENVELOPE, /* MAIL was sent; RCPTs follow as they come */
-    UP_DATA,     /* DATA was sent, 354 is awaited */
-    UP_CONTENT,  /* content is going out, the dot is not in it yet */
-    UP_DOT,      /* the dot was written; the final reply is awaited */
-    UP_DONE,     /* the final reply was read */
-    UP_LOST      /* the connection is gone; may be replayed once */
-};
-
-/* Content from the client. */
-enum message_phase {
-    MESSAGE_NONE,
-    MESSAGE_ARRIVING, /* 354 was given */
-    MESSAGE_WHOLE,    /* the client's end of data was seen */
-    MESSAGE_SIGNING,  /* the keeper was asked */
-    MESSAGE_JUDGING,  /* inbound: the checks' answers are awaited */
-    MESSAGE_READY     /* may go upstream */
-};
-
-enum outcome {
-    OUTCOME_DELIVERED,
-    OUTCOME_REFUSED, /* by us or by the upstream; the client was told */
-    OUTCOME_UNKNOWN, /* the dot has left and no reply came */
-    OUTCOME_ABORTED  /* by the client, or the client is gone */
-};
-
-enum rcpt_state {
-    RCPT_NEW,
-    RCPT_SENT,
-    RCPT_ACCEPTED,
-    RCPT_REFUSED
-};
-
-/* A path and its parameters, copied from the command. */
-struct mail_path {
-    uint8_t *memory; /* owns what the views point to */
-    struct bytes mailbox;
-    struct bytes local;
-    struct bytes domain;
-    struct smtp_params params;
-};
-
-struct rcpt {
-    struct mail_path path;
-    enum rcpt_state state;
-    bool not_ours; /* refused here, without asking the upstream */
-};
-
-struct signing {
-    struct session *session; /* borrowed */
-    struct buf field;
-    struct keeper_request *request;
-    char domain[DKIM_DOMAIN_MAX + 1];
-    char selector[DKIM_DOMAIN_MAX + 1];
-    bool failed;
-};
-
-struct transaction {
-    char id[16];
-    struct mail_path from;
-    struct rcpt *rcpts; /* owns */
-    size_t rcpt_count;
-    size_t rcpt_cap;
-    size_t rcpt_sent;     /* sent on this link, the refused ones skipped */
-    size_t rcpt_replied;  /* the upstream's replies read on this link */
-    size_t rcpt_answered; /* the client's answers given */
-    size_t rcpt_accepted;
-
-    struct upstream *upstream;
-    struct upstream_wait *wait;
-    struct upstream_link *link; /* lent by the pool */
-    enum up_phase up;
-    bool mail_sent, mail_replied, noop_sent;
-    bool link_ended;       /* closed by the upstream; replies may be unread */
-    bool dot_left;         /* see session_dot_left() */
-    bool replayed;         /* the one second try is used up */
-    int mail_code;         /* of a refused MAIL, else 0 */
-    struct buf mail_reply; /* its lines */
-    const char *dead; /* why this transaction can't succeed; NULL: it can */
-    char *up_name;    /* owns; for the log */
-
-    enum message_phase message;
-    struct buf head; /* the header as received, until its end is seen */
-    struct dkim_header header;
-    enum dkim_header_result header_result;
-    bool head_done;
-    bool head_too_big;
-    unsigned faults;
-    uint64_t octets; /* content as received */
-    struct dkim_body_hash *body_hash;
-    struct spool *spool;
-    enum spool_result spool_result;
-    struct dkim_author author;
-    struct buf added;    /* Date, Message-ID */
-    struct buf out_head; /* the header as it goes upstream */
-    struct decision decision;
-    struct signing signing[DECIDE_SIGNATURES_MAX];
-    size_t signing_pending;
-    struct check *check; /* inbound: owns */
-    bool check_done;
-    char *message_id; /* owns; for the log */
-    struct smtp_data_encoder encoder;
-    struct bytes piece; /* lent by out_head or spool; not encoded yet */
-    bool head_sent;
-    bool body_sent;
-
-    struct event *timer; /* the client's deadline for what we owe */
-    uint64_t mail_ms;    /* monotonic */
-    uint64_t data_ms;
-    uint64_t end_ms;
-    uint64_t forward_ms;
-    uint64_t done_ms;
-    char *reply; /* owns; the final reply's first line, for the log */
-    int reply_code;
 };
 
 struct session {
@@ -265,6 +140,8 @@ bool session_step_reply(struct session *s);
 
 /* session_content.c */
 bool session_send_content(struct session *s);
+/* Of the whole message as it goes out, not encoded. */
+uint64_t session_content_octets(const struct transaction *tx);
 /* All that was written has left. */
 void session_content_drained(struct session *s);
 /* The dot has left this process. */

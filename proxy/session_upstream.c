@@ -250,6 +250,16 @@ send_envelope(struct session *s)
     return true;
 }
 
+/* The command leaves with the first octets of its chunk. */
+static void
+put_bdat(struct transaction *tx)
+{
+    int n = snprintf(tx->bdat_line, sizeof(tx->bdat_line), "BDAT %llu LAST\r\n",
+                     (unsigned long long)session_content_octets(tx));
+
+    tx->piece = bytes_make(tx->bdat_line, (size_t)n);
+}
+
 static bool
 send_data(struct session *s)
 {
@@ -261,9 +271,16 @@ send_data(struct session *s)
         return false;
     }
     conn_set_deadline(upstream_link_conn(tx->link), 0);
-    conn_write(upstream_link_conn(tx->link), BYTES_LIT("DATA\r\n"));
-    tx->up = UP_DATA;
     tx->forward_ms = session_now_ms();
+    tx->bdat = (caps(tx)->offers & SMTP_CAP_CHUNKING) != 0 &&
+               upstream_settings(tx->upstream)->chunking;
+    if (tx->bdat) {
+        put_bdat(tx);
+        tx->up = UP_CONTENT;
+    } else {
+        conn_write(upstream_link_conn(tx->link), BYTES_LIT("DATA\r\n"));
+        tx->up = UP_DATA;
+    }
     return true;
 }
 

@@ -413,6 +413,54 @@ class Extensions(unittest.TestCase):
                              ["x@example.net", "y@example.net"])
 
 
+class Chunks(unittest.TestCase):
+    """BDAT where the upstream offers CHUNKING; the ledger is the same."""
+    OFFERS = ["PIPELINING", "CHUNKING", "8BITMIME"]
+
+    def test_content_as_it_is(self):
+        body = BODY + "..\r\n...x\r\n\r\n" + "y" * 998 + "\r\n"
+        big = BODY + ("y" * 70 + "\r\n") * 20000
+        with CapturingUpstream(extensions=self.OFFERS) as up, \
+                plain(up) as sp, Client(sp) as c:
+            for content in body, big:
+                self.assertEqual(c.message(content)[0], 250)
+                want = content.replace("\r\n..", "\r\n.").encode()
+                self.assertTrue(up.messages[-1].data.endswith(
+                    want.partition(b"\r\n\r\n")[2]))
+                self.assertIn("dkim=pass", sp.verify(up.messages[-1].data))
+            self.assertNotIn(b"\r\nDATA", up.sessions[0].received)
+
+    def test_not_when_forbidden(self):
+        with CapturingUpstream(extensions=self.OFFERS) as up, \
+                plain(up, upstream_settings={"chunking": "no"}) as sp, \
+                Client(sp) as c:
+            c.gone_through()
+            self.assertNotIn(b"BDAT", up.sessions[0].received)
+
+    def test_refused_lost_and_silent(self):
+        for action, code, outcome in (
+                (reply("554 5.6.0 no"), 554, "refused"),
+                (reply("451 4.3.0 later"), 451, "refused"),
+                (close(), 451, "unknown"), (reset(), 451, "unknown"),
+                (silent(), 451, "unknown")):
+            with CapturingUpstream({"dot": [action, usual()]},
+                                   extensions=self.OFFERS) as up, \
+                    plain(up, listen=SHORT) as sp, Client(sp) as c:
+                self.assertEqual(c.message()[0], code)
+                self.assertEqual(sp.lines("message")[0]["outcome"], outcome)
+                self.assertEqual(up.messages, [])
+                c.gone_through()
+
+    def test_a_crawl_is_cut_before_the_end(self):
+        body = BODY + ("y" * 70 + "\r\n") * 100000
+        with CapturingUpstream(extensions=self.OFFERS, read_size=100,
+                               read_delay=0.5) as up, \
+                plain(up, listen=SHORT) as sp, Client(sp) as c:
+            self.assertEqual(c.message(body)[0], 451)
+            self.assertEqual(up.messages, [])
+            self.assertEqual(sp.lines("message")[0]["outcome"], "refused")
+
+
 class Reuse(unittest.TestCase):
     def test_one_connection_for_many(self):
         with CapturingUpstream() as up, plain(up) as sp:
