@@ -5,12 +5,22 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 bool
 logfile_is_file(const struct server_conf *conf)
 {
     return conf->log[0] == '/';
+}
+
+/* /dev/null stays whose it is. */
+static bool
+is_regular(int fd)
+{
+    struct stat st;
+
+    return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
 }
 
 int
@@ -37,7 +47,8 @@ logfile_open(const struct server_conf *conf, bool foreground, uid_t uid,
                    to_stderr ? "stderr" : conf->log, strerror(errno));
         return LOGFILE_ERROR;
     }
-    if (!to_stderr && geteuid() == 0 && fchown(fd, uid, gid) != 0) {
+    if (!to_stderr && is_regular(fd) && geteuid() == 0 &&
+        fchown(fd, uid, gid) != 0) {
         buf_printf(error, "cannot give the log %s to the service's user: %s",
                    conf->log, strerror(errno));
         (void)close(fd);
