@@ -347,6 +347,20 @@ session_new(struct worker *w, struct worker_listener *l, int fd,
 
 /* --- from the worker ------------------------------------------------------ */
 
+/* No copy of the message is anywhere but at the client. */
+static void
+stop_before_dot(struct session *s)
+{
+    if (s->tx != NULL) {
+        session_end(s, OUTCOME_ABORTED);
+    }
+    s->owed = OWED_NOTHING;
+    if (!s->closing) {
+        session_bye(s, "4.3.2", "Shutting down, try again later");
+    }
+    session_run(s);
+}
+
 static void
 on_stop(evutil_socket_t fd, short what, void *arg)
 {
@@ -358,20 +372,33 @@ on_stop(evutil_socket_t fd, short what, void *arg)
     for (struct session *s = w->sessions; s != NULL; s = next) {
         next = s->next;
         if (s->tx == NULL || !session_dot_left(s)) {
-            if (s->tx != NULL) {
-                session_end(s, OUTCOME_ABORTED);
-            }
-            s->owed = OWED_NOTHING;
-            session_bye(s, "4.3.2", "Shutting down, try again later");
-            session_run(s);
+            stop_before_dot(s);
         }
     }
 }
 
 void
-session_drain_all(struct worker *w)
+session_cut_all(struct worker *w)
 {
-    static const struct timeval before_dot = { STOP_BEFORE_DOT_S, 0 };
+    struct session *next;
+
+    for (struct session *s = w->sessions; s != NULL; s = next) {
+        next = s->next;
+        if (s->tx != NULL && session_dot_left(s)) {
+            session_finish(s, 451, "4.4.2",
+                           "The upstream did not confirm before our end",
+                           OUTCOME_UNKNOWN);
+        }
+        stop_before_dot(s);
+    }
+}
+
+void
+session_drain_all(struct worker *w, unsigned deadline_s)
+{
+    const struct timeval before_dot = {
+        deadline_s < STOP_BEFORE_DOT_S ? deadline_s : STOP_BEFORE_DOT_S, 0
+    };
     struct session *next;
 
     for (struct session *s = w->sessions; s != NULL; s = next) {

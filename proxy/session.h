@@ -23,9 +23,17 @@ struct session *session_new(struct worker *w, struct worker_listener *l, int fd,
 /*
  * worker->draining or worker->stopping was set: idle sessions say 421 and
  * end, the others at their next moment outside a transaction; when stopping,
- * a transaction whose final dot has not left is given 30 s.
+ * a transaction whose final dot has not left is given 30 s, or deadline_s when
+ * that is less.
  */
-void session_drain_all(struct worker *w);
+void session_drain_all(struct worker *w, unsigned deadline_s);
+
+/*
+ * The deadline has come: every session gets its last word now. A message
+ * whose fate only the upstream knows gets 451 4.4.2 and outcome=unknown; what
+ * else is under way is aborted with 421.
+ */
+void session_cut_all(struct worker *w);
 
 /* A new view of users and keys is here: locked users are expelled. */
 void session_view_changed(struct worker *w);

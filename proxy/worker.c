@@ -42,7 +42,7 @@ struct process {
     int log_fd;
     bool keep_stderr;
     bool ready;
-    bool cut; /* the deadline passed with sessions left */
+    bool cut; /* the deadline passed; clients that do not read are left */
 };
 
 /* --- the start ------------------------------------------------------------ */
@@ -132,7 +132,8 @@ on_deadline(evutil_socket_t fd, short what, void *arg)
     log_event(LOG_LEVEL_WARN, "sessions-cut",
               "%zu sessions had not ended in time",
               listeners_connections(&p->worker));
-    p->cut = true;
+    session_cut_all(&p->worker);
+    p->cut = p->worker.session_count > 0;
     event_base_loopbreak(p->worker.base);
 }
 
@@ -148,7 +149,7 @@ end(struct process *p, bool stopping, unsigned seconds)
     p->worker.stopping = stopping;
     event_add(p->deadline, &tv);
     listeners_stop(&p->worker);
-    session_drain_all(&p->worker);
+    session_drain_all(&p->worker, seconds);
 }
 
 static void
