@@ -6,6 +6,7 @@ import subprocess
 import time
 import unittest
 
+import processes
 import scratch
 from rawclient import RawClient
 from sealpost import Sealpost, message
@@ -19,35 +20,6 @@ def daemon(up, **more):
     """No TLS, no login, no keys: what is tested here needs none."""
     more["listen"] = {**PLAIN, **more.get("listen", {})}
     return Sealpost(up.port, keys=(), users={}, **more)
-
-
-def processes(sp, name):
-    """Pids of the daemon's processes of that name, wherever in its tree."""
-    table, found = {}, []
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            try:
-                stat = scratch.read(f"/proc/{entry}/stat").decode()
-            except OSError:
-                continue
-            comm = stat[stat.index("(") + 1:stat.rindex(")")]
-            state, parent = stat[stat.rindex(")") + 2:].split()[:2]
-            if state != "Z":
-                table[int(entry)] = (comm, int(parent))
-    for pid, (comm, parent) in table.items():
-        while parent in table and parent != sp.process.pid:
-            parent = table[parent][1]
-        if parent == sp.process.pid and comm == name:
-            found.append(pid)
-    return sorted(found)
-
-
-def ids(pid):
-    """(uid, gid, no_new_privs) of a process."""
-    status = dict(line.split(":", 1) for line in scratch.read(
-        f"/proc/{pid}/status").decode().splitlines())
-    return (set(status["Uid"].split()), set(status["Gid"].split()),
-            status["NoNewPrivs"].strip())
 
 
 def deliver(client, n=0):
@@ -125,18 +97,21 @@ class Start(unittest.TestCase):
     @unittest.skipIf(os.getuid() != 0, "needs root")
     def test_privileges(self):
         with CapturingUpstream() as up, daemon(up) as sp:
-            pids = [sp.process.pid] + processes(sp, "sealpost-worker") + \
-                processes(sp, "sealpost-keys") + \
-                processes(sp, "sealpost-keeper")
+            pids = [sp.process.pid] + processes.of(sp, processes.WORKER) + \
+                processes.of(sp, processes.PARENT) + \
+                processes.of(sp, processes.KEEPER)
             self.assertEqual(len(pids), 4)
             for pid in pids:
-                uids, gids, no_new_privs = ids(pid)
-                self.assertNotIn("0", uids | gids)
-                self.assertEqual(no_new_privs, "1")
+                status = processes.status(pid)
+                for key in ("Uid", "Gid", "Groups"):
+                    self.assertNotIn("0", status[key].split())
+                for key in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
+                    self.assertEqual(int(status[key], 16), 0)
+                self.assertEqual(status["NoNewPrivs"], "1")
 
     def test_worker_inherits_nothing(self):
         with CapturingUpstream() as up, daemon(up) as sp:
-            for pid in processes(sp, "sealpost-worker"):
+            for pid in processes.of(sp, processes.WORKER):
                 names = [os.readlink(f"/proc/{pid}/fd/{fd}")
                          for fd in os.listdir(f"/proc/{pid}/fd")]
                 self.assertFalse([n for n in names if "/state/" in n], names)
@@ -147,7 +122,7 @@ class Death(unittest.TestCase):
         with CapturingUpstream() as up, \
                 daemon(up, server={"workers": 2}) as sp:
             clients = [RawClient(sp.port) for _ in range(12)]
-            first = processes(sp, "sealpost-worker")
+            first = processes.of(sp, processes.WORKER)
             os.kill(first[0], signal.SIGKILL)
             line = sp.wait_line("worker-died")[0]
             self.assertEqual(line["signal"], "KILL")
@@ -161,17 +136,17 @@ class Death(unittest.TestCase):
             for _ in range(12):
                 with RawClient(sp.port) as c:
                     deliver(c.ready(tls=False))
-            self.assertEqual(len(processes(sp, "sealpost-worker")), 2)
+            self.assertEqual(len(processes.of(sp, processes.WORKER)), 2)
 
     def test_keeper_killed(self):
         with CapturingUpstream() as up, daemon(up) as sp:
             with RawClient(sp.port) as c:
                 c.ready(tls=False)
                 for _ in range(3):
-                    for pid in processes(sp, "sealpost-keeper"):
+                    for pid in processes.of(sp, processes.KEEPER):
                         os.kill(pid, signal.SIGKILL)
-                    scratch.wait_for("keeper", lambda: processes(
-                        sp, "sealpost-keeper"))
+                    scratch.wait_for("keeper", lambda: processes.of(
+                        sp, processes.KEEPER))
             with RawClient(sp.port) as c:
                 deliver(c.ready(tls=False))
             self.assertEqual(len(sp.lines("worker-died")), 0)
@@ -180,7 +155,7 @@ class Death(unittest.TestCase):
         """Nobody else may start a keeper: the service ends, not with 0."""
         with CapturingUpstream() as up:
             sp = daemon(up)
-            os.kill(processes(sp, "sealpost-keys")[0], signal.SIGKILL)
+            os.kill(processes.of(sp, processes.PARENT)[0], signal.SIGKILL)
             self.assertEqual(sp.process.wait(20), 70)
             sp.kill()
             scratch.remove(sp.home)
@@ -189,9 +164,9 @@ class Death(unittest.TestCase):
         """Workers and keepers do not stay behind."""
         with CapturingUpstream() as up:
             sp = daemon(up)
-            pids = processes(sp, "sealpost-worker") + \
-                processes(sp, "sealpost-keeper") + \
-                processes(sp, "sealpost-keys")
+            pids = processes.of(sp, processes.WORKER) + \
+                processes.of(sp, processes.KEEPER) + \
+                processes.of(sp, processes.PARENT)
             self.assertEqual(len(pids), 3)
             os.kill(sp.process.pid, signal.SIGKILL)
             sp.process.wait()
@@ -216,7 +191,7 @@ class Reload(unittest.TestCase):
         with CapturingUpstream() as up, daemon(up) as sp:
             with RawClient(sp.port) as c:
                 c.ready(tls=False)
-                workers = processes(sp, "sealpost-worker")
+                workers = processes.of(sp, processes.WORKER)
                 c.envelope("a@example.com", "b@example.net")
                 for n in range(5):
                     c.send(b"X-%d: x\r\n" % n)
@@ -225,7 +200,7 @@ class Reload(unittest.TestCase):
                 c.send(FROM + b"\r\nbody\r\n.\r\n")
                 self.assertEqual(c.reply()[0], 250)
                 deliver(c)
-                self.assertEqual(workers, processes(sp, "sealpost-worker"))
+                self.assertEqual(workers, processes.of(sp, processes.WORKER))
             self.assertIn(b"X-4: x\r\n" + FROM, up.wait()[0].data)
 
     def test_new_configuration(self):
@@ -261,7 +236,7 @@ class Reload(unittest.TestCase):
             good = scratch.read(sp.config)
             taken = socket.create_server(("127.0.0.1", 0))
             port = taken.getsockname()[1]
-            workers = processes(sp, "sealpost-worker")
+            workers = processes.of(sp, processes.WORKER)
             changes = [
                 good + b"bogus = 1\n",
                 good.replace(b"workers = 1", b"workers = many"),
@@ -278,7 +253,7 @@ class Reload(unittest.TestCase):
                     sp.wait_line("reload-refused", n + 1)
                     deliver(c, n)
             taken.close()
-            self.assertEqual(workers, processes(sp, "sealpost-worker"))
+            self.assertEqual(workers, processes.of(sp, processes.WORKER))
 
     def test_second_one_waits_for_the_first(self):
         with CapturingUpstream() as up, daemon(up) as sp:
@@ -319,8 +294,8 @@ class Reload(unittest.TestCase):
                     served += 1
                     after += len(sp.lines("ready")) > ready
                 sp.wait_line("ready", ready + 1)
-                scratch.wait_for("old workers gone", lambda: len(processes(
-                    sp, "sealpost-worker")) == count)
+                scratch.wait_for("old workers gone", lambda: len(
+                    processes.of(sp, processes.WORKER)) == count)
             self.assertGreater(served, 89)
 
 
@@ -356,7 +331,7 @@ class End(unittest.TestCase):
         with CapturingUpstream() as up, daemon(up) as sp:
             for number in (signal.SIGPIPE, signal.SIGUSR1):
                 sp.process.send_signal(number)
-            for pid in processes(sp, "sealpost-worker"):
+            for pid in processes.of(sp, processes.WORKER):
                 for number in (signal.SIGHUP, signal.SIGINT, signal.SIGUSR1,
                                signal.SIGUSR2, signal.SIGPIPE):
                     os.kill(pid, number)
@@ -385,10 +360,10 @@ class Log(unittest.TestCase):
             sp.process.send_signal(signal.SIGUSR1)
             scratch.wait_for("a new file", lambda: os.path.exists(path))
             sp.wait_line("log")
-            for pid in processes(sp, "sealpost-keeper"):
+            for pid in processes.of(sp, processes.KEEPER):
                 os.kill(pid, signal.SIGHUP)
             sp.wait_line("loaded") # the keeper's lines too
-            for pid in processes(sp, "sealpost-worker"):
+            for pid in processes.of(sp, processes.WORKER):
                 os.kill(pid, signal.SIGTERM)
             sp.wait_line("worker-ended")
             sp.stop()

@@ -147,8 +147,12 @@ class Sealpost:
     # --- the daemon ------------------------------------------------------
 
     def start(self):
+        """Also again, after it has ended."""
+        if self.output is not None:
+            self.output.close()
         self.log_path = os.path.join(self.home, "log")
         self.output = open(self.log_path, "ab")
+        self.log_before = os.path.getsize(self.log_path)
         scratch.give_to(self.state, "nobody")
         self.process = subprocess.Popen(
             [scratch.program("sealpostd"), "-c", self.config, "-f"],
@@ -164,7 +168,8 @@ class Sealpost:
     def _ready(self):
         if self.process.poll() is not None:
             raise AssertionError("it ended")
-        return "event=ready" in self.log()
+        return b"event=ready" in scratch.read(self.log_path)[
+            self.log_before:]
 
     def log(self):
         return scratch.read(self.log_path).decode(errors="replace")
