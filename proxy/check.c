@@ -2,18 +2,15 @@
  * check - see proxy/check.h.
  *
  * Each evaluator is pure and names its questions; this file carries them to
- * the resolver and the answers back. DKIM's keys and SPF's first question go
- * out at once, and so does the author's DMARC record, for the cache: DMARC can
- * only be judged when the other two are.
+ * the resolver and the answers back. DKIM's and ARC's keys and SPF's first
+ * question go out at once, and so does the author's DMARC record, for the
+ * cache: DMARC can only be judged when the other two are.
  */
 #include "proxy/check_private.h"
 
 #include <arpa/inet.h>
 #include <stdlib.h>
-
-enum {
-    BUDGET_S = 15 /* DNS for one message, all told */
-};
+#include <time.h>
 
 static const struct dns_answer no_answer = { .status = DNS_TEMPFAIL };
 
@@ -38,11 +35,11 @@ ask_keys(struct check *c)
     unsigned id;
 
     for (size_t n = 0; dkim_verify_question(c->dkim, &q, &id); n++) {
-        if (n < KEYS_MAX) {
+        if (n < METHODS_KEYS_MAX) {
             c->keys[n] = (struct asked){ .check = c, .id = id };
             c->keys[n].query = dns_ask(c->in.resolver, &q, on_key, &c->keys[n]);
         }
-        if (n >= KEYS_MAX || c->keys[n].query == NULL) {
+        if (n >= METHODS_KEYS_MAX || c->keys[n].query == NULL) {
             dkim_verify_answer(c->dkim, id, &no_answer);
         }
     }
@@ -65,12 +62,12 @@ ask_seals(struct check *c)
     unsigned id;
 
     for (size_t n = 0; arc_question(c->arc, &q, &id); n++) {
-        if (n < SEALS_MAX) {
+        if (n < METHODS_SEALS_MAX) {
             c->seals[n] = (struct asked){ .check = c, .id = id };
             c->seals[n].query =
                 dns_ask(c->in.resolver, &q, on_seal, &c->seals[n]);
         }
-        if (n >= SEALS_MAX || c->seals[n].query == NULL) {
+        if (n >= METHODS_SEALS_MAX || c->seals[n].query == NULL) {
             arc_answer(c->arc, id, &no_answer);
         }
     }
@@ -97,7 +94,8 @@ step_spf(struct check *c)
     while (spf_run(c->spf, &q) == SPF_ASK) {
         c->spf_asked.check = c;
         c->spf_asked.query =
-            c->late ? NULL : dns_ask(c->in.resolver, &q, on_spf, &c->spf_asked);
+            c->evidence ? NULL
+                        : dns_ask(c->in.resolver, &q, on_spf, &c->spf_asked);
         if (c->spf_asked.query != NULL) {
             return;
         }
@@ -106,91 +104,150 @@ step_spf(struct check *c)
     c->spf_done = true;
 }
 
-/* True: DMARC is judged. */
-static bool step_dmarc(struct check *c);
+static bool step_policy(struct check *c, struct policy *p);
+
+static struct policy *
+policy_of(struct asked *a)
+{
+    struct check *c = a->check;
+
+    return a == &c->ahead.asked    ? &c->ahead
+           : a == &c->policy.asked ? &c->policy
+                                   : &c->doubted;
+}
 
 static void
 on_dmarc(const struct dns_answer *answer, void *arg)
 {
     struct asked *a = arg;
+    struct policy *p = policy_of(a);
 
     a->query = NULL;
-    dmarc_answer(a->check->dmarc, answer);
-    go_on(a->check);
+    dmarc_answer(p->dmarc, answer);
+    if (p == &a->check->ahead) {
+        (void)step_policy(a->check, p);
+    } else {
+        go_on(a->check);
+    }
 }
 
+/* True: judged. */
 static bool
-step_dmarc(struct check *c)
+step_policy(struct check *c, struct policy *p)
 {
     struct dns_question q;
 
-    while (dmarc_run(c->dmarc, &q) == DMARC_ASK) {
-        c->dmarc_asked.check = c;
-        c->dmarc_asked.query =
-            c->late ? NULL
-                    : dns_ask(c->in.resolver, &q, on_dmarc, &c->dmarc_asked);
-        if (c->dmarc_asked.query != NULL) {
+    if (p->asked.query != NULL) {
+        return false;
+    }
+    while (dmarc_run(p->dmarc, &q) == DMARC_ASK) {
+        p->asked.check = c;
+        p->asked.query = c->policy_late
+                             ? NULL
+                             : dns_ask(c->in.resolver, &q, on_dmarc, &p->asked);
+        if (p->asked.query != NULL) {
             return false;
         }
-        dmarc_answer(c->dmarc, &no_answer);
+        dmarc_answer(p->dmarc, &no_answer);
     }
     return true;
 }
 
-static void
-on_warm(const struct dns_answer *answer, void *arg)
+/* The policy without anything that passed: the same records are asked for
+ * again when the rest is known, and are in the cache then. */
+static bool
+look_ahead(struct check *c)
 {
-    struct asked *a = arg;
-
-    (void)answer;
-    a->query = NULL;
-}
-
-static void
-warm_cache(struct check *c)
-{
-    struct dns_question q = { .type = DNS_TXT };
-    int n = snprintf(q.name, sizeof(q.name), "_dmarc.%s", c->author.domain);
-
-    if (c->from == DKIM_FROM_OK && c->in.conf->dmarc != CONF_DMARC_OFF &&
-        n < (int)sizeof(q.name)) {
-        c->warming.check = c;
-        c->warming.query = dns_ask(c->in.resolver, &q, on_warm, &c->warming);
+    if (c->in.conf->dmarc == CONF_DMARC_OFF) {
+        return true;
     }
+    c->ahead.dmarc = methods_dmarc(c->author, NULL, NULL, false);
+    if (c->ahead.dmarc != NULL) {
+        (void)step_policy(c, &c->ahead);
+    }
+    return c->ahead.dmarc != NULL;
 }
 
 static void
-cancel_all(struct check *c)
+cancel_evidence(struct check *c)
 {
-    for (size_t i = 0; i < KEYS_MAX; i++) {
+    for (size_t i = 0; i < METHODS_KEYS_MAX; i++) {
         dns_cancel(&c->keys[i].query);
     }
-    for (size_t i = 0; i < SEALS_MAX; i++) {
+    for (size_t i = 0; i < METHODS_SEALS_MAX; i++) {
         dns_cancel(&c->seals[i].query);
     }
     dns_cancel(&c->spf_asked.query);
-    dns_cancel(&c->dmarc_asked.query);
-    dns_cancel(&c->warming.query);
+}
+
+static void
+cancel_policy(struct check *c)
+{
+    dns_cancel(&c->ahead.asked.query);
+    dns_cancel(&c->policy.asked.query);
+    dns_cancel(&c->doubted.asked.query);
+}
+
+/* --- the budget ----------------------------------------------------------- */
+
+static uint64_t
+now_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
 static bool
-begin_dmarc(struct check *c)
+arm(struct check *c, uint64_t ms)
 {
-    struct dmarc_input input = { 0 };
-    const char *passing[DMARC_DKIM_MAX];
+    struct timeval in = { (time_t)(ms / 1000),
+                          (suseconds_t)(ms % 1000 * 1000) };
 
-    for (size_t i = 0; i < dkim_verify_count(c->dkim); i++) {
-        const struct dkim_verify_result *r = dkim_verify_result(c->dkim, i);
+    return event_add(c->timer, &in) == 0;
+}
 
-        if (r->verdict == DKIM_PASS && input.dkim_count < DMARC_DKIM_MAX) {
-            passing[input.dkim_count++] = r->domain;
-        }
+static uint64_t
+evidence_ms(const struct check *c)
+{
+    return (uint64_t)c->in.budget_ms * 2 / 3;
+}
+
+/* From here on no time is spent until the body is over. */
+static void
+evidence_complete(struct check *c)
+{
+    uint64_t spent = now_ms() - c->start_ms;
+
+    c->evidence = true;
+    c->spent_ms = spent < evidence_ms(c) ? spent : evidence_ms(c);
+    (void)event_del(c->timer);
+}
+
+/* --- the end -------------------------------------------------------------- */
+
+/* DMARC can be judged: begins it. */
+static void
+begin_policy(struct check *c)
+{
+    dkim_verify_end(c->dkim);
+    arc_end(c->arc);
+    if (c->in.conf->dmarc == CONF_DMARC_OFF) {
+        return;
     }
-    input.author = c->from == DKIM_FROM_OK ? c->author.domain : "";
-    input.dkim = passing;
-    input.spf = spf_dmarc_domain(c->spf);
-    c->dmarc = dmarc_new(&input);
-    return c->dmarc != NULL;
+    c->policy.dmarc = methods_dmarc(c->author, c->dkim, c->spf, false);
+    c->doubted.dmarc = methods_dmarc(c->author, c->dkim, c->spf, true);
+    c->policy_late = !arm(c, c->in.budget_ms - c->spent_ms);
+    c->no_memory = c->policy.dmarc == NULL || c->doubted.dmarc == NULL;
+}
+
+static bool
+step_policies(struct check *c)
+{
+    return c->policy.dmarc == NULL || c->doubted.dmarc == NULL ||
+           (step_policy(c, &c->policy) &&
+            (!check_doubts(c) || step_policy(c, &c->doubted)));
 }
 
 static void
@@ -198,6 +255,7 @@ finish(struct check *c)
 {
     c->done = true;
     (void)event_del(c->timer);
+    cancel_policy(c);
     check_judge(c);
     if (!c->ending) {
         c->cb(c->arg);
@@ -211,19 +269,41 @@ go_on(struct check *c)
     bool waits = dkim_verify_waiting(c->dkim) > 0 || arc_waiting(c->arc) > 0 ||
                  !c->spf_done;
 
-    if (c->done || !c->body_ended || (waits && !c->late)) {
+    if (!c->evidence && !waits) {
+        evidence_complete(c);
+    }
+    if (c->done || !c->body_ended || !c->evidence) {
         return;
     }
-    if (c->dmarc == NULL) {
-        dkim_verify_end(c->dkim);
-        arc_end(c->arc);
-        if (c->in.conf->dmarc != CONF_DMARC_OFF && !begin_dmarc(c)) {
-            c->late = true; /* no memory: without DMARC */
-        }
+    if (!c->judging) {
+        c->judging = true;
+        begin_policy(c);
     }
-    if (c->dmarc == NULL || step_dmarc(c)) {
+    if (step_policies(c)) {
         finish(c);
     }
+}
+
+static void
+evidence_late(struct check *c)
+{
+    cancel_evidence(c);
+    evidence_complete(c);
+    if (!c->spf_done) {
+        spf_answer(c->spf, &no_answer);
+        step_spf(c);
+    }
+}
+
+static void
+policy_late(struct check *c)
+{
+    struct policy *open =
+        c->policy.asked.query != NULL ? &c->policy : &c->doubted;
+
+    c->policy_late = true;
+    cancel_policy(c);
+    dmarc_answer(open->dmarc, &no_answer);
 }
 
 static void
@@ -233,14 +313,10 @@ on_budget(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
-    c->late = true;
-    cancel_all(c);
-    if (!c->spf_done) {
-        spf_answer(c->spf, &no_answer);
-        step_spf(c);
-    }
-    if (c->dmarc != NULL && !c->done) {
-        dmarc_answer(c->dmarc, &no_answer);
+    if (!c->evidence) {
+        evidence_late(c);
+    } else {
+        policy_late(c);
     }
     go_on(c);
 }
@@ -266,7 +342,7 @@ start_spf(struct check *c)
         memcpy(input.ip, &four->sin_addr, 4);
         input.ip_octets = 4;
     }
-    c->spf = spf_new(&input);
+    c->spf = methods_spf(&input);
     if (c->spf == NULL) {
         return false;
     }
@@ -277,24 +353,23 @@ start_spf(struct check *c)
 static bool
 start(struct check *c)
 {
-    static const struct timeval budget = { BUDGET_S, 0 };
     struct dkim_verify_conf conf = {
         .now_s = c->in.now_s,
         .signatures_max = c->in.conf->max_signatures,
     };
 
-    c->from = dkim_from_parse(c->in.header, &c->author);
+    methods_author(c->in.header, c->author);
+    c->start_ms = now_ms();
     c->dkim = dkim_verify_new(c->in.header, &conf);
     c->timer = event_new(c->in.base, -1, 0, on_budget, c);
     c->arc = arc_new(c->in.header);
     if (c->dkim == NULL || c->arc == NULL || c->timer == NULL ||
-        event_add(c->timer, &budget) != 0) {
+        !arm(c, evidence_ms(c))) {
         return false;
     }
     ask_keys(c);
     ask_seals(c);
-    warm_cache(c);
-    return start_spf(c);
+    return start_spf(c) && look_ahead(c);
 }
 
 struct check *
@@ -310,7 +385,9 @@ check_new(const struct check_input *input, check_callback *cb, void *arg)
     c->arg = arg;
     if (!start(c)) {
         check_free(&c);
+        return NULL;
     }
+    go_on(c); /* perhaps nothing had to be asked */
     return c;
 }
 
@@ -351,7 +428,8 @@ check_free(struct check **cp)
     if (c == NULL) {
         return;
     }
-    cancel_all(c);
+    cancel_evidence(c);
+    cancel_policy(c);
     if (c->timer != NULL) {
         event_free(c->timer);
     }
@@ -362,9 +440,9 @@ check_free(struct check **cp)
     if (c->spf != NULL) {
         spf_free(&c->spf);
     }
-    if (c->dmarc != NULL) {
-        dmarc_free(&c->dmarc);
-    }
+    dmarc_free(&c->ahead.dmarc);
+    dmarc_free(&c->policy.dmarc);
+    dmarc_free(&c->doubted.dmarc);
     dkim_authres_free(&c->field);
     free(c);
     *cp = NULL;

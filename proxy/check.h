@@ -3,7 +3,11 @@
  *
  * Questions leave as soon as the header is known, while the body arrives. What
  * is not answered within the budget counts as a temporary error: DNS that is
- * slow never holds a message for longer, and never loses it.
+ * slow never holds a message for longer, and never loses it. Two thirds of the
+ * budget are for keys and SPF, whose names a stranger chooses; what they leave,
+ * and at least a third, is for the author's policy, so that nobody's slow
+ * nameserver can hide another domain's `p=reject`. A body that takes longer
+ * than all that costs nothing of it.
  */
 #ifndef PROXY_CHECK_H
 #define PROXY_CHECK_H
@@ -32,6 +36,7 @@ struct check_input {
     struct bytes helo;
     struct bytes mail_from; /* without brackets; empty for <> */
     uint64_t now_s;
+    unsigned budget_ms; /* DNS for the message, all told */
 };
 
 /* Everything is known, or the budget is over. Never from inside a call. */

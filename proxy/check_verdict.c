@@ -2,7 +2,9 @@
  * check_verdict - what the results of a check mean for the message.
  *
  * The first cause that asks for a refusal gives the reply: DMARC, DKIM, SPF.
- * Enhanced codes: RFC 7372, 8601.
+ * Enhanced codes: RFC 7372, 8601. A message without exactly one author has no
+ * policy of its own, and could show the victim of its forgery beside another
+ * name: where policies are enforced it is refused (RFC 9989; 5322 3.6.2).
  */
 #include "proxy/check_private.h"
 
@@ -21,26 +23,26 @@ refuse(struct check *c, enum conf_action action, int code, const char *enhanced,
     c->verdict.text = c->text;
 }
 
-/* The message's DKIM in one word: pass when one passes, else the first. */
+/* The message's DKIM in one word: pass when one passes, temperror when one may
+ * yet, else the first. */
 static enum dkim_verdict
 dkim_overall(const struct check *c, const struct dkim_verify_result **out)
 {
-    enum dkim_verdict first = DKIM_NONE;
+    size_t count = dkim_verify_count(c->dkim);
 
-    *out = NULL;
-    for (size_t i = 0; i < dkim_verify_count(c->dkim); i++) {
+    *out = count == 0 ? NULL : dkim_verify_result(c->dkim, 0);
+    for (size_t i = 0; i < count; i++) {
         const struct dkim_verify_result *r = dkim_verify_result(c->dkim, i);
 
         if (r->verdict == DKIM_PASS) {
             *out = r;
             return DKIM_PASS;
         }
-        if (i == 0) {
+        if (r->verdict == DKIM_TEMPERROR && (*out)->verdict != DKIM_TEMPERROR) {
             *out = r;
-            first = r->verdict;
         }
     }
-    return first;
+    return count == 0 ? DKIM_NONE : (*out)->verdict;
 }
 
 static void
@@ -92,45 +94,78 @@ judge_spf(struct check *c)
     }
 }
 
+static bool
+enforced(const struct check *c)
+{
+    const struct check_conf *conf = c->in.conf;
+
+    return conf->dmarc == CONF_DMARC_ENFORCE &&
+           !conf_networks_has(&conf->trusted_forwarders, c->in.peer);
+}
+
+bool
+check_doubts(const struct check *c)
+{
+    const struct dmarc_outcome *o = dmarc_outcome(c->policy.dmarc);
+
+    return enforced(c) && o->result == DMARC_FAIL &&
+           o->policy == DMARC_POLICY_REJECT;
+}
+
+/* A failed look-up is the reason. */
+static void
+refuse_dmarc_later(struct check *c, const char *text)
+{
+    enum conf_action action = c->in.conf->on_temperror;
+    bool again = action == CONF_TEMPFAIL;
+
+    refuse(c, action, again ? 451 : 550, again ? "4.4.3" : "5.7.26", text);
+}
+
 static void
 judge_dmarc(struct check *c)
 {
-    const struct check_conf *conf = c->in.conf;
-    const struct dmarc_outcome *o = dmarc_outcome(c->dmarc);
-    bool forwarder = conf_networks_has(&conf->trusted_forwarders, c->in.peer);
+    const struct dmarc_outcome *o = dmarc_outcome(c->policy.dmarc);
     char text[TEXT_MAX];
 
     c->verdict.quarantine =
         o->result == DMARC_FAIL && o->policy != DMARC_POLICY_NONE;
     if (o->result == DMARC_TEMPERROR) {
-        bool again = conf->on_temperror == CONF_TEMPFAIL;
-
         snprintf(text, sizeof(text), "DMARC policy of %s: %s", o->author,
                  o->reason);
-        refuse(c, conf->on_temperror, again ? 451 : 550,
-               again ? "4.4.3" : "5.7.26", text);
-    } else if (conf->dmarc == CONF_DMARC_ENFORCE && o->result == DMARC_FAIL &&
-               o->policy == DMARC_POLICY_REJECT && !forwarder) {
+        refuse_dmarc_later(c, text);
+    } else if (o->result == DMARC_PERMERROR && enforced(c)) {
+        refuse(c, CONF_REJECT, 550, "5.7.26",
+               "From must name one author, in a domain that DNS can hold");
+    } else if (check_doubts(c)) {
         snprintf(text, sizeof(text), "DMARC policy of %s is reject: %s",
                  o->policy_domain, o->reason);
-        refuse(c, CONF_REJECT, 550, "5.7.26", text);
+        if (dmarc_outcome(c->doubted.dmarc)->result != DMARC_FAIL) {
+            refuse_dmarc_later(c, text);
+        } else {
+            refuse(c, CONF_REJECT, 550, "5.7.26", text);
+        }
     }
 }
 
 static void
 make_field(struct check *c)
 {
-    dkim_authres_begin(&c->field, c->in.authserv_id);
-    dkim_authres_dkim(&c->field, c->dkim);
-    spf_authres(&c->field, c->spf);
-    if (c->dmarc != NULL) {
-        dmarc_authres(&c->field, c->dmarc);
-    }
-    if (arc_result(c->arc) != ARC_NONE) {
-        arc_authres(&c->field, c->arc, c->in.address);
-    }
-    if (!dkim_authres_end(&c->field, &c->field_text)) {
+    const struct methods_results results = {
+        .dkim = c->dkim,
+        .spf = c->spf,
+        .dmarc = c->policy.dmarc,
+        .arc = c->arc,
+        .address = c->in.address,
+    };
+
+    /* Without the field somebody else's would be believed. */
+    if (!methods_field(&c->field, c->in.authserv_id, &results,
+                       &c->field_text) ||
+        c->no_memory) {
         c->field_text = bytes_make(NULL, 0);
+        refuse(c, CONF_TEMPFAIL, 452, "4.3.1",
+               "Out of memory, try again later");
     }
 }
 
@@ -139,9 +174,9 @@ summarize(struct check *c, enum dkim_verdict dkim)
 {
     snprintf(c->summary, sizeof(c->summary), "dkim=%s spf=%s dmarc=%s arc=%s",
              dkim_verdict_name(dkim), spf_result_name(spf_result(c->spf)),
-             c->dmarc == NULL
+             c->policy.dmarc == NULL
                  ? "off"
-                 : dmarc_result_name(dmarc_outcome(c->dmarc)->result),
+                 : dmarc_result_name(dmarc_outcome(c->policy.dmarc)->result),
              arc_result_name(arc_result(c->arc)));
     c->verdict.summary = c->summary;
 }
@@ -153,7 +188,7 @@ check_judge(struct check *c)
     enum dkim_verdict dkim = dkim_overall(c, &r);
 
     make_field(c);
-    if (c->dmarc != NULL) {
+    if (c->policy.dmarc != NULL && c->doubted.dmarc != NULL) {
         judge_dmarc(c);
     }
     judge_dkim(c, dkim, r);

@@ -18,6 +18,15 @@ on_checked(void *arg)
     session_run(s);
 }
 
+/* Three tries; 15 s at the most. */
+static unsigned
+budget_ms(const struct dns_conf *conf)
+{
+    unsigned try_s = conf->timeout_s == 0 ? 5 : conf->timeout_s;
+
+    return (try_s < 5 ? 3 * try_s : 15) * 1000;
+}
+
 void
 session_check_begin(struct session *s)
 {
@@ -35,6 +44,7 @@ session_check_begin(struct session *s)
         .helo = bytes_str(s->helo == NULL ? "" : s->helo),
         .mail_from = tx->from.mailbox,
         .now_s = (uint64_t)time(NULL),
+        .budget_ms = budget_ms(&conf->dns),
     };
 
     tx->check = check_new(&input, on_checked, s);

@@ -9,6 +9,7 @@
  */
 #include "proxy/session_state.h"
 
+#include <proxy/idn.h>
 #include <proxy/listener.h>
 #include <proxy/log/log.h>
 #include <proxy/route.h>
@@ -158,18 +159,33 @@ on_mail(struct session *s, const struct smtp_command *cmd)
     session_dial(s);
 }
 
+/*
+ * A local part that an MTA behind us may read as another address, and relay,
+ * because it trusts us: "user%other", "other!user", "user@other" in quotes.
+ */
+static bool
+is_route(struct bytes local)
+{
+    for (size_t i = 0; i < local.len; i++) {
+        if (local.ptr[i] == '%' || local.ptr[i] == '!' || local.ptr[i] == '@') {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Inbound: whose mail is taken. "example.com" or ".example.com" for all
  * below it; <postmaster> is always ours (RFC 5321 4.5.1). */
 static bool
 is_ours(const struct listen_conf *conf, const struct smtp_path *path)
 {
-    char domain[DKIM_DOMAIN_MAX + 1];
+    char domain[IDN_NAME_MAX + 1];
 
     if (conf->mode == CONF_OUTBOUND || conf->relay_domains[0] == NULL ||
         path->domain.len == 0) {
         return true;
     }
-    if (!dkim_domain_parse(path->domain, true, domain)) {
+    if (is_route(path->local) || !idn_domain(path->domain, domain)) {
         return false;
     }
     for (conf_list at = conf->relay_domains; *at != NULL; at++) {

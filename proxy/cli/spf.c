@@ -3,6 +3,8 @@
  */
 #include "proxy/cli/spf.h"
 
+#include "proxy/methods.h"
+
 #include <arpa/inet.h>
 #include <sysexits.h>
 #include <time.h>
@@ -48,7 +50,6 @@ cli_spf_run(const struct cli *c, struct cli_dns *dns,
     struct spf_input input = { .helo = bytes_str(conf->helo),
                                .mail_from = without_brackets(conf->mail_from),
                                .now_s = conf->time_s,
-                               .helo_too = true,
                                .explain = conf->explain };
     struct dns_question q;
     struct spf *s;
@@ -65,7 +66,7 @@ cli_spf_run(const struct cli *c, struct cli_dns *dns,
     } else if (gethostname(host, sizeof(host) - 1) == 0 && host[0] != '\0') {
         input.receiver = host;
     }
-    s = spf_new(&input);
+    s = methods_spf(&input);
     if (s == NULL) {
         return cli_fail(c, EX_OSERR, "no memory");
     }

@@ -148,9 +148,6 @@ verification_member(struct verification *v, const char *name)
 static int
 judge(struct verification *v, unsigned only, enum verify_outcome *outcomes)
 {
-    char host[256] = "";
-
-    dkim_authres_begin(&v->authres, own_id(v, host, sizeof(host)));
     for (unsigned i = 0; i < METHODS; i++) {
         int outcome = VERIFY_FAIL;
 
@@ -169,10 +166,13 @@ static int
 print(struct verification *v)
 {
     struct buf object = BUF_INIT;
+    char host[256] = "";
     struct bytes field;
     int code;
 
-    if (!dkim_authres_end(&v->authres, &field)) {
+    v->results.address = v->ip;
+    if (!methods_field(&v->authres, own_id(v, host, sizeof(host)), &v->results,
+                       &field)) {
         return cli_fail(&v->cli, EX_OSERR, "no memory");
     }
     if (!v->cli.json) {
@@ -273,6 +273,8 @@ cli_verify(int argc, char **argv)
     buf_free(&v.json);
     dkim_verify_free(&v.dkim);
     spf_free(&v.spf);
+    dmarc_free(&v.dmarc);
+    arc_free(&v.arc);
     cli_free(&v.cli);
     return code;
 }

@@ -1,19 +1,16 @@
 /*
  * verify - what the methods of `sealpost verify` share.
  *
- * A method is one row of the table in verify.c: it asks what it needs, adds
- * its results to the Authentication-Results field and to the JSON, and says
- * how it came out.
+ * A method is one row of the table in verify.c: it asks what it needs, leaves
+ * its results for the Authentication-Results field, adds them to the JSON, and
+ * says how it came out.
  */
 #ifndef PROXY_CLI_VERIFY_H
 #define PROXY_CLI_VERIFY_H
 
-#include <dkim/authres.h>
-#include <dkim/spf.h>
-#include <dkim/verify.h>
-
 #include <proxy/cli/ask.h>
 #include <proxy/cli/message.h>
+#include <proxy/methods.h>
 
 enum verify_outcome {
     VERIFY_FAIL, /* none passes */
@@ -37,8 +34,11 @@ struct verification {
     struct cli_dns *dns;
     struct dkim_authres authres;
     struct buf json; /* the members of the one object, without braces */
-    struct dkim_verify *dkim; /* owns; for verify_dkim and verify_dmarc */
-    struct spf *spf;          /* owns; for verify_spf and verify_dmarc */
+    struct dkim_verify *dkim;       /* owns; for verify_dkim and verify_dmarc */
+    struct spf *spf;                /* owns; for verify_spf and verify_dmarc */
+    struct dmarc *dmarc;            /* owns */
+    struct arc *arc;                /* owns */
+    struct methods_results results; /* what the field is about */
 };
 
 /* Lets everything that was asked be answered, then judges; an enum

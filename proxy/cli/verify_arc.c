@@ -3,12 +3,6 @@
  */
 #include "proxy/cli/verify.h"
 
-#include <dkim/arc.h>
-
-enum {
-    KEYS_MAX = 2 * ARC_SETS_MAX
-};
-
 /* One question's way back to the chain. */
 struct waiting {
     struct arc *arc;
@@ -26,12 +20,12 @@ on_answer(const struct dns_answer *answer, void *arg)
 static void
 ask_all(struct verification *v, struct arc *arc)
 {
-    struct waiting waiting[KEYS_MAX];
+    struct waiting waiting[METHODS_SEALS_MAX];
     struct dns_question q;
     unsigned id;
     size_t n = 0;
 
-    while (n < KEYS_MAX && arc_question(arc, &q, &id)) {
+    while (n < METHODS_SEALS_MAX && arc_question(arc, &q, &id)) {
         waiting[n] = (struct waiting){ arc, id };
         cli_dns_ask(v->dns, &q, on_answer, waiting + n);
         n++;
@@ -42,27 +36,25 @@ ask_all(struct verification *v, struct arc *arc)
 int
 verify_arc(struct verification *v)
 {
-    struct arc *arc = arc_new(&v->message.header);
     enum arc_result result;
 
-    if (arc == NULL) {
+    v->arc = arc_new(&v->message.header);
+    if (v->arc == NULL) {
         return -1;
     }
-    arc_body(arc, v->message.body);
-    ask_all(v, arc);
-    arc_end(arc);
-    result = arc_result(arc);
+    arc_body(v->arc, v->message.body);
+    ask_all(v, v->arc);
+    arc_end(v->arc);
+    result = arc_result(v->arc);
     verification_member(v, "arc");
     buf_putc(&v->json, '{');
     cli_json_text(&v->json, "result", arc_result_name(result));
-    cli_json_text(&v->json, "reason", arc_reason(arc));
-    buf_printf(&v->json, ",\"sets\":%u,\"oldest_pass\":%u}", arc_count(arc),
-               arc_oldest_pass(arc));
+    cli_json_text(&v->json, "reason", arc_reason(v->arc));
+    buf_printf(&v->json, ",\"sets\":%u,\"oldest_pass\":%u}", arc_count(v->arc),
+               arc_oldest_pass(v->arc));
+    v->results.arc = v->arc;
     /* As the daemon: a message without a chain is not worth a word, unless
      * it was asked for. */
-    if (result != ARC_NONE || v->only != NULL || v->require != NULL) {
-        arc_authres(&v->authres, arc, v->ip);
-    }
-    arc_free(&arc);
+    v->results.arc_none = v->only != NULL || v->require != NULL;
     return result == ARC_PASS ? VERIFY_PASS : VERIFY_FAIL;
 }

@@ -4,7 +4,7 @@
 #include "proxy/cli/verify.h"
 
 enum {
-    SIGNATURES_MAX = 8
+    SIGNATURES_MAX = 8 /* max_signatures, without a configuration */
 };
 
 /* One question's way back to the verifier. */
@@ -76,7 +76,7 @@ report(struct verification *v, const struct dkim_verify *verify)
         }
     }
     buf_putc(&v->json, ']');
-    dkim_authres_dkim(&v->authres, verify);
+    v->results.dkim = verify;
     return outcome;
 }
 
@@ -86,17 +86,21 @@ verification_dkim(struct verification *v)
     struct dkim_verify_conf conf = { .now_s = v->time_s,
                                      .signatures_max = SIGNATURES_MAX,
                                      .allow_legacy = v->allow_legacy };
-    struct waiting waiting[SIGNATURES_MAX];
+    struct waiting waiting[METHODS_KEYS_MAX];
 
     if (v->dkim != NULL) {
         return true;
+    }
+    if (v->cli.conf != NULL) {
+        conf.signatures_max =
+            conf_check_section(v->cli.conf, "default")->max_signatures;
     }
     v->dkim = dkim_verify_new(&v->message.header, &conf);
     if (v->dkim == NULL) {
         return false;
     }
     dkim_verify_body(v->dkim, v->message.body);
-    ask_all(v, v->dkim, waiting, SIGNATURES_MAX);
+    ask_all(v, v->dkim, waiting, METHODS_KEYS_MAX);
     dkim_verify_end(v->dkim);
     return true;
 }

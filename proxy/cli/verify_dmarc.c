@@ -6,9 +6,6 @@
  */
 #include "proxy/cli/verify.h"
 
-#include <dkim/address.h>
-#include <dkim/dmarc.h>
-
 static void
 on_answer(const struct dns_answer *answer, void *arg)
 {
@@ -19,24 +16,12 @@ on_answer(const struct dns_answer *answer, void *arg)
 static struct dmarc *
 evaluate(struct verification *v)
 {
-    const char *passing[DMARC_DKIM_MAX];
-    struct dmarc_input input = { .dkim = passing };
-    struct dkim_author author;
+    char author[DNS_NAME_MAX + 1];
     struct dns_question q;
     struct dmarc *d;
 
-    for (size_t i = 0; i < dkim_verify_count(v->dkim); i++) {
-        const struct dkim_verify_result *r = dkim_verify_result(v->dkim, i);
-
-        if (r->verdict == DKIM_PASS && input.dkim_count < DMARC_DKIM_MAX) {
-            passing[input.dkim_count++] = r->domain;
-        }
-    }
-    if (dkim_from_parse(&v->message.header, &author) == DKIM_FROM_OK) {
-        input.author = author.domain;
-    }
-    input.spf = v->spf == NULL ? NULL : spf_dmarc_domain(v->spf);
-    d = dmarc_new(&input);
+    methods_author(&v->message.header, author);
+    d = methods_dmarc(author, v->dkim, v->spf, false);
     while (d != NULL && dmarc_run(d, &q) == DMARC_ASK) {
         cli_dns_ask(v->dns, &q, on_answer, d);
         cli_dns_wait(v->dns);
@@ -64,18 +49,16 @@ int
 verify_dmarc(struct verification *v)
 {
     enum dmarc_result result;
-    struct dmarc *d = NULL;
 
     if (verification_dkim(v) && verification_spf(v)) {
-        d = evaluate(v);
+        v->dmarc = evaluate(v);
     }
-    if (d == NULL) {
+    if (v->dmarc == NULL) {
         return -1;
     }
-    result = dmarc_outcome(d)->result;
-    put_json(v, dmarc_outcome(d));
-    dmarc_authres(&v->authres, d);
-    dmarc_free(&d);
+    result = dmarc_outcome(v->dmarc)->result;
+    put_json(v, dmarc_outcome(v->dmarc));
+    v->results.dmarc = v->dmarc;
     return result == DMARC_PASS        ? VERIFY_PASS
            : result == DMARC_TEMPERROR ? VERIFY_TEMPORARY
                                        : VERIFY_FAIL;

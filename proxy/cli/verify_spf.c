@@ -37,7 +37,7 @@ verify_spf(struct verification *v)
                   spf_identity(v->spf) == SPF_HELO ? "helo" : "mailfrom");
     cli_json_text(&v->json, "domain", o->domain);
     buf_putc(&v->json, '}');
-    spf_authres(&v->authres, v->spf);
+    v->results.spf = v->spf;
     return o->result == SPF_PASS        ? VERIFY_PASS
            : o->result == SPF_TEMPERROR ? VERIFY_TEMPORARY
                                         : VERIFY_FAIL;
