@@ -9,6 +9,7 @@
 #include <proxy/check.h>
 #include <proxy/log/log.h>
 #include <proxy/net/tls.h>
+#include <proxy/rate.h>
 #include <proxy/route.h>
 #include <stdlib.h>
 
@@ -98,9 +99,33 @@ transaction_new(struct session *s, const struct smtp_command *cmd)
     return tx;
 }
 
+/* Told before anything is begun; the log names the user. */
+static bool
+within_rate(struct session *s)
+{
+    const struct view_user *user = session_user(s);
+    char text[100];
+    unsigned wait_s;
+
+    if (user == NULL || user->rate_count == 0 ||
+        rate_take(s->worker->rate, user->name, user->rate_count, user->rate_s,
+                  session_now_ms(), &wait_s)) {
+        return true;
+    }
+    snprintf(text, sizeof(text),
+             "Sending limit reached, try again in %u seconds", wait_s);
+    session_reply(s, 450, "4.7.1", text);
+    log_event(LOG_LEVEL_WARN, "rate-limit", "id=%s user=%s rate=%u/%us", s->id,
+              user->name, user->rate_count, user->rate_s);
+    return false;
+}
+
 bool
 session_begin(struct session *s, const struct smtp_command *cmd)
 {
+    if (!within_rate(s)) {
+        return false;
+    }
     if (!may_send_as(s, &cmd->path)) {
         session_reply(s, 553, "5.7.1",
                       "This sender address is not yours; use one of those "

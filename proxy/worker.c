@@ -9,6 +9,7 @@
 #include "proxy/process/background.h"
 #include "proxy/process/child.h"
 #include "proxy/process/control.h"
+#include "proxy/rate.h"
 #include "proxy/session.h"
 #include "proxy/upstream/upstream.h"
 
@@ -304,8 +305,9 @@ make(struct process *p, struct inheritance *in, struct buf *error)
     if (w->loop == NULL || !make_events(p)) {
         return false;
     }
+    w->rate = rate_new(w->conf->server.workers);
     w->resolver = resolver_new(w->base, &w->conf->dns);
-    if (w->resolver == NULL || !make_upstreams(w, error) ||
+    if (w->resolver == NULL || w->rate == NULL || !make_upstreams(w, error) ||
         !listeners_new(w, error)) {
         return false;
     }
@@ -333,6 +335,7 @@ unmake(struct process *p)
     free(w->upstreams);
     keeper_client_free(&w->keeper);
     resolver_free(&w->resolver);
+    rate_free(&w->rate);
     for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
         if (events[i] != NULL) {
             event_free(events[i]);

@@ -12,6 +12,7 @@
 #include <proxy/net/conn.h>
 
 struct gate;
+struct rate;
 struct session;
 struct upstream;
 struct worker_listener;
@@ -25,6 +26,7 @@ struct worker {
     struct upstream **upstreams;       /* as conf->upstreams */
     struct worker_listener *listeners; /* as conf->listens */
     struct gate *gate;                 /* who may connect, see listener.c */
+    struct rate *rate;                 /* users' messages in time */
     struct session *sessions;          /* doubly linked, see session.h */
     size_t session_count;
     uint64_t spool_octets; /* held by all messages */
