@@ -4,12 +4,15 @@
         ns.address      "127.0.0.1:PORT"
 
 records: {name: text} for TXT, {(name, "A"): "192.0.2.1"}, and a value of
-FAIL or SILENT. Everything else does not exist. TXT over 1000 octets over UDP
-is cut, so that it is asked for again over TCP.
+FAIL or SILENT, or a function that is given the query and whether it came over
+TCP and returns the answer's octets, or None. Everything else does not exist.
+TXT over 1000 octets over UDP is cut, so that it is asked for again over TCP.
+answer() and cname() help to write such functions.
 """
 import socket
 import struct
 import threading
+import time
 
 FAIL, SILENT = object(), object()
 TYPES = {1: "A", 28: "AAAA", 16: "TXT", 15: "MX", 12: "PTR", 5: "CNAME"}
@@ -35,10 +38,51 @@ def _data(kind, value):
     return _name(value)
 
 
+def question(query):
+    """The question section of a query, with its end at the OPT record."""
+    at = 12
+    while query[at]:
+        at += 1 + query[at]
+    return query[12:at + 5]
+
+
+def answer(query, records=(), flags=0x8180):
+    """records: (owner or None for the question's name, type, TTL, data)."""
+    body = b"".join(
+        (b"\xc0\x0c" if owner is None else _name(owner))
+        + struct.pack(">HHIH", kind, 1, ttl, len(data)) + data
+        for owner, kind, ttl, data in records)
+    return query[:2] + struct.pack(">HHHHH", flags, 1, len(records), 0, 0) \
+        + question(query) + body
+
+
+def cname(target, ttl=300):
+    return lambda query, tcp: answer(query, [(None, 5, ttl, _name(target))])
+
+
+def txt(value, ttl=300):
+    return lambda query, tcp: answer(query, [(None, 16, ttl,
+                                              _data("TXT", value))])
+
+
+def rcode(code):
+    return lambda query, tcp: answer(query, flags=0x8180 | code)
+
+
+def after(seconds, then):
+    """Answers late; each question waits by itself."""
+    def late(query, tcp):
+        time.sleep(seconds)
+        return then(query, tcp)
+    return late
+
+
 class Nameserver:
-    def __init__(self, records=None, host="127.0.0.1", port=0):
+    def __init__(self, records=None, host="127.0.0.1", port=0, slow=False):
+        self.slow = slow # a thread a question: for after()
         self.records = dict(records or {})
         self.asked = []
+        self.seen = [] # (name, seconds, UDP source port, id, over TCP)
         while True:
             self.tcp = socket.create_server((host, port))
             self.port = self.tcp.getsockname()[1]
@@ -63,7 +107,7 @@ class Nameserver:
             value = self.records.get(name)
         return value
 
-    def _answer(self, query):
+    def _answer(self, query, port=0, tcp=False):
         labels, at = [], 12
         while query[at]:
             labels.append(query[at + 1:at + 1 + query[at]].decode("latin-1"))
@@ -72,7 +116,11 @@ class Nameserver:
         kind = TYPES.get(struct.unpack(">H", query[at + 1:at + 3])[0], "?")
         name = ".".join(labels).lower()
         self.asked.append((name, kind))
+        self.seen.append((name, time.monotonic(), port,
+                          struct.unpack(">H", query[:2])[0], tcp))
         value = self._find(name, kind)
+        if callable(value):
+            return value(query, tcp)
         if value is SILENT:
             return None
         if value is FAIL:
@@ -99,13 +147,23 @@ class Nameserver:
                 return
             if not query: # shut down
                 return
-            answer = self._answer(query) if len(query) > 16 else None
-            if answer and len(answer) > 1000:
-                end = 12 + answer[12:].index(b"\0") + 5
-                answer = answer[:2] + struct.pack(">HHHHH", 0x8380, 1, 0, 0,
-                                                  0) + answer[12:end]
-            if answer:
+            if self.slow:
+                threading.Thread(target=self._one, args=(query, peer),
+                                 daemon=True).start()
+            else:
+                self._one(query, peer)
+
+    def _one(self, query, peer):
+        answer = self._answer(query, peer[1]) if len(query) > 16 else None
+        if answer and len(answer) > 1000:
+            end = 12 + answer[12:].index(b"\0") + 5
+            answer = answer[:2] + struct.pack(">HHHHH", 0x8380, 1, 0, 0,
+                                              0) + answer[12:end]
+        if answer:
+            try:
                 self.udp.sendto(answer, peer)
+            except OSError: # stopped meanwhile
+                pass
 
     def _serve_tcp(self):
         while True:
@@ -115,7 +173,8 @@ class Nameserver:
                 return
             with client:
                 query = client.recv(4096)[2:]
-                answer = self._answer(query) if len(query) > 16 else None
+                answer = self._answer(query, tcp=True) \
+                    if len(query) > 16 else None
                 if answer:
                     client.sendall(struct.pack(">H", len(answer)) + answer)
 
