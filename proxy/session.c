@@ -156,6 +156,15 @@ session_free(struct session **sp)
     free(s);
 }
 
+/* QUIT, or a 421 of ours, in the middle of a transaction. */
+static void
+end_unfinished(struct session *s)
+{
+    if (s->closing && s->tx != NULL && !session_dot_left(s)) {
+        session_end(s, OUTCOME_ABORTED);
+    }
+}
+
 /* A transaction whose dot has left outlives its client: its outcome is owed
  * to the log, and an upstream that may still accept it must be heard. */
 static bool
@@ -209,6 +218,7 @@ session_run(struct session *s)
             break;
         }
     }
+    end_unfinished(s);
     flush_replies(s);
     s->running = false;
     if (finished(s)) {
