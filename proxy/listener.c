@@ -60,7 +60,8 @@ address_text(const union peer *peer, char out[INET6_ADDRSTRLEN])
 /* --- refusals ------------------------------------------------------------- */
 
 static void
-log_refusal(struct worker_listener *l, const char *address, const char *why)
+log_refusal(struct worker_listener *l, const char *id, const char *address,
+            const char *why)
 {
     struct gate *g = l->worker->gate;
     struct timespec now;
@@ -72,6 +73,7 @@ log_refusal(struct worker_listener *l, const char *address, const char *why)
         return;
     }
     log_begin(&line, LOG_LEVEL_WARN, "refused");
+    log_text(&line, "id", id);
     log_text(&line, "listener", l->conf->name);
     log_text(&line, "client", address);
     log_text(&line, "reason", why);
@@ -83,13 +85,20 @@ log_refusal(struct worker_listener *l, const char *address, const char *why)
 
 /* RFC 5321 3.1: a server that can't serve now says so and closes. */
 static void
-turn_away(struct worker_listener *l, int fd, const char *enhanced,
-          const char *text)
+turn_away(struct worker_listener *l, int fd, const char *address,
+          const char *why)
 {
-    char line[512];
-    int n = snprintf(line, sizeof(line), "421 %s %.253s %s\r\n", enhanced,
-                     l->worker->conf->server.hostname, text);
+    char id[SESSION_ID_SIZE], line[512];
+    bool theirs = strcmp(why, "connections_per_ip") == 0;
+    int n;
 
+    session_make_id(l->worker, id);
+    log_refusal(l, id, address, why);
+    n = snprintf(line, sizeof(line),
+                 "421 %s %.253s too many connections%s, try again later "
+                 "[%s]\r\n",
+                 theirs ? "4.7.0" : "4.3.2", l->worker->conf->server.hostname,
+                 theirs ? " from your address" : "", id);
     if (l->conf->tls != CONF_TLS_IMPLICIT && n > 0) {
         (void)send(fd, line, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
         (void)shutdown(fd, SHUT_WR);
@@ -150,11 +159,10 @@ out_of_descriptors(struct worker_listener *l, int listening)
         (void)close(g->reserve);
         fd = accept4(listening, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd >= 0) {
-            turn_away(l, fd, "4.3.2", "out of resources, try again later");
+            turn_away(l, fd, "-", "too many open files");
         }
     }
     g->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    log_refusal(l, "-", "too many open files");
     pause_accepting(l->worker);
 }
 
@@ -167,24 +175,21 @@ admit(struct worker_listener *l, int fd, const union peer *peer)
 
     address_text(peer, address);
     if (g->connections >= g->max) {
-        log_refusal(l, address, "connections");
-        turn_away(l, fd, "4.3.2", "too many connections, try again later");
+        turn_away(l, fd, address, "connections");
         return;
     }
     if (addresses_count(g->addresses, address) >= g->max_per_ip &&
         !conf_networks_has(&l->conf->trusted_networks, &peer->any)) {
-        log_refusal(l, address, "connections_per_ip");
-        turn_away(l, fd, "4.7.0",
-                  "too many connections from your address, try again later");
+        turn_away(l, fd, address, "connections_per_ip");
         return;
     }
     if (!addresses_add(g->addresses, address)) {
-        turn_away(l, fd, "4.3.2", "out of memory, try again later");
+        turn_away(l, fd, address, "memory");
         return;
     }
     g->connections++;
     if (session_new(w, l, fd, &peer->any) == NULL) {
-        log_refusal(l, address, "memory");
+        log_refusal(l, "-", address, "memory");
         listener_session_ended(w, l, address);
     }
 }

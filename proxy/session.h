@@ -12,6 +12,11 @@
 
 struct session;
 
+enum { SESSION_ID_SIZE = 16 }; /* with its NUL */
+
+/* A new id: unique over workers and restarts. out has SESSION_ID_SIZE. */
+void session_make_id(struct worker *w, char *out);
+
 /*
  * Greets the client on fd, which is taken. The session lives until the client
  * is gone and nothing is owed to it or to an upstream. NULL: no memory, fd is

@@ -276,8 +276,7 @@ on_starttls(struct session *s, const struct smtp_command *cmd)
         session_reply(s, 454, "4.7.0", "TLS not available now");
         return;
     }
-    smtp_reply_put(&s->out, 220, "2.0.0", "Ready to start TLS");
-    smtp_server_answered(&s->server, 220);
+    session_reply(s, 220, "2.0.0", "Ready to start TLS");
     conn_write(s->client, buf_bytes(&s->out));
     buf_clear(&s->out);
     session_expect(s, HANDSHAKE_S);

@@ -53,7 +53,7 @@ struct session {
     struct conn *client;
     struct smtp_server server;
     struct buf out; /* replies of this turn */
-    char id[16];
+    char id[SESSION_ID_SIZE];
     char address[INET6_ADDRSTRLEN];
     char *helo; /* owns; NULL before EHLO */
     char *user; /* owns; NULL: none */
@@ -78,8 +78,6 @@ struct session {
 /* session.c */
 void session_run(struct session *s);
 uint64_t session_now_ms(void);
-/* A new id: unique over workers and restarts. out has room for 16. */
-void session_make_id(struct worker *w, char *out);
 /* Our own reply to the oldest unanswered command; ends in " [ID]". */
 void session_reply(struct session *s, int code, const char *enhanced,
                    const char *text);
