@@ -95,6 +95,7 @@ class Session:
     server: object
     socket: object
     received: bytearray = field(default_factory=bytearray)
+    commands: list = field(default_factory=list) # lines, without content
     sent: bytearray = field(default_factory=bytearray)
     pending: bytearray = field(default_factory=bytearray)
     ehlo: str = ""
@@ -156,6 +157,7 @@ class Session:
         self.act("connect", b"", "220 up.test ESMTP")
         while True:
             line = self.line()
+            self.commands.append(line)
             verb, _, rest = line.decode("utf-8", "surrogateescape").strip(
             ).partition(" ")
             handler = getattr(self, "_" + verb.lower(), None)
