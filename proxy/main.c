@@ -4,7 +4,10 @@
 #include "proxy/keys/keystore.h"
 #include "proxy/master.h"
 #include "proxy/process/notify.h"
+#include "proxy/users/userfile.h"
 #include "proxy/worker.h"
+
+#include <base/buf.h>
 
 #include <errno.h>
 #include <getopt.h>
@@ -25,8 +28,8 @@ static const char usage_text[] =
     "usage: sealpostd [-c FILE] [-f] [-t [--all-keys]] [-V]\n"
     "  -c FILE      configuration (" SEALPOST_CONF ")\n"
     "  -f           stay in the foreground, log to standard error\n"
-    "  -t           test the configuration and exit: 0 good, 78 not\n"
-    "  --all-keys   with -t: parse and probe every key\n"
+    "  -t           test configuration, users and keys, and exit: 0 good, 78 not\n"
+    "  --all-keys   with -t: parse and probe every private key\n"
     "  -V           print the version\n";
 
 static int
@@ -103,18 +106,66 @@ print_errors(const struct conf_errors *errors)
     }
 }
 
-static void
-check_keys(const struct conf *conf, struct conf_errors *errors)
+/* Key and user files are keys_user's: what we may not read is not tested. */
+static bool
+may_read(const char *path, struct conf_errors *errors)
 {
-    struct keystore_conf store_conf;
-    struct keystore *store;
-
-    keystore_conf_init(&store_conf, &conf->server, conf->sign.allow_short_keys);
-    store = keystore_load(&store_conf, errors);
-    if (store != NULL) {
-        keystore_check_all(&store_conf, store, errors);
-        keystore_free(&store);
+    if (access(path, R_OK) == 0 || errno != EACCES) {
+        return true;
     }
+    conf_warning(errors, path, 0, "not tested: %s; run this as root",
+                 strerror(errno));
+    return false;
+}
+
+static void
+check_users(const struct conf *conf, const struct keystore_conf *where,
+            const char *path, struct conf_errors *errors)
+{
+    struct userfile *users = userfile_load(path, where->uid, errors);
+
+    if (users != NULL) {
+        userfile_check_upstreams(users, path, conf, errors);
+        userfile_free(&users);
+    }
+}
+
+static void
+check_keys(const struct keystore_conf *where, bool all,
+           struct conf_errors *errors)
+{
+    struct keystore *store = keystore_load(where, errors);
+
+    if (store != NULL && all) {
+        keystore_check_all(where, store, errors);
+    }
+    keystore_free(&store);
+}
+
+/* What the keeper will load. */
+static void
+check_data(const struct options *o, const struct conf *conf,
+           struct conf_errors *errors)
+{
+    struct keystore_conf where;
+    struct buf users = BUF_INIT;
+    struct buf keys = BUF_INIT;
+
+    keystore_conf_init(&where, &conf->server, conf->sign.allow_short_keys);
+    buf_printf(&users, "%s/users.conf", conf->server.state_dir);
+    buf_printf(&keys, "%s/keys", conf->server.state_dir);
+    if (buf_str(&users) == NULL || buf_str(&keys) == NULL) {
+        conf_error(errors, o->path, 0, "out of memory");
+    } else {
+        if (may_read(buf_str(&users), errors)) {
+            check_users(conf, &where, buf_str(&users), errors);
+        }
+        if (o->all_keys || may_read(buf_str(&keys), errors)) {
+            check_keys(&where, o->all_keys, errors);
+        }
+    }
+    buf_free(&users);
+    buf_free(&keys);
 }
 
 /* NULL: mistakes were printed. *fd_out holds the very bytes that were read. */
@@ -133,8 +184,8 @@ load(const struct options *o, int *fd_out)
     conf_load_fd(*fd_out, &conf, &errors);
     if (conf != NULL) {
         conf_check(conf, errors);
-        if (o->all_keys) {
-            check_keys(conf, errors);
+        if (o->test) {
+            check_data(o, conf, errors);
         }
     }
     print_errors(errors);

@@ -11,6 +11,7 @@
 #include <arpa/inet.h>
 #include <stdlib.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 enum {
     TRY_S = 5,
@@ -80,7 +81,8 @@ open_file(const struct cli *c, const char *path, struct cli_dns *dns)
     dns->file = dns_file_load(path, &error);
     if (dns->file == NULL) {
         text = buf_str(&error);
-        code = cli_fail(c, EX_NOINPUT, "%s", text == NULL ? "no memory" : text);
+        code = cli_fail(c, access(path, R_OK) == 0 ? EX_DATAERR : EX_NOINPUT,
+                        "%s", text == NULL ? "no memory" : text);
     }
     buf_free(&error);
     return code;

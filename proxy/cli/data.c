@@ -95,6 +95,7 @@ load_users(struct cli *c, struct cli_data *data, struct conf_errors *errors)
         return cli_fail(c, EX_OSERR, "no memory");
     }
     userfile_check_selectors(data->users, path, data->view, errors);
+    userfile_check_upstreams(data->users, path, c->conf, errors);
     return CLI_GO_ON;
 }
 

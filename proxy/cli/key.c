@@ -116,6 +116,11 @@ fail_key(const struct key_command *ch, enum key_err err)
         return cli_fail(&ch->cli, EX_CANTCREAT, "%s/keys: %s: %s",
                         ch->store.state_dir, key_err_text(err),
                         strerror(error));
+    case KEY_ERR_MISSING:
+        return cli_fail(&ch->cli, EX_NOINPUT,
+                        "there is no key %s/%s; "
+                        "sealpost key list",
+                        ch->domain, ch->selector);
     case KEY_ERR_NO_MEMORY:
         return cli_fail(&ch->cli, EX_OSERR, "no memory");
     default:

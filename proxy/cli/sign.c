@@ -56,6 +56,11 @@ take_message(struct signing *s)
                         "the message ends inside a header field; end the "
                         "line");
     }
+    if (dkim_header_count(&s->message.header, "from") != 1) {
+        return cli_fail(&s->cli, EX_DATAERR,
+                        "the message must have one From field (RFC 5322 3.6); "
+                        "it is what a signature is about");
+    }
     return CLI_GO_ON;
 }
 

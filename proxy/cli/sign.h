@@ -25,6 +25,7 @@ struct signing {
     const char *canon;
     const char *headers;
     uint64_t time_s;   /* UINT64_MAX: now */
+    bool time_given;   /* the same octets each time */
     uint64_t expire_s; /* UINT64_MAX: not given */
     struct cli_message message;
     struct cli_data data;

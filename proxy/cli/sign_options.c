@@ -171,7 +171,8 @@ sign_take_options(struct signing *s)
     if (code == CLI_GO_ON) {
         code = take_headers(s);
     }
-    s->time_s = s->time_s == UINT64_MAX ? (uint64_t)time(NULL) : s->time_s;
+    s->time_given = s->time_s != UINT64_MAX;
+    s->time_s = s->time_given ? s->time_s : (uint64_t)time(NULL);
     if (s->expire_s == UINT64_MAX) {
         s->expire_s = s->cli.conf != NULL ? s->cli.conf->sign.expire_s : 0;
     }

@@ -58,7 +58,7 @@ add_missing(struct signing *s)
         return CLI_GO_ON;
     }
     snprintf(id, sizeof(id), "%llx.%lx", (unsigned long long)s->time_s,
-             (long)getpid());
+             s->time_given ? 0L : (long)getpid());
     if (dkim_header_count(h, "date") == 0) {
         trace_date(&s->added, s->time_s);
     }

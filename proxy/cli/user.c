@@ -106,6 +106,21 @@ set(struct change *ch, const char *key, const char *value)
 
 /* --- what each does ----------------------------------------------------- */
 
+/* The daemon would refuse all of users.conf for it. */
+static int
+check_upstream(struct change *ch, size_t i)
+{
+    const char *name = ch->values[i];
+
+    if (strcmp(settings[i].key, "upstream") != 0 || name[0] == '\0' ||
+        conf_upstream(ch->cli.conf, name) != NULL) {
+        return CLI_GO_ON;
+    }
+    return cli_fail(&ch->cli, EX_DATAERR,
+                    "--upstream %s: %s has no [upstream %s]; the name of one",
+                    name, ch->cli.path, name);
+}
+
 static int
 set_given(struct change *ch)
 {
@@ -122,7 +137,10 @@ set_given(struct change *ch)
             return cli_misuse(&ch->cli, "%s takes one line without `;`",
                               settings[i].option);
         }
-        code = set(ch, settings[i].key, value[0] == '\0' ? NULL : value);
+        code = check_upstream(ch, i);
+        if (code == CLI_GO_ON) {
+            code = set(ch, settings[i].key, value[0] == '\0' ? NULL : value);
+        }
     }
     return code;
 }
