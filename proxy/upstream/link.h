@@ -14,7 +14,7 @@
 
 struct upstream_link {
     struct upstream *upstream;  /* borrowed */
-    struct upstream_link *next; /* in the idle list */
+    struct upstream_link *next; /* in the list of idle or resetting ones */
     struct conn *conn;          /* owns */
     struct smtp_caps caps;
     char *name; /* owns; "HOST[ADDRESS]:PORT" */
@@ -38,6 +38,7 @@ struct upstream {
     struct upstream_target *targets; /* owns; as conf->addresses */
     struct upstream_link *idle;      /* the last one used first */
     unsigned idle_count;
+    struct upstream_link *resetting; /* given back, RSET not answered yet */
     struct upstream_wait *waits;
 };
 

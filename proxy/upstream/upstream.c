@@ -120,6 +120,31 @@ load(struct upstream *u, struct buf *error)
     return true;
 }
 
+/* Takes link off the list; false: it is not on it. */
+static bool
+list_remove(struct upstream_link **list, struct upstream_link *link)
+{
+    for (; *list != NULL; list = &(*list)->next) {
+        if (*list == link) {
+            *list = link->next;
+            link->next = NULL;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void
+list_free(struct upstream_link **list)
+{
+    while (*list != NULL) {
+        struct upstream_link *link = *list;
+
+        *list = link->next;
+        upstream_link_free(&link);
+    }
+}
+
 struct upstream *
 upstream_new(struct worker *w, const struct upstream_conf *conf,
              struct buf *error)
@@ -157,12 +182,8 @@ upstream_free(struct upstream **up)
     if (u == NULL) {
         return;
     }
-    while (u->idle != NULL) {
-        struct upstream_link *link = u->idle;
-
-        u->idle = link->next;
-        upstream_link_free(&link);
-    }
+    list_free(&u->idle);
+    list_free(&u->resetting);
     while (u->waits != NULL) {
         struct upstream_wait *wait = u->waits;
 
@@ -194,14 +215,7 @@ idle_remove(struct upstream_link *link)
 {
     struct upstream *u = link->upstream;
 
-    for (struct upstream_link **at = &u->idle; *at != NULL; at = &(*at)->next) {
-        if (*at == link) {
-            *at = link->next;
-            link->next = NULL;
-            u->idle_count--;
-            return;
-        }
-    }
+    u->idle_count -= list_remove(&u->idle, link);
 }
 
 static void
@@ -261,6 +275,7 @@ on_reset(struct conn *conn, enum conn_event event, void *arg)
     if (result == SMTP_REPLY_MORE) {
         return;
     }
+    (void)list_remove(&link->upstream->resetting, link);
     if (result == SMTP_REPLY_BAD || reply.code / 100 != 2 || in.len > 0) {
         upstream_link_free(&link);
         return;
@@ -284,6 +299,8 @@ upstream_put(struct upstream_link **lp, bool reset)
     } else if (reset) {
         conn_set_owner(link->conn, on_reset, link);
         conn_set_deadline(link->conn, RESET_MS);
+        link->next = link->upstream->resetting;
+        link->upstream->resetting = link;
         conn_write(link->conn, BYTES_LIT("RSET\r\n"));
     } else {
         keep(link);

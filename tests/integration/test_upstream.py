@@ -492,6 +492,27 @@ class Reuse(unittest.TestCase):
             self.assertLessEqual(len(up.sessions), 2)
 
 
+class Upload(unittest.TestCase):
+    def test_noop_and_one_replay(self):
+        """Two uploads of more than a minute: one upstream connection is kept
+        by NOOP, the other is lost at it and its envelope replayed."""
+        with CapturingUpstream({"noop": [usual(), close(), usual()]}) as up, \
+                plain(up) as sp, Client(sp, timeout=90) as one, \
+                Client(sp, timeout=90) as two:
+            for c in one, two:
+                c.envelope("a@example.com", "b@example.net")
+            for piece in BODY + "." * 600:
+                for c in one, two:
+                    c.send(piece)
+                time.sleep(0.095 if sum(b"NOOP" in s.received
+                                        for s in up.sessions) < 2 else 0)
+            for c in one, two:
+                c.send("\r\n.\r\n")
+                self.assertEqual(c.reply()[0], 250)
+            self.assertEqual(len(up.sessions), 3)
+            self.assertEqual(len(up.messages), 2)
+
+
 class Gone(unittest.TestCase):
     """LC-01, LC-02: clients that leave."""
 
