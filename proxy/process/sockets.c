@@ -24,7 +24,7 @@ struct endpoint {
     union address bound;
     int *fds; /* one a slot */
     size_t slots;
-    size_t accepted_slots; /* those above are not committed yet */
+    bool committed;
 };
 
 struct sockets {
@@ -143,23 +143,26 @@ open_slot(struct endpoint *e)
     return true;
 }
 
+/*
+ * Only an address that is new: its slots are as many as there are workers
+ * now, for ever. A port under 1024 can't be opened again after root was
+ * dropped, nor may another account join the group of sockets on a port; and
+ * when new workers do not start, no socket with waiting clients is closed.
+ */
 static bool
-grow(struct endpoint *e, size_t slots)
+open_slots(struct endpoint *e, size_t slots)
 {
-    int *fds;
-
-    if (slots <= e->slots) {
+    if (e->slots > 0) {
         return true;
     }
-    if (e->slots == 0 && !probe(&e->bound)) {
+    if (!probe(&e->bound)) {
         return false;
     }
-    fds = realloc(e->fds, slots * sizeof(*fds));
-    if (fds == NULL) {
+    e->fds = calloc(slots, sizeof(*e->fds));
+    if (e->fds == NULL) {
         errno = ENOMEM;
         return false;
     }
-    e->fds = fds;
     while (e->slots < slots) {
         if (!open_slot(e)) {
             return false;
@@ -214,7 +217,7 @@ sockets_open(struct sockets *s, const struct conf *conf, struct buf *error)
             struct endpoint *e = find(s, a);
 
             e = e == NULL ? add(s, a) : e;
-            if (e == NULL || !grow(e, conf->server.workers)) {
+            if (e == NULL || !open_slots(e, conf->server.workers)) {
                 int number = errno;
 
                 buf_printf(error,
@@ -231,9 +234,9 @@ sockets_open(struct sockets *s, const struct conf *conf, struct buf *error)
 }
 
 static void
-shrink(struct endpoint *e, size_t slots)
+close_slots(struct endpoint *e)
 {
-    while (e->slots > slots) {
+    while (e->slots > 0) {
         (void)close(e->fds[--e->slots]);
     }
 }
@@ -261,7 +264,9 @@ void
 sockets_abort(struct sockets *s)
 {
     for (struct endpoint *e = s->endpoints; e != NULL; e = e->next) {
-        shrink(e, e->accepted_slots);
+        if (!e->committed) {
+            close_slots(e);
+        }
     }
     sweep(s);
 }
@@ -287,9 +292,9 @@ sockets_commit(struct sockets *s, const struct conf *conf)
 {
     for (struct endpoint *e = s->endpoints; e != NULL; e = e->next) {
         if (!is_configured(s, e, conf)) {
-            shrink(e, 0);
+            close_slots(e);
         }
-        e->accepted_slots = e->slots;
+        e->committed = true;
     }
     sweep(s);
 }
@@ -301,7 +306,7 @@ sockets_free(struct sockets **s)
         return;
     }
     for (struct endpoint *e = (*s)->endpoints; e != NULL; e = e->next) {
-        shrink(e, 0);
+        close_slots(e);
     }
     sweep(*s);
     free(*s);
@@ -314,10 +319,15 @@ sockets_each(const struct sockets *s, const struct listen_conf *listen,
 {
     for (size_t k = 0; k < listen->addresses.count; k++) {
         const struct endpoint *e = find(s, &listen->addresses.list[k]);
+        size_t i = slot;
 
-        for (size_t i = slot; e != NULL && i < e->slots; i += workers) {
-            cb(e->fds[i], arg);
+        if (e == NULL || e->slots == 0) {
+            continue;
         }
+        do {
+            cb(e->fds[i % e->slots], arg);
+            i += workers;
+        } while (i < e->slots);
     }
 }
 

@@ -4,8 +4,9 @@
  *
  * The kernel spreads connections over all sockets of an address
  * (SO_REUSEPORT), also over those whose worker is away: so a socket is never
- * closed while its address is configured, and when there are fewer workers
- * than slots each worker serves several (slot modulo workers).
+ * closed while its address is configured. When a reload makes the workers
+ * fewer than the slots each serves several (slot modulo workers); when it
+ * makes them more, several serve one (worker modulo slots) until a restart.
  */
 #ifndef PROXY_PROCESS_SOCKETS_H
 #define PROXY_PROCESS_SOCKETS_H
