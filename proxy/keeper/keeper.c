@@ -278,12 +278,45 @@ log_loaded(const struct keeper_data *data)
     log_end(&l);
 }
 
+/* A key that has signed must be able to go on: its file is parsed again when
+ * it has changed. Others are parsed when they first sign. */
+static bool
+keys_still_good(struct server *s, const struct view *view)
+{
+    struct keycache_file *files;
+    bool good = true;
+    size_t count;
+
+    server_lock(s);
+    files = keycache_files(s->keys, &count);
+    server_unlock(s);
+    for (size_t i = 0; files != NULL && i < count; i++) {
+        const struct keycache_file *f = &files[i];
+        const struct view_key *key = view_key(view, f->domain, f->selector);
+        enum key_err err = key == NULL || key->state == VIEW_KEY_REVOKED
+                               ? KEY_OK
+                               : keycache_probe(s->keys, f);
+
+        if (err != KEY_OK) {
+            log_event(LOG_LEVEL_ERROR, "load", "%s/keys/%s/%s.pem: %s",
+                      s->conf->server.state_dir, f->domain, f->selector,
+                      key_err_text(err));
+            good = false;
+        }
+    }
+    free(files);
+    return good;
+}
+
 static void
 reload(struct server *s)
 {
     struct keeper_data *data = data_load(s->conf, s->data->epoch + 1);
     struct keeper_data *old;
 
+    if (data != NULL && !keys_still_good(s, data->view)) {
+        data_drop(&data);
+    }
     if (data == NULL) {
         log_event(LOG_LEVEL_ERROR, "reload",
                   "users and keys stay as they were; mend what is said above "

@@ -10,6 +10,7 @@
 
 #include <proxy/keeper/keycache.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 enum {
     BUCKETS = 4096,
@@ -24,6 +25,7 @@ enum {
 struct loaded_key {
     EVP_PKEY *key;
     enum dkim_alg alg;
+    struct timespec changed; /* its file, before it was read */
     unsigned refs;
     unsigned threads;
     union context {
@@ -69,6 +71,22 @@ keycache_release(struct loaded_key **kp)
     free(k);
 }
 
+/* Zero when it can't be told: then it differs from every other time. */
+static struct timespec
+file_changed(const struct keycache *c, const char *domain, const char *selector)
+{
+    struct timespec changed = { 0, 0 };
+    struct buf path = BUF_INIT;
+    struct stat st;
+
+    keystore_path(&c->conf.store, domain, selector, ".pem", &path);
+    if (buf_str(&path) != NULL && stat(buf_str(&path), &st) == 0) {
+        changed = st.st_ctim;
+    }
+    buf_free(&path);
+    return changed;
+}
+
 enum key_err
 keycache_load(const struct keycache *c, const struct key_entry *entry,
               struct loaded_key **key_out)
@@ -82,6 +100,7 @@ keycache_load(const struct keycache *c, const struct key_entry *entry,
     }
     k->refs = 1;
     k->threads = c->conf.threads;
+    k->changed = file_changed(c, entry->domain, entry->selector);
     err = keystore_private(&c->conf.store, entry->domain, entry->selector,
                            &k->key, &k->alg);
     if (err != KEY_OK) {
@@ -301,6 +320,46 @@ size_t
 keycache_count(const struct keycache *c)
 {
     return c->loaded;
+}
+
+struct keycache_file *
+keycache_files(const struct keycache *c, size_t *count_out)
+{
+    struct keycache_file *files = calloc(c->loaded + 1, sizeof(*files));
+    const struct key_entry *e;
+
+    *count_out = 0;
+    if (files == NULL) {
+        return NULL;
+    }
+    TAILQ_FOREACH (e, &c->ages, age) {
+        struct keycache_file *f = &files[(*count_out)++];
+
+        memcpy(f->domain, e->domain, sizeof(f->domain));
+        memcpy(f->selector, e->selector, sizeof(f->selector));
+        f->changed = e->loaded->changed;
+    }
+    return files;
+}
+
+enum key_err
+keycache_probe(const struct keycache *c, const struct keycache_file *file)
+{
+    struct timespec now = file_changed(c, file->domain, file->selector);
+    EVP_PKEY *key = NULL;
+    enum dkim_alg alg;
+    enum key_err err;
+
+    if (now.tv_sec != 0 && now.tv_sec == file->changed.tv_sec &&
+        now.tv_nsec == file->changed.tv_nsec) {
+        return KEY_OK;
+    }
+    err = keystore_private(&c->conf.store, file->domain, file->selector, &key,
+                           &alg);
+    if (err == KEY_OK) {
+        EVP_PKEY_free(key);
+    }
+    return err;
 }
 
 struct loaded_key *

@@ -20,6 +20,7 @@
 #include <proxy/keeper/protocol.h>
 #include <proxy/keeper/queue.h>
 #include <proxy/keys/keystore.h>
+#include <time.h>
 
 struct keycache;
 struct loaded_key;
@@ -54,6 +55,21 @@ void keycache_put(struct keycache *c, struct key_entry **entry);
 void keycache_forget(struct keycache *c);
 /* Locked. How many are parsed now. */
 size_t keycache_count(const struct keycache *c);
+
+/* The file of a parsed key, as it was when it was read. */
+struct keycache_file {
+    char domain[KEEPER_DOMAIN_MAX + 1];
+    char selector[KEEPER_SELECTOR_MAX + 1];
+    struct timespec changed;
+};
+
+/* Locked. The files of all parsed keys, *count_out of them; the caller frees
+ * the array. NULL: there are none, or no memory. */
+struct keycache_file *keycache_files(const struct keycache *c,
+                                     size_t *count_out);
+/* Unlocked. Whether the file, when it has changed, holds a good key again. */
+enum key_err keycache_probe(const struct keycache *c,
+                            const struct keycache_file *file);
 
 /* Locked. One more user of the parsed key; NULL: it must be loaded. */
 struct loaded_key *keycache_hold(struct keycache *c, struct key_entry *entry);
