@@ -3,8 +3,6 @@
  */
 #include "proxy/idn.h"
 
-#include <dkim/address.h>
-
 #include <idn2.h>
 
 static bool
@@ -56,4 +54,22 @@ idn_mailbox(struct bytes mailbox, char *out)
     memcpy(out, mailbox.ptr, at);
     memcpy(out + at, domain, strlen(domain));
     return bytes_make(out, at + strlen(domain));
+}
+
+enum dkim_from_result
+idn_author(const struct dkim_header *header, struct dkim_author *author_out)
+{
+    char domain[IDN_NAME_MAX + 1];
+    struct dkim_author author;
+    enum dkim_from_result result = dkim_from_parse(header, &author);
+
+    if (result != DKIM_FROM_OK) {
+        return result;
+    }
+    if (!idn_domain(bytes_str(author.domain), domain)) {
+        return DKIM_FROM_SYNTAX;
+    }
+    memcpy(author.domain, domain, strlen(domain) + 1);
+    *author_out = author;
+    return DKIM_FROM_OK;
 }

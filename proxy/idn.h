@@ -11,6 +11,8 @@
 
 #include <base/bytes.h>
 
+#include <dkim/address.h>
+
 enum {
     IDN_NAME_MAX = 253, /* octets, without the NUL */
     IDN_MAILBOX_MAX = 320
@@ -29,5 +31,13 @@ bool idn_domain(struct bytes domain, char *ascii_out);
  * or it cannot be converted.
  */
 struct bytes idn_mailbox(struct bytes mailbox, char *out);
+
+/*
+ * From the one author of a message: dkim_from_parse(), and her domain as keys
+ * and users.conf spell it, in A-labels (RFC 8616 5). A domain that has none
+ * is DKIM_FROM_SYNTAX.
+ */
+enum dkim_from_result idn_author(const struct dkim_header *header,
+                                 struct dkim_author *author_out);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include <dkim/sign.h>
 
+#include <proxy/idn.h>
 #include <proxy/log/log.h>
 #include <stdlib.h>
 #include <time.h>
@@ -58,7 +59,7 @@ static bool
 may_be_sent(struct session *s)
 {
     struct transaction *tx = s->tx;
-    enum dkim_from_result from = dkim_from_parse(&tx->header, &tx->author);
+    enum dkim_from_result from = idn_author(&tx->header, &tx->author);
 
     if (from != DKIM_FROM_OK) {
         session_finish(s, 550, "5.6.0", dkim_from_text(from), OUTCOME_REFUSED);

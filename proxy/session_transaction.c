@@ -7,6 +7,7 @@
 #include "proxy/session_state.h"
 
 #include <proxy/check.h>
+#include <proxy/idn.h>
 #include <proxy/log/log.h>
 #include <proxy/net/tls.h>
 #include <proxy/rate.h>
@@ -71,7 +72,7 @@ may_send_as(const struct session *s, const struct smtp_path *path)
         return true;
     }
     return user != NULL && bytes_copy(path->local, local, sizeof(local)) &&
-           dkim_domain_parse(path->domain, true, domain) &&
+           idn_domain(path->domain, domain) &&
            users_from_covers(user, local, domain);
 }
 

@@ -2,6 +2,7 @@
  * sign_user - `sealpost sign -u`: a user's mail, as the daemon signs it.
  */
 #include "proxy/cli/sign.h"
+#include "proxy/idn.h"
 #include "proxy/trace.h"
 #include "proxy/users/decide.h"
 
@@ -146,7 +147,7 @@ sign_as_user(struct signing *s)
     }
     q.signatures = up->signatures;
     remove_fields(s, up);
-    from = dkim_from_parse(&s->message.header, &author);
+    from = idn_author(&s->message.header, &author);
     if (from != DKIM_FROM_OK) {
         return cli_fail(&s->cli, EX_DATAERR, "%s", dkim_from_text(from));
     }
