@@ -5,16 +5,21 @@ rest; fields that Sealpost takes away; Date and Message-ID behind the others
 where nobody had signed yet; the blank line behind a header without a body.
 """
 import os
+import random
 import re
+import time
 import unittest
 from concurrent.futures import ThreadPoolExecutor
 
 import mails
 import peers
+import population
+import scratch
 import verifiers
 from rawclient import RawClient
-from sealpost import Sealpost, run
+from sealpost import Sealpost, message, run, section
 from upstream import CapturingUpstream
+from usercase import UserCase, signatures
 
 DATE = rb"\w{3}, \d+ \w{3} \d{4} \d\d:\d\d:\d\d \+0000"
 USERS = {"alice": ("smarthost", ["rsa-sha256"]),
@@ -104,6 +109,8 @@ class Expectation:
 
 
 class Unchanged(unittest.TestCase):
+    """DS-01: what is recorded upstream verifies, whatever it was."""
+
     def through(self, name, sp, port, all_mails):
         """Sends them in one session: by whom, mail, what must arrive."""
         tls = port == sp.port
@@ -176,6 +183,286 @@ class Unchanged(unittest.TestCase):
 
     def test_simple_simple(self):
         self.relay_all("simple/simple")
+
+
+def status(pid, field):
+    """One line of /proc/PID/status; "" when the process has ended."""
+    try:
+        text = scratch.read(f"/proc/{pid}/status").decode()
+    except OSError:
+        return ""
+    return re.search(rf"^{field}:\s*(.*)$", text, re.M).group(1)
+
+
+def descendants(pid):
+    parents = {p: status(p, "PPid") for p in os.listdir("/proc")
+               if p.isdigit()}
+    found = [str(pid)]
+    for p in found:
+        found += [child for child, parent in parents.items() if parent == p]
+    return found
+
+
+class Signing(UserCase):
+    """The rows DS of the acceptance table, but for DS-11 (test_keyfiles.py),
+    DS-15 (test_users.py) and DS-12, which needs keys proved by DNS."""
+
+    users = {"alice": {"from": "good.example"},
+             "mallory": {"from": "good.example", "other_from": "unsigned"},
+             "victim": {"from": "bad.example"},
+             "both": {"from": "*"},
+             "seven": {"from": "good.example", "upstream": "seven"}}
+
+    @classmethod
+    def build(cls):
+        for domain in "good.example", "bad.example":
+            population.put_key(cls.sp, domain, "s1")
+        population.put_users(cls.sp, {
+            name: {"password": "pw-" + name, **more}
+            for name, more in cls.users.items()})
+        cls.seven = CapturingUpstream(extensions=("PIPELINING", "SIZE 999999"))
+        cls.addClassCleanup(cls.seven.stop)
+        cls.normal_port = scratch.free_port()
+        with open(cls.sp.config, "a") as f:
+            f.write(section("upstream seven", {
+                "address": f"127.0.0.1:{cls.seven.port}", "tls": "none",
+                "signatures": "ed25519"}))
+            f.write(section("listen normal", {
+                "address": f"127.0.0.1:{cls.normal_port}", "tls": "none",
+                "upstream": "smarthost", "bare_newline": "normalize"}))
+
+    def refused(self, c, data, *enhanced):
+        """550, nothing upstream, and the session goes on."""
+        code, text, got, _ = self.send(c, data)
+        self.assertEqual((code, got), (550, None), text)
+        self.assertIn(text.split(" ")[0], enhanced, text)
+
+    def tags(self, got):
+        field = re.match(rb"DKIM-Signature:((?:[^\r]|\r\n )*)\r\n", got)
+        text = re.sub(r"\s+", "", field.group(1).decode())
+        return dict(t.split("=", 1) for t in text.split(";"))
+
+    def test_ds_02_and_14_tags(self):
+        before = int(time.time())
+        *_, got, _ = self.send(self.client("alice"), message(
+            sender="x@good.example", Received="x", Return_Path="<x>",
+            ARC_Seal="i=1", Comments="y", Bcc="z@example.net"))
+        tags = self.tags(got)
+        with self.subTest(row="DS-02"):
+            self.assertEqual((tags["v"], tags["a"], tags["d"], tags["s"]),
+                             ("1", "ed25519-sha256", "good.example", "s1"))
+            self.assertEqual(set(tags), set("vacdstxhb") | {"bh"})
+            names = tags["h"].split(":")
+            self.assertEqual(names.count("from"), 2)
+            self.assertFalse({"received", "return-path", "dkim-signature",
+                              "arc-seal", "bcc", "comments"} & set(names))
+            for line in got.split(b"\r\nReceived:")[0].split(b"\r\n"):
+                self.assertLessEqual(len(line), 78)
+        with self.subTest(row="DS-14"):
+            self.assertIn(int(tags["t"]), range(before - 2, before + 60))
+            self.assertEqual(int(tags["x"]) - int(tags["t"]), 7 * 86400)
+
+    def test_ds_14_beyond_32_bits(self):
+        key = scratch.write(os.path.join(self.sp.home, "k.pem"),
+                            population.ed25519_key()[0], 0o600)
+        for when in 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1, 2 ** 32 + 5:
+            with self.subTest(row="DS-14", when=when):
+                got = run("sign", "-d", "a.example", "-s", "x", "-k", key,
+                          "--time", str(when), "--expire", "604800",
+                          input=message()).stdout
+                tags = self.tags(got)
+                self.assertEqual((int(tags["t"]), int(tags["x"])),
+                                 (when, when + 604800))
+
+    def test_ds_03_no_author(self):
+        rest = b"Subject: x\r\n\r\nx\r\n"
+        c = self.client("both")
+        for what, header in {
+                "no From": b"", "empty": b"From:\r\n",
+                "blank": b"From: \t\r\n", "folded": b"From:\r\n \r\n",
+                "two fields": b"From: x@good.example\r\n" * 2,
+                "two fields, one at the end": b"From: x@good.example\r\nA: b"
+                b"\r\nfRoM : x@bad.example\r\n",
+                "two addresses": b"From: x@good.example, y@good.example\r\n",
+                "twice the same": b"From: x@good.example, x@good.example\r\n",
+                "group of two": b"From: g: x@good.example, y@b.example;\r\n",
+                "empty group": b"From: nobody:;\r\n",
+                "two angles": b"From: <x@good.example> <y@bad.example>\r\n",
+                "no domain": b"From: x\r\n", "no local": b"From: @a.b\r\n",
+                "empty angle": b"From: X <>\r\n",
+                "open comment": b"From: (x x@good.example\r\n",
+                "open quote": b"From: \"x <x@good.example>\r\n",
+                "literal": b"From: x@[192.0.2.1]\r\n",
+                "dots": b"From: x@good..example\r\n",
+                "NUL in name": b"From: a\0b <x@good.example>\r\n",
+                "NUL in address": b"From: x@good.example\0.b\r\n"}.items():
+            with self.subTest(row="DS-03", what=what):
+                self.refused(c, header + rest, "5.6.0")
+        self.assertEqual(self.send(c, message(sender="x@good.example"))[0],
+                         250)
+
+    def test_ds_04_another_domain(self):
+        """Whatever it looks like: never with the other's key."""
+        spellings = [s % b"x@bad.example" for s in mails.display_names()] + [
+            b"x@BAD.Example", b"x@bad.example.", b"x @ bad . example",
+            b"\"x@good.example\"@bad.example", b"x@bad(@good.example).example",
+            b"x@good.example@bad.example", b"x%good.example@bad.example",
+            b"x@bad.example\r\n (\r\n x@good.example)",
+            b"<x@good.example> x@bad.example", b"x@sub.bad.example",
+            b"x@good.example.bad.example", b"x@notgood.example"]
+        honest, sly = self.client("alice"), self.client("mallory")
+        for text in spellings:
+            with self.subTest(row="DS-04", text=text):
+                mail = b"From: " + text + b"\r\nTo: y@z.example\r\n\r\nx\r\n"
+                self.refused(honest, mail, "5.7.1", "5.6.0")
+                code, text, got, line = self.send(sly, mail)
+                self.assertIn(code, (250, 550), text)
+                self.assertEqual(signatures(got or b""), [])
+                self.assertNotIn("signed", line)
+
+    def test_ds_05_subdomain(self):
+        for domain in "sub.good.example", "a.b.good.example", "x-good.example":
+            with self.subTest(row="DS-05", domain=domain):
+                self.refused(self.client("alice"),
+                             message(sender="x@" + domain), "5.7.1")
+
+    def test_ds_06_sender_and_resent(self):
+        others = {"Sender": "x@bad.example", "Resent_From": "x@bad.example",
+                  "Reply_To": "x@bad.example", "Return_To": "x@bad.example"}
+        *_, got, _ = self.send(self.client("alice"), message(
+            sender="x@good.example", **others))
+        self.assertEqual(signatures(got)[0][0], "good.example")
+        self.refused(self.client("alice"), message(
+            sender="x@bad.example", **{k: "x@good.example" for k in others}),
+            "5.7.1")
+
+    def test_ds_07_display_names(self):
+        """The address counts: who may use it signs for it, nobody else."""
+        shapes = mails.display_names() + [
+            b"\"a@good.example\" <%s> (b@good.example)",
+            b"=?utf-8?b?YUBnb29kLmV4YW1wbGU=?=\r\n\t<%s>",
+            b"a=?x?= \"<b@good.example>\" <%s>"]
+        victim, alice = self.client("victim"), self.client("alice")
+        for shape in shapes:
+            for address in b"x@bad.example", b"\"a@good.example\"@bad.example":
+                with self.subTest(row="DS-07", shape=shape, address=address):
+                    mail = b"From: " + shape % address + b"\r\n\r\nx\r\n"
+                    code, text, got, _ = self.send(victim, mail)
+                    self.assertEqual(code, 250, text)
+                    self.assertEqual(signatures(got), [
+                        ("bad.example", "s1", "ed25519-sha256")])
+                    self.refused(alice, mail, "5.7.1")
+
+    def test_ds_08_others_signature(self):
+        mail = mails.signed_by(random.Random(8), "other.example",
+                               From=b"x@good.example")
+        *_, got, _ = self.send(self.client("alice"), mail.data)
+        self.assertEqual([s[0] for s in signatures(got)],
+                         ["good.example", "other.example"])
+        self.assertTrue(verifiers.dkimpy(got, {**self.sp.records,
+                                               **mail.records}))
+
+    def test_ds_09_what_would_be_recoded(self):
+        mail = message(sender="x@good.example")
+        self.refused(self.client("alice"), mail + b"x" * 999 + b"\r\n",
+                     "5.6.0")
+        self.refused(self.client("alice"), b"X: " + b"x" * 996 + b"\r\n"
+                     + mail, "5.6.0")
+        c = self.client("seven")
+        for eight in (mail + "Grüße\r\n".encode(), b"X-A: \xe4\r\n" + mail):
+            c.envelope("x@good.example", "b@example.net")
+            c.send(eight + b".\r\n")
+            code, text = c.reply()
+            self.assertEqual((code, text[:5]), (554, "5.6.3"))
+            self.assertEqual(self.seven.messages, [])
+        c.envelope("x@good.example", "b@example.net")
+        c.send(mail + b".\r\n")
+        self.assertEqual(c.reply()[0], 250)
+        self.assertTrue(verifiers.dkimpy(self.seven.wait()[0].data,
+                                         self.sp.records))
+
+    def test_ds_10_normalize(self):
+        head = message(sender="x@good.example", body="")
+        for body, arrives in (
+                (b"a\nb\r\n", b"a\r\nb\r\n"), (b"a\rb\r\n", b"a b\r\n"),
+                (b"\n\n\r\n", b"\r\n\r\n\r\n"), (b"a\r\r\n", b"a \r\n"),
+                (b"a\n.\nb\r\n", b"a\r\n.\r\nb\r\n"),
+                (b"a \n.\r\n", b"a \r\n.\r\n"),
+                (b"\n\r\n", b"\r\n\r\n")):
+            with self.subTest(row="DS-10", body=body):
+                with RawClient(self.normal_port) as c:
+                    c.ready("alice", "pw-alice", tls=False)
+                    code, text, got, _ = self.send(c, head + body)
+                self.assertEqual(code, 250, text)
+                self.assertTrue(got.endswith(head + arrives), got)
+                self.assertTrue(verifiers.dkimpy(got, self.sp.records))
+                self.refused(self.client("alice"), head + body, "5.6.0")
+        with RawClient(self.normal_port) as c:
+            c.ready("alice", "pw-alice", tls=False)
+            self.refused(c, head + b"a\0b\r\n", "5.6.0")
+            code, _, got, _ = self.send(c, head.replace(b"\r\n", b"\n")
+                                        + b"x\r\n")
+            self.assertEqual(code, 250)
+            self.assertTrue(got.endswith(head + b"x\r\n"))
+            self.assertTrue(verifiers.dkimpy(got, self.sp.records))
+
+    def test_ds_16_no_core_and_locked_memory(self):
+        if os.getuid() != 0:
+            self.skipTest("/proc of another account needs root")
+        self.send(self.client("alice"), message(sender="x@good.example"))
+        keeper = next(p for p in descendants(self.sp.process.pid)
+                      if status(p, "Name") == "sealpost-keeper")
+        self.assertRegex(scratch.read(f"/proc/{keeper}/limits").decode(),
+                         r"Max core file size +0 +0 ")
+        self.assertGreater(int(status(keeper, "VmLck").split()[0]), 0)
+        regions = re.findall(r"VmFlags: (.*)", scratch.read(
+            f"/proc/{keeper}/smaps").decode())
+        self.assertTrue([r for r in regions
+                         if {"lo", "dd"} <= set(r.split())], regions)
+        for pid in descendants(self.sp.process.pid):
+            self.assertEqual(status(pid, "NoNewPrivs"), "1")
+            self.assertNotIn("0", status(pid, "Uid").split())
+
+    def test_ds_17_names(self):
+        def generate(domain, selector, ok):
+            return self.sp.tool("key", "generate", domain, selector, "--type",
+                                "ed25519", "--activate", "--no-reload", ok=ok)
+        for domain, selector in (
+                ("a;b.example", "s1"), ("a b.example", "s1"), ("", "s1"),
+                ("..", "s1"), ("a..example", "s1"), ("../x", "s1"),
+                ("a.example/b", "s1"), ("bücher.example", "s1"),
+                ("x" * 64 + ".example", "s1"), ("a.example", "s;1"),
+                ("a.example", "s 1"), ("a.example", "s\r\n1"),
+                ("a.example", "../s1"), ("a.example", ".s1"),
+                ("a.example", "s" * 64), ("a.example", "sé")):
+            with self.subTest(row="DS-17", domain=domain, selector=selector):
+                generate(domain, selector, (64, 65))
+        generate("UPPER.Example", "SeLector", (0,))
+        generate("xn--bcher-kva.example", "s1", (0,))
+        path = os.path.join(self.sp.state, "keys")
+        self.assertEqual({n for n in os.listdir(path) if n[0] != "."}, {
+            "good.example", "bad.example", "upper.example",
+            "xn--bcher-kva.example"})
+        for setting, value in (("--selector", "a;b"), ("--selector", "a/b"),
+                               ("--domain", "a b.example"),
+                               ("--domain", "a;b"), ("--from", "a;b")):
+            with self.subTest(row="DS-17", value=value):
+                self.sp.tool("user", "set", "alice", setting, value,
+                             ok=(64, 65))
+        self.settle("user", "set", "victim", "--from",
+                    "Bad.Example, UPPER.example, xn--bcher-kva.example")
+        c = self.client("victim")
+        for sender, domain, selector in (
+                ("x@Upper.EXAMPLE", "upper.example", "selector"),
+                ("x@XN--bcher-KVA.example", "xn--bcher-kva.example", "s1"),
+                ("x@bücher.example", "xn--bcher-kva.example", "s1"),
+                ("x@BÜCHER.example", "xn--bcher-kva.example", "s1")):
+            with self.subTest(row="DS-17", sender=sender):
+                code, text, got, _ = self.send(c, message(sender=sender))
+                self.assertEqual(code, 250, text)
+                self.assertEqual(signatures(got)[0][:2], (domain, selector))
+        self.refused(c, message(sender="x@bücher.sub.example"), "5.7.1")
+        self.refused(c, message(sender="x@bü\u2f00\ufdd0.example"), "5.6.0")
 
 
 if __name__ == "__main__":

@@ -177,6 +177,7 @@ BODIES = {
     "mail like": lambda r: b"From x\r\nFrom: y@example.org\r\n\r\n-- \r\n"
                            b"QUIT\r\nDKIM-Signature: v=1\r\n",
     "above the memory threshold": lambda r: of_size(r, 300000),
+    "1.4 MB of dots": lambda r: b".\r\n..\r\n.\t\r\n" * 130000,
 }
 
 
