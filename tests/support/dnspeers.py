@@ -1,0 +1,99 @@
+"""Real nameservers: an authoritative BIND, signed or not, behind Unbound."""
+import glob
+import os
+
+import peers
+import scratch
+
+
+def txt(value):
+    """A TXT record's data as a zone file has it."""
+    return " ".join('"%s"' % value[i:i + 250].replace('"', '\\"')
+                    for i in range(0, len(value), 250))
+
+
+class Bind(peers.Peer):
+    """zones: {name: lines of a zone file}; those in signed are signed."""
+
+    name = "bind"
+
+    def __init__(self, zones, signed=()):
+        super().__init__()
+        h = self.home
+        conf = f"""options {{
+  directory "{h}"; pid-file none; session-keyfile none;
+  listen-on port {self.port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }};
+  recursion no; allow-query {{ any; }}; dnssec-validation no;
+  minimal-responses yes;
+}};
+controls {{ }};
+"""
+        for zone, lines in zones.items():
+            scratch.write(self.inside(zone), f"""$TTL 60
+@ SOA ns.{zone}. host.{zone}. 1 3600 600 86400 60
+@ NS ns.{zone}.
+ns A 127.0.0.1
+""" + "\n".join(lines) + "\n")
+            if zone in signed:
+                self._sign(zone)
+            conf += f'zone "{zone}" {{ type primary; file "{zone}"; }};\n'
+        scratch.write(self.inside("named.conf"), conf)
+        self.launch("/usr/sbin/named", "-g", "-c", h + "/named.conf")
+
+    def _sign(self, zone):
+        for command in (
+                ["dnssec-keygen", "-K", self.home, "-a", "ECDSAP256SHA256",
+                 "-f", "KSK", zone],
+                ["dnssec-signzone", "-S", "-z", "-K", self.home, "-d", self.home,
+                 "-o", zone, "-f", f"{self.home}/{zone}.signed",
+                 f"{self.home}/{zone}"]):
+            tool = next(p for p in ("/usr/bin/", "/usr/sbin/")
+                        if os.path.exists(self.root + p + command[0]))
+            done = self.chroot(tool + command[0], *command[1:])
+            if done.returncode != 0:
+                raise AssertionError(done.stdout)
+        os.replace(self.inside(zone + ".signed"), self.inside(zone))
+
+    def anchors(self):
+        """The public keys of the signed zones, as a zone file has them."""
+        return "".join(scratch.read(f).decode()
+                       for f in glob.glob(self.inside("K*.key")))
+
+
+class Unbound(peers.Peer):
+    """A resolver; zones: {name: port of its nameserver on loopback}."""
+
+    name = "unbound"
+
+    def __init__(self, zones, anchors="", extra=""):
+        super().__init__()
+        h = self.home
+        scratch.write(self.inside("anchors"), anchors)
+        conf = f"""server:
+  interface: 127.0.0.1@{self.port}
+  do-ip6: no
+  do-daemonize: no
+  do-not-query-localhost: no
+  chroot: ""
+  username: ""
+  directory: "{h}"
+  pidfile: ""
+  use-syslog: no
+  module-config: "{'validator ' if anchors else ''}iterator"
+  root-hints: ""
+  val-clean-additional: yes
+  qname-minimisation: no
+  target-fetch-policy: "0 0 0 0 0"
+  local-zone: "test." nodefault
+{extra}"""
+        if anchors:
+            conf += f'  trust-anchor-file: "{h}/anchors"\n'
+        for zone, port in zones.items():
+            if not anchors:
+                conf += f'  domain-insecure: "{zone}."\n'
+        conf += "remote-control:\n  control-enable: no\n"
+        for zone, port in zones.items():
+            conf += f'stub-zone:\n  name: "{zone}."\n' \
+                f"  stub-addr: 127.0.0.1@{port}\n"
+        scratch.write(self.inside("unbound.conf"), conf)
+        self.launch("/usr/sbin/unbound", "-d", "-c", h + "/unbound.conf")
