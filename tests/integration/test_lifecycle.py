@@ -3,6 +3,7 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 import time
 import unittest
 
@@ -310,6 +311,78 @@ class End(unittest.TestCase):
             with self.assertRaises(ConnectionRefusedError):
                 RawClient(sp.port)
 
+    def test_each_phase(self):
+        """LC-07, LC-08: stop_deadline ends what SIGTERM leaves time for."""
+        go = threading.Event()
+
+        def hold(session, line):
+            if session.sender == "first@example.com":
+                go.wait(30)
+            elif session.sender == "never@example.com":
+                session.server.stopping.wait(30)
+        with CapturingUpstream({"dot": hold}) as up, \
+                daemon(up, server={"stop_deadline": "3s"}) as sp:
+            first, never, data, rcpt, idle = clients = [
+                RawClient(sp.port).ready(tls=False) for _ in range(5)]
+            for c, name in ((first, "first"), (never, "never")):
+                c.envelope(f"{name}@example.com", "b@example.net")
+                c.send(message() + b".\r\n")
+            data.envelope("a@example.com", "b@example.net")
+            data.send(message())
+            rcpt.expect("MAIL FROM:<a@example.com>", 250)
+            rcpt.expect("RCPT TO:<b@example.net>", 250)
+            scratch.wait_for("both dots", lambda: 2 == sum(
+                s.received.endswith(b"\r\n.\r\n") for s in up.sessions))
+            sp.process.terminate()
+            begin = time.monotonic()
+            self.assertEqual(idle.reply()[0], 421)
+            self.assertLess(time.monotonic() - begin, 1)
+            with self.assertRaises(ConnectionRefusedError):
+                RawClient(sp.port)
+            go.set()
+            self.assertEqual(first.reply()[0], 250)
+            self.assertEqual(first.reply()[0], 421)
+            for c in (data, rcpt):
+                self.assertEqual(c.reply()[0], 421)
+                self.assertTrue(c.closed())
+            code, text = never.reply()
+            self.assertEqual((code, text[:5]), (451, "4.4.2"))
+            self.assertEqual(never.reply()[0], 421)
+            self.assertGreater(time.monotonic() - begin, 2)
+            self.assertEqual(sp.process.wait(10), 0)
+            outcomes = {x["from"]: x["outcome"] for x in sp.lines("message")}
+            self.assertEqual(outcomes, {"first@example.com": "delivered",
+                                        "never@example.com": "unknown",
+                                        "a@example.com": "aborted"})
+            self.assertEqual([m.sender for m in up.messages],
+                             ["first@example.com"])
+            for c in clients:
+                c.close()
+
+    def test_half_a_message_may_be_finished(self):
+        with CapturingUpstream() as up, daemon(up) as sp:
+            with RawClient(sp.port) as c:
+                c.ready(tls=False).envelope("a@example.com", "b@example.net")
+                c.send(message())
+                sp.process.terminate()
+                sp.wait_line("stop")
+                c.send(b"more\r\n.\r\n")
+                self.assertEqual(c.reply()[0], 250)
+                self.assertEqual(c.reply()[0], 421)
+            self.assertEqual(sp.process.wait(10), 0)
+            self.assertTrue(up.wait()[0].data.endswith(b"more\r\n"))
+
+    @unittest.skipUnless(os.environ.get("SEALPOST_LONG"), "30 s")
+    def test_before_the_dot_30_s(self):
+        with CapturingUpstream() as up, daemon(up) as sp:
+            with RawClient(sp.port, timeout=40) as c:
+                c.ready(tls=False).envelope("a@example.com", "b@example.net")
+                sp.process.terminate()
+                begin = time.monotonic()
+                self.assertEqual(c.reply()[0], 421)
+                self.assertAlmostEqual(time.monotonic() - begin, 30, delta=2)
+            self.assertEqual(sp.process.wait(10), 0)
+
     def test_sigint(self):
         with CapturingUpstream() as up, daemon(up) as sp:
             os.killpg(sp.process.pid, signal.SIGINT) # as a terminal does
@@ -363,9 +436,18 @@ class Log(unittest.TestCase):
             for pid in processes.of(sp, processes.KEEPER):
                 os.kill(pid, signal.SIGHUP)
             sp.wait_line("loaded") # the keeper's lines too
+            for pid in processes.of(sp, processes.KEEPER):
+                os.kill(pid, signal.SIGKILL)
+            sp.wait_line("keeper-died") # its parent's
+            sp.wait_line("loaded", 2) # and a later keeper's
+            with RawClient(sp.port) as c:
+                deliver(c.ready(tls=False))
+            sp.wait_line("message") # the worker's
+            old = scratch.read(path + ".1")
             for pid in processes.of(sp, processes.WORKER):
                 os.kill(pid, signal.SIGTERM)
             sp.wait_line("worker-ended")
+            self.assertEqual(scratch.read(path + ".1"), old)
             sp.stop()
 
 

@@ -25,6 +25,7 @@ PEERS = {
     "bind": ["bind9", "bind9-utils"],
     "nsd": ["nsd"],
     "opendkim": ["opendkim-tools"],
+    "systemd": ["systemd"],
 }
 ACCOUNTS = ["root:0", "daemon:1", "postfix:101", "postdrop:102",
             "Debian-exim:103", "dovecot:104", "dovenull:105", "vmail:106",
