@@ -4,9 +4,10 @@
 #   sh tests/run.sh             everything
 #   sh tests/run.sh NAME...     only integration tests whose name has NAME
 #
-# Two builds: build/ as it is shipped, build-asan/ with AddressSanitizer and
-# UBSan. Unit tests run in both, integration tests in the second and, the
-# plain relaying ones, in the first too. The last line is
+# Three builds: build/ as it is shipped, build-asan/ with AddressSanitizer and
+# UBSan, build-tsan/ with ThreadSanitizer. Unit tests run in the first two,
+# the keeper's in the third; integration tests in the second and, the plain
+# relaying ones, in the first too. The last line is
 # "N passed, N failed[, N skipped]"; exit 1 when any failed.
 set -eu
 exec </dev/null
@@ -48,6 +49,11 @@ if [ -n "$missing" ]; then
 fi
 
 passed=0 failed=0 skipped=0
+keeper_tests="tests/unit/test_keeper_client tests/unit/test_keeper_handles
+tests/unit/test_keeper_protocol tests/unit/test_keeper_queue
+tests/integration/test_keeper tests/integration/test_keeper_life"
+keeper_tests=$(echo $keeper_tests)
+targets=
 
 # build FOLDER CONFIGURE-ARGUMENTS...
 build() {
@@ -56,7 +62,7 @@ build() {
     mkdir -p "$folder"
     echo "building $folder"
     if ! (cd "$folder" && "$top/configure" -q --enable-werror "$@" &&
-        make -s -j2) >"$folder.log" 2>&1; then
+        make -s -j2 $targets) >"$folder.log" 2>&1; then
         tail -40 "$folder.log"
         echo "FAIL building $folder"
         failed=$((failed + 1))
@@ -65,10 +71,11 @@ build() {
     rm -f "$folder.log"
 }
 
-# unit FOLDER: every test program that make check ran is one test
+# unit FOLDER [TEST...]: every test program that make check ran is one test
 unit() {
     (cd "$1" && find . -name '*.trs' -exec rm -f {} + &&
-        make -k -s -j2 check) >"$1/check.log" 2>&1 || true
+        make -k -s -j2 check ${2:+check_PROGRAMS="$2" TESTS="$2"}) \
+        >"$1/check.log" 2>&1 || true
     before=$failed
     ran=0
     for trs in $(cd "$1" && find . -name '*.trs' | sort); do
@@ -136,6 +143,12 @@ else
     if build build-asan CC=clang CFLAGS="-g -O1" --enable-sanitizers; then
         unit build-asan
         integration build-asan
+    fi
+    # The only process with threads is the keeper.
+    targets="libsmtp.a libdkim.a libproxy.a"
+    if build build-tsan CC=clang CFLAGS="-g -O1" --enable-sanitizers=thread
+    then
+        unit build-tsan "$keeper_tests"
     fi
     if [ -x build/sealpostd ]; then
         integration build test_relay
