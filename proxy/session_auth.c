@@ -122,12 +122,17 @@ lower(char *text)
     }
 }
 
+/* Nobody's name: the keeper takes none that is empty, and no file can hold
+ * this one. */
+static const char nobody[] = " ";
+
 static void
 ask(struct session *s, bool possible)
 {
     lower(s->sasl->user);
-    s->request = keeper_auth(s->worker->keeper, possible ? s->sasl->user : "",
-                             possible ? s->sasl->secret : "x", on_verdict, s);
+    s->request =
+        keeper_auth(s->worker->keeper, possible ? s->sasl->user : nobody,
+                    possible ? s->sasl->secret : "x", on_verdict, s);
     if (s->request == NULL) {
         session_auth_forget(s);
         session_reply(s, 454, "4.7.0", "Out of memory, try again later");
