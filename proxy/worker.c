@@ -386,6 +386,8 @@ worker_main(unsigned slot)
     char name[32];
 
     (void)prctl(PR_SET_NAME, "sealpost-worker");
+    /* TLS keys and passwords: no core file, no debugger of the same user. */
+    (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     set_signals();
     if (!inherit(&in)) {
         return EX_OSERR;
