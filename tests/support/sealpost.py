@@ -146,8 +146,9 @@ class Sealpost:
 
     # --- the daemon ------------------------------------------------------
 
-    def start(self):
-        """Also again, after it has ended."""
+    def start(self, wrap=()):
+        """Also again, after it has ended. wrap: a program and its options
+        that runs it."""
         if self.output is not None:
             self.output.close()
         self.log_path = os.path.join(self.home, "log")
@@ -155,7 +156,7 @@ class Sealpost:
         self.log_before = os.path.getsize(self.log_path)
         scratch.give_to(self.state, "nobody")
         self.process = subprocess.Popen(
-            [scratch.program("sealpostd"), "-c", self.config, "-f"],
+            [*wrap, scratch.program("sealpostd"), "-c", self.config, "-f"],
             stdin=subprocess.DEVNULL, stdout=self.output, stderr=self.output,
             env=dict(os.environ, **SANITIZERS), start_new_session=True)
         try:

@@ -114,18 +114,10 @@ def processes(group):
 
 
 def worker(sp):
-    """The worker's pid: the process that holds a listening socket and is
-    not the master."""
-    port = f"{sp.port:04X}"
-    inode = {line.split()[9] for line in
-             scratch.read("/proc/net/tcp").decode().splitlines()[1:]
-             if line.split()[1].endswith(":" + port)
-             and line.split()[3] == "0A"}
-    for pid in processes(sp.process.pid):
-        if pid != sp.process.pid and any(
-                f"socket:[{i}]" in links(pid) for i in inode):
-            return pid
-    raise AssertionError("no worker")
+    """The one worker's pid."""
+    pid, = [p for p, line in processes(sp.process.pid).items()
+            if "--worker" in line]
+    return pid
 
 
 def links(pid):

@@ -1,0 +1,326 @@
+"""What exhausts a relay, and what its processes and programs are: rows RX
+and CF."""
+import os
+import re
+import shutil
+import socket
+import struct
+import subprocess
+import threading
+import time
+import unittest
+
+import scratch
+from sealpost import Sealpost, message, section
+from upstream import CapturingUpstream
+from wire import (RECIPIENT, SENDER, Client, WireCase, links, processes, rss,
+                  worker)
+
+HEAD = message(body="")
+END = b".\r\n"
+OPEN = {"tls": "none", "auth": "none", "trusted_networks": "127.0.0.0/8"}
+MIB = 1 << 20
+
+
+def descriptors(pid):
+    try:
+        return len(os.listdir(f"/proc/{pid}/fd"))
+    except PermissionError:
+        raise unittest.SkipTest("the worker's descriptors are root's to see")
+
+
+def cpu(pid):
+    """Seconds of CPU used."""
+    with open(f"/proc/{pid}/stat") as f:
+        fields = f.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def big(size):
+    """Content of about size octets, dots at the start of some lines."""
+    line = b"." + b"0123456789abcdef" * 4 + b"\r\n"
+    return HEAD + line * (size // len(line))
+
+
+class Limits(WireCase):
+    listen = OPEN
+
+    @classmethod
+    def extra_text(cls):
+        cls.small = scratch.free_port()
+        return section("listen small", {
+            **OPEN, "address": f"127.0.0.1:{cls.small}",
+            "upstream": "smarthost", "max_message_size": "1M"})
+
+    def setUp(self):
+        if not self.up.messages:
+            self.ordinary()
+            self.new_log()
+
+    def settled(self, pid, count):
+        """The worker is back at its descriptors."""
+        scratch.wait_for(f"{count} descriptors",
+                         lambda: descriptors(pid) <= count)
+
+    def test_RX_01_slow_clients(self):
+        with self.row("RX-01", delivered=3):
+            slow = [self.client() for _ in range(100)]
+            for octet in "EHLO":
+                for c in slow:
+                    c.send(octet)
+                time.sleep(0.2)
+                if octet != "E":
+                    began = time.monotonic()
+                    self.ordinary()
+                    self.assertLess(time.monotonic() - began, 1)
+            for c in slow:
+                c.close()
+
+    def test_RX_03_replies_nobody_reads(self):
+        with self.row("RX-03"):
+            pid = worker(self.sp)
+            before = rss(pid)
+            with socket.socket() as s:
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65536)
+                s.connect(("127.0.0.1", self.sp.port))
+                s.sendall(f"EHLO x\r\nMAIL FROM:<{SENDER}>\r\n".encode())
+                s.settimeout(1)
+                line = b"RCPT TO:<bob@example.net>\r\n"
+                sent, most = 0, 64 * MIB
+                try:
+                    while sent < most:
+                        sent += s.send(line * 2000)
+                except (TimeoutError, ConnectionError):
+                    pass # it reads no more, or has closed
+                self.assertLess(sent, most)
+                self.assertLess(rss(pid) - before, 2 * MIB)
+
+    def test_RX_04_size_declared(self):
+        with self.row("RX-04"):
+            c = self.session(self.small)
+            c.expect(f"MAIL FROM:<{SENDER}> SIZE={MIB + 1}", 552)
+            c.expect("NOOP", 250)
+
+    def test_RX_04_size_not_declared(self):
+        pid = worker(self.sp)
+        open_before = descriptors(pid)
+        with self.row("RX-04", refused=1):
+            with self.session(self.small) as c:
+                c.envelope(SENDER, RECIPIENT)
+                code, text = c.content(big(2 * MIB).replace(b"\r\n.",
+                                                            b"\r\n..") + END)
+                self.assertEqual((code, text[:6]), (552, "5.3.4 "))
+                c.expect("NOOP", 250)
+                self.assertFalse([x for x in links(pid) if "spool" in x])
+            self.settled(pid, open_before + 1) # a link to the upstream
+            self.assertEqual(os.listdir(os.path.join(self.sp.state,
+                                                     "spool")), [])
+
+    def test_RX_05_large_messages(self):
+        pid = worker(self.sp)
+        for size in (12_000_000, 50_000_000):
+            with self.row("RX-05", octets=size, delivered=1):
+                content, highest = big(size), rss(pid)
+                before = highest
+                c = self.session()
+                c.envelope(SENDER, RECIPIENT)
+                wire = content.replace(b"\r\n.", b"\r\n..") + END
+                for at in range(0, len(wire), MIB):
+                    c.send(wire[at:at + MIB])
+                    highest = max(highest, rss(pid))
+                done = threading.Event()
+
+                def watch():
+                    nonlocal highest
+                    while not done.wait(0.01):
+                        highest = max(highest, rss(pid))
+                thread = threading.Thread(target=watch)
+                thread.start()
+                c.socket.settimeout(60)
+                self.assertEqual(c.reply()[0], 250)
+                done.set()
+                thread.join()
+                got = self.arrived()[0].data
+                self.assertEqual(got[len(got) - len(content):] == content,
+                                 True, "changed on its way")
+                self.assertLess(highest - before, 8 * MIB)
+                self.up.messages[-1].data = self.up.messages[-1].wire = b""
+
+    def test_RX_06_parallel_messages(self):
+        with self.row("RX-06", delivered=50):
+            contents = {n: message(subject=f"number {n}",
+                                   body=f"{n} \r\n" * (n * 997))
+                        for n in range(50)}
+            codes = {}
+
+            def send(n):
+                c = self.session()
+                c.judged = False
+                c.envelope(SENDER, f"u{n}@example.net")
+                codes[n] = c.content(contents[n] + END)[0]
+            threads = [threading.Thread(target=send, args=(n,))
+                       for n in contents]
+            for t in threads:
+                t.start()
+            for t in threads:
+                t.join()
+            self.assertEqual(codes, dict.fromkeys(contents, 250))
+            for got in self.arrived():
+                n = int(got.recipients[0][1:].partition("@")[0])
+                self.assertTrue(got.data.endswith(contents.pop(n)))
+            self.assertEqual(contents, {})
+
+    def test_RX_14_opened_and_reset(self):
+        pid = worker(self.sp)
+        with self.row("RX-14"):
+            before = descriptors(pid)
+            for _ in range(10000):
+                s = socket.socket()
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                             struct.pack("ii", 1, 0))
+                s.connect(("127.0.0.1", self.sp.port))
+                s.close()
+            self.settled(pid, before)
+
+
+class Own(unittest.TestCase):
+    """Daemons with surroundings of their own."""
+
+    def send(self, sp, up, content):
+        with Client(sp.port, up) as c:
+            c.expect("EHLO client.test", 250)
+            c.envelope(SENDER, RECIPIENT)
+            return c.content(content + END)
+
+    @unittest.skipUnless(os.getuid() == 0, "mounts a file system")
+    def test_RX_07_full_spool(self):
+        folder = scratch.folder()
+        self.addCleanup(scratch.remove, folder)
+        if subprocess.run(["mount", "-t", "tmpfs", "-o",
+                           "size=1M,mode=0700,uid=65534,gid=65534", "none",
+                           folder], stderr=subprocess.DEVNULL).returncode:
+            self.skipTest("may not mount here")
+        self.addCleanup(subprocess.run, ["umount", folder], check=True)
+        with self.subTest(row="RX-07"), CapturingUpstream() as up, \
+                Sealpost(up.port, listen=OPEN, users={},
+                         extra=f"[spool]\ndirectory = {folder}\n") as sp:
+            code, text = self.send(sp, up, big(5 * MIB).replace(b"\r\n.",
+                                                                b"\r\n.."))
+            self.assertEqual((code, text[:6]), (452, "4.3.1 "))
+            self.assertEqual(up.messages, [])
+            found = os.statvfs(folder)
+            self.assertEqual((os.listdir(folder), found.f_bfree),
+                             ([], found.f_blocks))
+            self.assertEqual(self.send(sp, up, HEAD)[0], 250)
+            line, = [x for x in sp.lines("message")
+                     if x["outcome"] == "refused"]
+            self.assertIn("452 4.3.1", line["reply"])
+
+    @unittest.skipUnless(shutil.which("prlimit"), "needs prlimit")
+    def test_RX_09_few_descriptors(self):
+        with self.subTest(row="RX-09"), CapturingUpstream() as up, \
+                Sealpost(up.port, listen=OPEN, users={}, start=False) as sp:
+            sp.start(["prlimit", "--nofile=32:32"])
+            pid = worker(sp)
+            first = Client(sp.port, up)
+            first.expect("EHLO client.test", 250)
+            first.envelope(SENDER, RECIPIENT)
+            many = []
+            for _ in range(200):
+                many.append(socket.create_connection(("127.0.0.1", sp.port)))
+            time.sleep(0.5)
+            used, began = cpu(pid), time.monotonic()
+            time.sleep(2)
+            self.assertLess((cpu(pid) - used) / (time.monotonic() - began),
+                            0.2)
+            self.assertEqual(first.content(HEAD + END)[0], 250)
+            first.close()
+            for s in many:
+                s.close()
+            self.recovers(sp, up)
+            self.assertEqual(worker(sp), pid)
+            self.assertLess(len(sp.lines("refused")), 50)
+
+    def recovers(self, sp, up):
+        def again():
+            try:
+                return self.send(sp, up, HEAD)[0] == 250
+            except (OSError, AssertionError):
+                return False
+        scratch.wait_for("an ordinary message", again, 10)
+
+    def status(self, pid):
+        return dict(re.findall(
+            r"(\w+):\s*(.*)", scratch.read(f"/proc/{pid}/status").decode()))
+
+    def confined(self, sp):
+        for pid, line in processes(sp.process.pid).items():
+            status = self.status(pid)
+            with self.subTest(row="CF-09", process=line):
+                self.assertNotIn("0", status["Uid"].split())
+                for name in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
+                    # CAP_NET_BIND_SERVICE alone may be there
+                    self.assertEqual(int(status[name], 16) & ~(1 << 10), 0)
+                self.assertEqual(status["NoNewPrivs"], "1")
+
+    @unittest.skipUnless(os.getuid() == 0, "starts it as root")
+    def test_CF_09_started_as_root(self):
+        with CapturingUpstream() as up, \
+                Sealpost(up.port, listen=OPEN, users={}) as sp:
+            self.confined(sp)
+            self.assertEqual(self.send(sp, up, HEAD)[0], 250)
+
+    @unittest.skipIf(os.getuid() == 0 and not shutil.which("setpriv"),
+                     "needs setpriv")
+    def test_CF_09_started_as_a_user(self):
+        wrap = ["setpriv", "--reuid=65534", "--regid=65534",
+                "--clear-groups"] if os.getuid() == 0 else []
+        with CapturingUpstream() as up, \
+                Sealpost(up.port, listen=OPEN, users={}, start=False) as sp:
+            sp.start(wrap)
+            self.confined(sp)
+            self.assertEqual(self.send(sp, up, HEAD)[0], 250)
+
+
+@unittest.skipUnless(shutil.which("readelf"), "needs readelf")
+class Programs(unittest.TestCase):
+    """What checksec looks at."""
+
+    def readelf(self, name, *options):
+        return subprocess.run(
+            ["readelf", "-W", *options, scratch.program(name)],
+            stdout=subprocess.PIPE, check=True).stdout.decode()
+
+    def test_CF_11_hardening(self):
+        for name in ("sealpostd", "sealpost"):
+            symbols = self.readelf(name, "--dyn-syms")
+            sanitized = "__asan_init" in symbols or "__tsan_init" in symbols
+            dynamic = self.readelf(name, "-d")
+            segments = self.readelf(name, "-l")
+            for what, holds in {
+                    "PIE": "PIE" in dynamic
+                    and "Type:                              DYN" in
+                    self.readelf(name, "-h"),
+                    "RELRO": "GNU_RELRO" in segments,
+                    "BIND_NOW": bool(re.search(r"FLAGS.*NOW", dynamic)),
+                    "canary": "__stack_chk_fail" in symbols,
+                    "fortify": sanitized or "_chk@GLIBC" in symbols,
+                    "NX": bool(re.search(r"GNU_STACK.* RW +0x", segments)),
+                    "no RWX segment": "RWE" not in segments,
+                    "CET": os.uname().machine != "x86_64" or sanitized
+                    or "IBT, SHSTK" in self.readelf(name, "-n")
+                    or self.landing_pad(name),
+                    "no RPATH": "RPATH" not in dynamic
+                    and "RUNPATH" not in dynamic,
+            }.items():
+                with self.subTest(row="CF-11", program=name, what=what):
+                    self.assertTrue(holds)
+
+    def landing_pad(self, name):
+        """Our own code is marked for indirect branches, even where a
+        library that is linked in is not."""
+        code = subprocess.run(["objdump", "-d", "--section=.text",
+                               scratch.program(name)],
+                              stdout=subprocess.PIPE).stdout
+        return code.count(b"endbr64") > 100
