@@ -8,7 +8,7 @@ import unittest
 import population
 import scratch
 from sealpost import Sealpost, message
-from usercase import UserCase
+from usercase import UserCase, signatures
 
 
 def openssl(*arguments, input=None):
@@ -186,6 +186,36 @@ class KeyFiles(UserCase):
                 finally:
                     self.replace(n, old)
                     scratch.give_to(self.sp.state, "nobody")
+
+
+class PassOnError(UserCase):
+    """DS-13, with on_error = pass: better unsigned than late."""
+
+    settings = {"sign": {"on_error": "pass", "also": "b.example"}}
+
+    @classmethod
+    def build(cls):
+        for domain in "a.example", "b.example", "c.example":
+            population.put_key(cls.sp, domain, "s1")
+        population.put_users(cls.sp, {u: {"password": "pw-" + u,
+                                          "from": f"{u}.example"}
+                                      for u in ("a", "c")})
+
+    def test_ds_13(self):
+        """Never half of the signatures; the log has the reason."""
+        for user, broken in ("a", "b.example"), ("c", "c.example"):
+            pem = os.path.join(self.sp.state, "keys", broken, "s1.pem")
+            with spoiled(pem, lambda pem, old: scratch.write(pem, "", 0o600)):
+                code, text, got, line = self.send(
+                    self.client(user), message(sender=f"x@{user}.example"))
+                self.assertEqual((code, signatures(got)), (250, []), text)
+                self.assertEqual(line["reason"], "sign-failed")
+                self.assertIn("key=" + broken,
+                              self.sp.lines("sign-failed")[-1]["text"])
+            before = len(self.sp.lines("loaded"))
+            self.sp.reload()
+            self.sp.wait_line("loaded", before + 1)
+            self.as_foretold(user, f"x@{user}.example")
 
 
 if __name__ == "__main__":

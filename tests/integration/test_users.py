@@ -235,6 +235,7 @@ class Rules(UserCase):
         "guest": {"from": "*", "domain": "a.example"},
         "chooser": {"from": "a.example", "selector": "mine"},
         "dreamer": {"from": "a.example", "selector": "nowhere"},
+        "thief": {"from": "a.example", "selector": "slot"},
         "bare": {"from": "a.example", "upstream": "none"},
         "both": {"from": "a.example", "upstream": "dual"},
     }
@@ -269,6 +270,7 @@ class Rules(UserCase):
         ("chooser", "x@a.example", "sign", "user-selector",
          "a.example/mine", 250),
         ("dreamer", "x@a.example", "sign", "domain-key", "a.example/s1", 250),
+        ("thief", "x@a.example", "sign", "domain-key", "a.example/s1", 250),
         ("bare", "x@a.example", "unsigned", "upstream-none", None, 250),
     ]
 
@@ -281,6 +283,7 @@ class Rules(UserCase):
                 ("a.example", "old", "retiring"),
                 ("pending.example", "s4", "published")):
             population.put_key(cls.sp, domain, selector, state=state)
+        population.put_key(cls.sp, "a.example", "slot", owner="owner")
         population.put_key(cls.sp, "a.example", "rsa",
                            population.rsa_key(), "rsa")
         population.put_users(cls.sp, {
