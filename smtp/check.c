@@ -178,6 +178,17 @@ check_order(const struct smtp_server *s, enum smtp_verb verb)
     return s->phase == SMTP_PHASE_MAIL ? REFUSE_NO_RCPT : REFUSE_NO_MAIL;
 }
 
+/* To whom it is not offered it does not exist. */
+static enum refusal
+check_xclient(const struct smtp_server *s, enum smtp_cap offer)
+{
+    if (!(s->conf.offers & offer)) {
+        return REFUSE_NOT_HERE;
+    }
+    return smtp_server_in_transaction(s) ? REFUSE_IN_TRANSACTION
+                                         : NOTHING_REFUSED;
+}
+
 /* What the phase and the configuration say, before arguments are looked at. */
 static enum refusal
 check_verb(const struct smtp_server *s, enum smtp_verb verb)
@@ -192,6 +203,10 @@ check_verb(const struct smtp_server *s, enum smtp_verb verb)
         return check_starttls(s);
     case SMTP_VERB_AUTH:
         return check_auth(s);
+    case SMTP_VERB_XCLIENT:
+        return check_xclient(s, SMTP_CAP_XCLIENT);
+    case SMTP_VERB_XFORWARD:
+        return check_xclient(s, SMTP_CAP_XFORWARD);
     case SMTP_VERB_MAIL:
         return check_mail(s);
     case SMTP_VERB_BDAT:

@@ -9,6 +9,7 @@
 #include "path.h"
 
 #include <smtp/command.h>
+#include <smtp/xclient.h>
 
 enum {
     NAME_MAX_OCTETS = 255, /* EHLO, HELO: RFC 5321 4.5.3.1.2 */
@@ -133,6 +134,16 @@ parse_auth(struct smtp_command *cmd)
                                                              : SMTP_ERR_SYNTAX;
 }
 
+/* Judged here so that a malformed one is refused like all others; who acts
+ * on it parses it again. */
+static enum smtp_err
+parse_xclient(struct smtp_command *cmd)
+{
+    struct smtp_xattrs attrs;
+
+    return smtp_xclient_parse(cmd->verb, cmd->arg, &attrs);
+}
+
 static const struct verb_rule {
     const char *name;
     parse_arg *parse;
@@ -152,6 +163,8 @@ static const struct verb_rule {
     [SMTP_VERB_HELP] = { "HELP", parse_any },
     [SMTP_VERB_STARTTLS] = { "STARTTLS", parse_none },
     [SMTP_VERB_AUTH] = { "AUTH", parse_auth },
+    [SMTP_VERB_XCLIENT] = { "XCLIENT", parse_xclient },
+    [SMTP_VERB_XFORWARD] = { "XFORWARD", parse_xclient },
 };
 
 static enum smtp_verb

@@ -68,15 +68,22 @@ smtp_server_init(struct smtp_server *s, const struct smtp_server_conf *c)
     *s = (struct smtp_server){ .conf = *c, .phase = SMTP_PHASE_CONNECTED };
 }
 
-void
-smtp_server_tls_started(struct smtp_server *s)
+/* Back to the greeting. What was done wrong before is not forgotten. */
+static void
+begin_again(struct smtp_server *s, bool tls)
 {
     struct smtp_server_conf conf = s->conf;
     unsigned errors = s->errors;
 
     smtp_server_init(s, &conf);
     s->errors = errors;
-    s->tls = true;
+    s->tls = tls;
+}
+
+void
+smtp_server_tls_started(struct smtp_server *s)
+{
+    begin_again(s, true);
 }
 
 bool
@@ -460,6 +467,11 @@ answered_command(struct smtp_server *s, enum smtp_verb verb, int code)
         break;
     case SMTP_VERB_AUTH:
         answered_auth(s, code);
+        break;
+    case SMTP_VERB_XCLIENT:
+        if (code == 220) {
+            begin_again(s, s->tls);
+        }
         break;
     case SMTP_VERB_QUIT:
         s->closing = s->closing || code == 221;

@@ -28,6 +28,8 @@ enum smtp_verb {
     SMTP_VERB_HELP,
     SMTP_VERB_STARTTLS,
     SMTP_VERB_AUTH,
+    SMTP_VERB_XCLIENT,  /* smtp/xclient.h parses its argument, */
+    SMTP_VERB_XFORWARD, /* and this one's */
     SMTP_VERB_COUNT
 };
 

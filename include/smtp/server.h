@@ -27,7 +27,8 @@
  * After QUIT is answered 221, or anything 421, next() says CLOSE for ever;
  * after STARTTLS is answered 220, MORE until smtp_server_tls_started(). Drop
  * the plain text that is left then (RFC 3207 4). A connection under TLS from
- * its first octet calls smtp_server_tls_started() behind init.
+ * its first octet calls smtp_server_tls_started() behind init. XCLIENT that is
+ * answered 220 begins the session again, under TLS if it was.
  *
  * BDAT n: DATA for the chunk's octets, then, when the reply is due, COMMAND
  * with cmd.chunk octets or, with LAST, END. A refused chunk's octets are
@@ -92,7 +93,8 @@ struct smtp_server_conf {
     bool chunking;        /* BDAT is offered */
     bool smtputf8;        /* SMTPUTF8 is offered: 8-bit paths may come */
     unsigned offers;      /* SMTP_CAP_DSN, SMTP_CAP_REQUIRETLS: parameters of
-                             what is not offered are refused (555) */
+                             what is not offered are refused (555);
+                             SMTP_CAP_XCLIENT, SMTP_CAP_XFORWARD: or verbs */
 };
 
 /* Caller-allocated so that it can live inside a session; fields private
@@ -136,7 +138,8 @@ enum smtp_verb smtp_server_peek(const struct smtp_server *s, struct bytes in);
 /*
  * The reply with this code to the oldest unanswered command was given. Moves
  * the phase: EHLO/HELO 250, MAIL 250, RCPT 25x, DATA 354, AUTH 334/235, RSET
- * 250, and the final reply at END (any code), which empties the transaction.
+ * 250, XCLIENT 220, and the final reply at END (any code), which empties the
+ * transaction.
  */
 void smtp_server_answered(struct smtp_server *s, int code);
 

@@ -37,7 +37,8 @@ init(struct run *r, uint8_t flags)
         .mail_needs_auth = flags & 32,
         .chunking = flags & 64,
         .smtputf8 = flags & 128,
-        .offers = SMTP_CAP_DSN,
+        .offers = (unsigned)SMTP_CAP_DSN | SMTP_CAP_XCLIENT |
+                  SMTP_CAP_XFORWARD,
     };
 
     *r = (struct run){ .trace = BUF_INIT };
@@ -64,6 +65,8 @@ answer_to(const struct smtp_command *cmd)
         return 221;
     case SMTP_VERB_STARTTLS:
         return 220;
+    case SMTP_VERB_XCLIENT:
+        return odd ? 501 : 220;
     case SMTP_VERB_AUTH:
         return cmd->has_initial ? (odd ? 535 : 235) : 334;
     case SMTP_VERB_MAIL:

@@ -36,6 +36,8 @@ conf_of(struct bytes flags)
         conf.smtputf8 = conf.smtputf8 || c == 'u';
         conf.normalize = conf.normalize || c == 'n';
         conf.offers |= c == 'd' ? SMTP_CAP_DSN : 0;
+        conf.offers |= c == 'x' ? SMTP_CAP_XCLIENT : 0;
+        conf.offers |= c == 'f' ? SMTP_CAP_XFORWARD : 0;
         conf.message_max = c == 's' ? 20 : conf.message_max;
     }
     return conf;
@@ -99,6 +101,7 @@ on_command(struct run *r, const struct smtp_event *ev)
         [SMTP_VERB_RSET] = 250, [SMTP_VERB_NOOP] = 250,
         [SMTP_VERB_QUIT] = 221, [SMTP_VERB_VRFY] = 252,
         [SMTP_VERB_HELP] = 214, [SMTP_VERB_STARTTLS] = 220,
+        [SMTP_VERB_XCLIENT] = 220, [SMTP_VERB_XFORWARD] = 250,
     };
     enum smtp_verb verb = ev->cmd.verb;
 
