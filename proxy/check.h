@@ -33,6 +33,7 @@ struct check_input {
     const struct dkim_header *header;
     const struct sockaddr *peer;
     const char *address; /* the same as text */
+    bool anonymous;      /* peer is not the client's: trusted for nothing */
     struct bytes helo;
     struct bytes mail_from; /* without brackets; empty for <> */
     uint64_t now_s;

@@ -100,7 +100,8 @@ enforced(const struct check *c)
     const struct check_conf *conf = c->in.conf;
 
     return conf->dmarc == CONF_DMARC_ENFORCE &&
-           !conf_networks_has(&conf->trusted_forwarders, c->in.peer);
+           (c->in.anonymous ||
+            !conf_networks_has(&conf->trusted_forwarders, c->in.peer));
 }
 
 bool

@@ -10,9 +10,9 @@
 #include "proxy/log/log.h"
 #include "proxy/net/tls.h"
 #include "proxy/process/addresses.h"
+#include "proxy/proxied.h"
 #include "proxy/session.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -30,32 +30,13 @@ struct gate {
     size_t connections;
     unsigned max;
     unsigned max_per_ip;
+    struct proxied *proxied; /* owns: not sessions yet */
     int reserve; /* a descriptor to give up when there is no other */
     bool open;
     struct event *resume;
     time_t logged_s;
     uint64_t refused; /* since then */
 };
-
-union peer {
-    struct sockaddr any;
-    struct sockaddr_in in;
-    struct sockaddr_in6 in6;
-};
-
-static void
-address_text(const union peer *peer, char out[INET6_ADDRSTRLEN])
-{
-    if (peer->any.sa_family == AF_INET6 &&
-        IN6_IS_ADDR_V4MAPPED(&peer->in6.sin6_addr)) {
-        inet_ntop(AF_INET, &peer->in6.sin6_addr.s6_addr[12], out,
-                  INET6_ADDRSTRLEN);
-    } else if (peer->any.sa_family == AF_INET6) {
-        inet_ntop(AF_INET6, &peer->in6.sin6_addr, out, INET6_ADDRSTRLEN);
-    } else {
-        inet_ntop(AF_INET, &peer->in.sin_addr, out, INET6_ADDRSTRLEN);
-    }
-}
 
 /* --- refusals ------------------------------------------------------------- */
 
@@ -166,20 +147,25 @@ out_of_descriptors(struct worker_listener *l, int listening)
     pause_accepting(l->worker);
 }
 
+/* Trusted networks and who speaks for others by XCLIENT. */
+static bool
+is_spared(const struct listen_conf *conf, const union net_address *peer)
+{
+    return conf_networks_has(&conf->trusted_networks, &peer->any) ||
+           conf_networks_has(&conf->xclient_from, &peer->any);
+}
+
 static void
-admit(struct worker_listener *l, int fd, const union peer *peer)
+admit(struct worker_listener *l, int fd, const union net_address *peer,
+      bool anonymous)
 {
     struct worker *w = l->worker;
     struct gate *g = w->gate;
     char address[INET6_ADDRSTRLEN];
 
-    address_text(peer, address);
-    if (g->connections >= g->max) {
-        turn_away(l, fd, address, "connections");
-        return;
-    }
+    net_address_text(&peer->any, address);
     if (addresses_count(g->addresses, address) >= g->max_per_ip &&
-        !conf_networks_has(&l->conf->trusted_networks, &peer->any)) {
+        (anonymous || !is_spared(l->conf, peer))) {
         turn_away(l, fd, address, "connections_per_ip");
         return;
     }
@@ -188,9 +174,52 @@ admit(struct worker_listener *l, int fd, const union peer *peer)
         return;
     }
     g->connections++;
-    if (session_new(w, l, fd, &peer->any) == NULL) {
+    if (session_new(w, l, fd, peer, anonymous) == NULL) {
         log_refusal(l, "-", address, "memory");
         listener_session_ended(w, l, address);
+    }
+}
+
+static void
+on_proxied(const struct proxied_result *result, void *arg)
+{
+    struct worker_listener *l = arg;
+    char address[INET6_ADDRSTRLEN];
+
+    if (result->fd >= 0) {
+        admit(l, result->fd, &result->peer, result->anonymous);
+    } else if (result->why != NULL) {
+        net_address_text(&result->peer.any, address);
+        log_refusal(l, "-", address, result->why);
+    }
+    listener_session_ended(l->worker, l, NULL); /* of await_header() */
+}
+
+/* It counts as a connection while its header is awaited. */
+static void
+await_header(struct worker_listener *l, int fd, const union net_address *peer)
+{
+    struct gate *g = l->worker->gate;
+
+    if (proxied_new(&g->proxied, l->worker->base, fd, peer, on_proxied, l) !=
+        NULL) {
+        g->connections++;
+    }
+}
+
+static void
+arrived(struct worker_listener *l, int fd, const union net_address *peer)
+{
+    struct gate *g = l->worker->gate;
+    char address[INET6_ADDRSTRLEN];
+
+    if (g->connections >= g->max) {
+        net_address_text(&peer->any, address);
+        turn_away(l, fd, address, "connections");
+    } else if (conf_networks_has(&l->conf->proxy_protocol_from, &peer->any)) {
+        await_header(l, fd, peer);
+    } else {
+        admit(l, fd, peer, false);
     }
 }
 
@@ -201,14 +230,14 @@ on_accept(evutil_socket_t listening, short what, void *arg)
 
     (void)what;
     for (int i = 0; i < ACCEPTS_A_TURN && l->worker->gate->open; i++) {
-        union peer peer;
+        union net_address peer;
         socklen_t len = sizeof(peer);
         int fd;
 
         memset(&peer, 0, sizeof(peer));
         fd = accept4(listening, &peer.any, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd >= 0) {
-            admit(l, fd, &peer);
+            arrived(l, fd, &peer);
         } else if (errno == EMFILE || errno == ENFILE) {
             out_of_descriptors(l, listening);
             return;
@@ -414,6 +443,7 @@ listeners_free(struct worker *w)
     free(w->listeners);
     w->listeners = NULL;
     if (g != NULL) {
+        proxied_free_all(&g->proxied);
         if (g->reserve >= 0) {
             (void)close(g->reserve);
         }

@@ -5,7 +5,6 @@
  */
 #include "proxy/session_state.h"
 
-#include <arpa/inet.h>
 #include <proxy/listener.h>
 #include <proxy/log/log.h>
 #include <proxy/net/tls.h>
@@ -148,10 +147,10 @@ session_free(struct session **sp)
     conn_free(&s->client);
     unlink_session(s);
     listener_session_ended(s->worker, s->listener,
-                           s->identity == SESSION_AUTHENTICATED ? NULL
-                                                                : s->address);
+                           s->peer.counted[0] == '\0' ? NULL : s->peer.counted);
     buf_free(&s->out);
     free(s->helo);
+    session_forget_forwarded(s);
     free(s->user);
     free(s);
 }
@@ -276,34 +275,6 @@ on_client(struct conn *conn, enum conn_event event, void *arg)
 }
 
 static void
-set_address(struct session *s, const struct sockaddr *peer)
-{
-    const struct sockaddr_in6 *six = (const void *)peer;
-    const struct sockaddr_in *four = (const void *)peer;
-
-    if (peer->sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&six->sin6_addr)) {
-        inet_ntop(AF_INET, &six->sin6_addr.s6_addr[12], s->address,
-                  sizeof(s->address));
-    } else if (peer->sa_family == AF_INET6) {
-        inet_ntop(AF_INET6, &six->sin6_addr, s->address, sizeof(s->address));
-    } else {
-        inet_ntop(AF_INET, &four->sin_addr, s->address, sizeof(s->address));
-    }
-}
-
-static void
-identify(struct session *s, const struct sockaddr *peer)
-{
-    if (conf_networks_has(&s->conf->trusted_networks, peer)) {
-        s->identity = SESSION_TRUSTED;
-        if (s->conf->trusted_user[0] != '\0') {
-            s->user = strdup(s->conf->trusted_user);
-            s->dead = s->user == NULL;
-        }
-    }
-}
-
-static void
 start(struct session *s)
 {
     if (s->conf->tls == CONF_TLS_IMPLICIT) {
@@ -322,7 +293,7 @@ start(struct session *s)
 
 struct session *
 session_new(struct worker *w, struct worker_listener *l, int fd,
-            const struct sockaddr *peer)
+            const union net_address *peer, bool anonymous)
 {
     struct smtp_server_conf none = { 0 };
     struct session *s = calloc(1, sizeof(*s));
@@ -346,8 +317,9 @@ session_new(struct worker *w, struct worker_listener *l, int fd,
     w->sessions = s;
     w->session_count++;
     session_make_id(w, s->id);
-    set_address(s, peer);
-    identify(s, peer);
+    session_set_peer(s, peer, anonymous);
+    (void)bytes_copy(bytes_str(s->address), s->peer.counted,
+                     sizeof(s->peer.counted));
     smtp_server_init(&s->server, &none);
     session_set_rules(s);
     start(s);

@@ -8,6 +8,7 @@
 #ifndef PROXY_SESSION_H
 #define PROXY_SESSION_H
 
+#include <proxy/net/address.h>
 #include <proxy/worker.h>
 
 struct session;
@@ -20,10 +21,12 @@ void session_make_id(struct worker *w, char *out);
 /*
  * Greets the client on fd, which is taken. The session lives until the client
  * is gone and nothing is owed to it or to an upstream. NULL: no memory, fd is
- * closed. peer may differ from the socket's own (PROXY protocol).
+ * closed. peer may differ from the socket's own (PROXY protocol); anonymous:
+ * it is the balancer's, who speaks for it is not known, and no right comes
+ * with the address.
  */
 struct session *session_new(struct worker *w, struct worker_listener *l, int fd,
-                            const struct sockaddr *peer);
+                            const union net_address *peer, bool anonymous);
 
 /*
  * worker->draining or worker->stopping was set: idle sessions say 421 and

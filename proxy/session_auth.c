@@ -76,7 +76,10 @@ accept_login(struct session *s, const struct keeper_handle *handle)
     s->has_handle = true;
     s->handle_life = keeper_client_life(s->worker->keeper);
     session_set_rules(s);
-    listener_session_authenticated(s->worker, s->listener, s->address);
+    if (s->peer.counted[0] != '\0') {
+        listener_session_authenticated(s->worker, s->listener, s->peer.counted);
+        s->peer.counted[0] = '\0';
+    }
     log_login(s, s->sasl->user, "ok");
     session_reply(s, 235, "2.7.0", "Authentication succeeded");
 }

@@ -28,6 +28,13 @@ enum {
 
 /* --- what is allowed ------------------------------------------------------ */
 
+static unsigned
+xclient_caps(const struct session *s)
+{
+    return s->peer.may_xclient ? (unsigned)SMTP_CAP_XCLIENT | SMTP_CAP_XFORWARD
+                               : 0;
+}
+
 void
 session_set_rules(struct session *s)
 {
@@ -51,41 +58,13 @@ session_set_rules(struct session *s)
         .chunking = false,
         .smtputf8 = (caps.offers & SMTP_CAP_SMTPUTF8) != 0,
     };
-    s->server.conf.offers = caps.offers;
+    s->server.conf.offers = caps.offers | xclient_caps(s);
 }
 
-void
-session_greet(struct session *s)
-{
-    char text[300];
+/* --- names ---------------------------------------------------------------- */
 
-    snprintf(text, sizeof(text), "%s ESMTP Sealpost",
-             s->worker->conf->server.hostname);
-    smtp_reply_put(&s->out, 220, "", text);
-    s->greeted = true;
-    session_expect(s, SESSION_COMMAND_S);
-}
-
-void
-session_tls_started(struct session *s)
-{
-    smtp_server_tls_started(&s->server);
-    free(s->helo);
-    s->helo = NULL;
-    session_set_rules(s);
-    if (s->greeted) {
-        session_expect(s, SESSION_COMMAND_S);
-    } else {
-        session_greet(s);
-    }
-}
-
-/* --- commands ------------------------------------------------------------- */
-
-/* What may stand in Received and in the log without quoting; else the name
- * is not repeated. */
-static char *
-clean_name(struct bytes name)
+char *
+session_clean_name(struct bytes name)
 {
     char *copy;
 
@@ -107,6 +86,46 @@ clean_name(struct bytes name)
     return copy;
 }
 
+/* What XCLIENT said stays: the name in EHLO is that of its sender. */
+static void
+set_helo(struct session *s, struct bytes name)
+{
+    if (!s->peer.helo_told) {
+        free(s->helo);
+        s->helo = session_clean_name(name);
+    }
+}
+
+/* --- the greeting --------------------------------------------------------- */
+
+void
+session_greet(struct session *s)
+{
+    char text[300];
+
+    snprintf(text, sizeof(text), "%s ESMTP Sealpost",
+             s->worker->conf->server.hostname);
+    smtp_reply_put(&s->out, 220, "", text);
+    s->greeted = true;
+    session_expect(s, SESSION_COMMAND_S);
+}
+
+void
+session_tls_started(struct session *s)
+{
+    smtp_server_tls_started(&s->server);
+    set_helo(s, bytes_make(NULL, 0));
+    session_forget_forwarded(s);
+    session_set_rules(s);
+    if (s->greeted) {
+        session_expect(s, SESSION_COMMAND_S);
+    } else {
+        session_greet(s);
+    }
+}
+
+/* --- commands ------------------------------------------------------------- */
+
 static void
 offer(const struct session *s, struct smtp_caps *caps)
 {
@@ -115,6 +134,7 @@ offer(const struct session *s, struct smtp_caps *caps)
     if (may->starttls) {
         caps->offers |= SMTP_CAP_STARTTLS;
     }
+    caps->offers |= xclient_caps(s);
     if (may->auth && s->identity != SESSION_AUTHENTICATED &&
         (s->server.tls || !may->auth_needs_tls)) {
         caps->offers |= SMTP_CAP_AUTH;
@@ -136,8 +156,8 @@ on_hello(struct session *s, const struct smtp_command *cmd)
     if (s->tx != NULL) {
         session_end(s, OUTCOME_ABORTED);
     }
-    free(s->helo);
-    s->helo = clean_name(cmd->name);
+    session_forget_forwarded(s);
+    set_helo(s, cmd->name);
     session_set_rules(s);
     if (cmd->verb == SMTP_VERB_HELO) {
         smtp_reply_put(&s->out, 250, "", hostname);
@@ -234,6 +254,7 @@ on_rset(struct session *s, const struct smtp_command *cmd)
     if (s->tx != NULL) {
         session_end(s, OUTCOME_ABORTED);
     }
+    session_forget_forwarded(s);
     session_reply(s, 250, "2.0.0", "Ok");
 }
 
@@ -298,6 +319,8 @@ static const struct {
     [SMTP_VERB_QUIT] = { on_quit },
     [SMTP_VERB_STARTTLS] = { on_starttls },
     [SMTP_VERB_AUTH] = { session_auth_command },
+    [SMTP_VERB_XCLIENT] = { session_xclient },
+    [SMTP_VERB_XFORWARD] = { session_xforward },
 };
 
 static void

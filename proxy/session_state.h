@@ -3,6 +3,7 @@
  *
  *   session.c              the loop, the end, timers
  *   session_client.c       commands of the client
+ *   session_peer.c         its address; XCLIENT, XFORWARD
  *   session_auth.c         AUTH
  *   session_transaction.c  a transaction's beginning and its one end
  *   session_upstream.c     envelope to the upstream
@@ -17,6 +18,7 @@
 #define PROXY_SESSION_STATE_H
 
 #include "proxy/session.h"
+#include "proxy/session_peer.h"
 #include "proxy/transaction.h"
 
 #include <base/buf.h>
@@ -55,8 +57,9 @@ struct session {
     struct buf out; /* replies of this turn */
     char id[SESSION_ID_SIZE];
     char address[INET6_ADDRSTRLEN];
-    char *helo; /* owns; NULL before EHLO */
-    char *user; /* owns; NULL: none */
+    struct session_peer peer; /* address is its text */
+    char *helo;               /* owns; NULL before EHLO */
+    char *user;               /* owns; NULL: none */
     enum session_identity identity;
     enum session_owed owed;
     struct keeper_handle handle;
@@ -99,6 +102,10 @@ void session_greet(struct session *s);
 /* Forgets what was said in clear (RFC 3207 4.2). */
 void session_tls_started(struct session *s);
 void session_set_rules(struct session *s);
+
+/* A copy of what may stand in Received and in the log without quoting; NULL:
+ * it may not, and is not repeated. */
+char *session_clean_name(struct bytes name);
 
 /* session_auth.c */
 void session_auth_command(struct session *s, const struct smtp_command *cmd);

@@ -290,6 +290,7 @@ log_peer(const struct session *s, struct log_line *l)
     tls_describe(s->client == NULL ? NULL : conn_ssl(s->client), tls,
                  sizeof(tls));
     log_text(l, "tls", tls);
+    session_log_forwarded(s, l);
 }
 
 static void
@@ -374,6 +375,7 @@ session_end(struct session *s, enum outcome outcome)
         outcome = OUTCOME_REFUSED; /* nobody was left to send it to */
     }
     log_transaction(s, outcome);
+    session_forget_forwarded(s);
     upstream_cancel(&tx->wait);
     give_link_back(tx);
     message_free(tx);

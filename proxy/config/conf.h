@@ -127,6 +127,8 @@ struct listen_conf {
     unsigned auth_mechanisms; /* enum smtp_mech */
     struct conf_networks trusted_networks;
     const char *trusted_user;
+    struct conf_networks proxy_protocol_from;
+    struct conf_networks xclient_from;
     conf_list relay_domains;
     const char *upstream; /* a section's name */
     bool normalize;       /* bare_newline */

@@ -73,6 +73,35 @@ rule_open_relay(const struct listen_rule *r)
     }
 }
 
+/*
+ * Who is believed about every address may be as trusted as it likes: it has
+ * only to name one of trusted_networks.
+ */
+static void
+rule_believed(const struct listen_rule *r, const char *key,
+              const struct conf_networks *nets)
+{
+    for (size_t i = 0; i < nets->count && !r->l->loopback; i++) {
+        unsigned least =
+            nets->nets[i].family == AF_INET ? TRUSTED_BITS_4 : TRUSTED_BITS_6;
+
+        if (nets->nets[i].prefix >= least) {
+            continue;
+        }
+        if (r->l->trusted_networks.count > 0) {
+            conf_error(r->j->errors, AT(r->s, key),
+                       "%s holds a /%u beside trusted_networks: an open relay; "
+                       "the addresses of your own balancers and MTAs",
+                       key, nets->nets[i].prefix);
+        } else {
+            conf_warning(r->j->errors, AT(r->s, key),
+                         "%s holds a /%u, and all of it is believed about "
+                         "every address; those of your own balancers and MTAs",
+                         key, nets->nets[i].prefix);
+        }
+    }
+}
+
 static void
 rule_unused(const struct listen_rule *r)
 {
@@ -297,6 +326,8 @@ conf_rules(const struct conf *conf, struct conf_errors *errors)
         struct listen_rule r = { &j, conf_section_of(conf, l), l };
 
         rule_open_relay(&r);
+        rule_believed(&r, "proxy_protocol_from", &l->proxy_protocol_from);
+        rule_believed(&r, "xclient_from", &l->xclient_from);
         rule_unused(&r);
         rule_listen_tls(&r);
         rule_deadlines(&r);

@@ -26,10 +26,11 @@ PEERS = {
     "nsd": ["nsd"],
     "opendkim": ["opendkim-tools"],
     "systemd": ["systemd"],
+    "haproxy": ["haproxy"],
 }
 ACCOUNTS = ["root:0", "daemon:1", "postfix:101", "postdrop:102",
             "Debian-exim:103", "dovecot:104", "dovenull:105", "vmail:106",
-            "unbound:107", "bind:108", "nsd:109", "nobody:65534"]
+            "unbound:107", "bind:108", "nsd:109", "haproxy:110", "nobody:65534"]
 
 
 def _run(command, **more):
@@ -407,3 +408,30 @@ begin retry
 * * F,1h,5s
 begin rewrite
 """
+
+
+class Haproxy(Peer):
+    """HAProxy 2.6 in TCP mode. routes: (port, its words) of the servers
+    behind it, as (4587, "send-proxy"); ports[i] is in front of routes[i]."""
+
+    name = "haproxy"
+
+    def __init__(self, *routes):
+        super().__init__()
+        self.ports = [self.port] + [scratch.free_port() for _ in routes[1:]]
+        text = """global
+  maxconn 100
+defaults
+  mode tcp
+  timeout connect 5s
+  timeout client 30s
+  timeout server 30s
+"""
+        for port, (target, words) in zip(self.ports, routes):
+            text += f"""listen smtp{port}
+  bind 127.0.0.1:{port}
+  server relay 127.0.0.1:{target} {words}
+"""
+        scratch.write(self.inside("haproxy.cfg"), text)
+        self.launch("/usr/sbin/haproxy", "-db", "-f",
+                    self.home + "/haproxy.cfg")
