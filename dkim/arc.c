@@ -105,6 +105,14 @@ want_all(struct arc *a)
     return true;
 }
 
+static bool
+has_fields(const struct dkim_header *header)
+{
+    return dkim_header_count(header, "arc-seal") > 0 ||
+           dkim_header_count(header, "arc-message-signature") > 0 ||
+           dkim_header_count(header, "arc-authentication-results") > 0;
+}
+
 struct arc *
 arc_new(const struct dkim_header *header)
 {
@@ -116,6 +124,9 @@ arc_new(const struct dkim_header *header)
     }
     a->header = header;
     a->reason = "";
+    if (!has_fields(header)) {
+        return a; /* as most mail: no room for sets */
+    }
     a->sets = calloc(ARC_SETS_MAX, sizeof(*a->sets));
     if (a->sets == NULL) {
         arc_free(&a);

@@ -4,17 +4,16 @@
  * libcrypto leaves its complaints in a queue of the thread that TLS reads
  * too; whatever fails here takes its own entries away again.
  */
+#include "rsakey.h"
+
 #include <base/base64.h>
 
 #include <dkim/keyrecord.h>
 #include <dkim/signature.h>
 #include <dkim/taglist.h>
 
-#include <openssl/bn.h>
-#include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/rsa.h>
-#include <openssl/x509.h>
 
 #include <stdio.h>
 
@@ -253,71 +252,44 @@ check_use(const struct dkim_key_record *key, enum dkim_alg alg)
     return key->email ? DKIM_KEY_OK : DKIM_KEY_SERVICE;
 }
 
-/* 3.6.1 names RSAPublicKey; the world publishes SubjectPublicKeyInfo. */
-static EVP_PKEY *
-decode_rsa(const struct dkim_key_record *key)
-{
-    const uint8_t *end = key->p + key->p_len;
-    const uint8_t *p = key->p;
-    EVP_PKEY *pkey = d2i_PUBKEY(NULL, &p, (long)key->p_len);
-
-    if (pkey == NULL) {
-        p = key->p;
-        pkey = d2i_PublicKey(EVP_PKEY_RSA, NULL, &p, (long)key->p_len);
-    }
-    if (pkey != NULL &&
-        (p != end || EVP_PKEY_get_base_id(pkey) != EVP_PKEY_RSA)) {
-        EVP_PKEY_free(pkey);
-        pkey = NULL;
-    }
-    return pkey;
-}
-
 /* Sizes are bounded before anything is computed with them. */
 static enum dkim_key_err
-check_rsa(EVP_PKEY *pkey, bool legacy, unsigned *bits_out)
+check_rsa(const struct dkim_rsa *key, unsigned bits, bool legacy)
 {
-    BIGNUM *n = NULL, *e = NULL;
-    enum dkim_key_err err = DKIM_KEY_FORMAT;
-    int bits;
+    unsigned e_bits = dkim_rsa_bits(key->e);
 
-    if (EVP_PKEY_get_bn_param(pkey, OSSL_PKEY_PARAM_RSA_N, &n) != 1 ||
-        EVP_PKEY_get_bn_param(pkey, OSSL_PKEY_PARAM_RSA_E, &e) != 1 ||
-        BN_is_negative(n) || BN_is_negative(e)) {
-        goto out;
-    }
-    bits = BN_num_bits(n);
-    *bits_out = (unsigned)bits;
     if (bits > DKIM_RSA_BITS_MAX) {
-        err = DKIM_KEY_LONG;
-    } else if (!BN_is_odd(n)) {
-        err = DKIM_KEY_FORMAT;
-    } else if (!BN_is_odd(e) || BN_is_one(e) || BN_num_bits(e) > 32) {
-        err = DKIM_KEY_EXPONENT;
-    } else if (bits < DKIM_RSA_BITS_MIN && !legacy) {
-        err = DKIM_KEY_SHORT;
-    } else {
-        err = DKIM_KEY_OK;
+        return DKIM_KEY_LONG;
     }
-out:
-    BN_free(n);
-    BN_free(e);
-    return err;
+    if (!dkim_rsa_odd(key->n)) {
+        return DKIM_KEY_FORMAT;
+    }
+    if (!dkim_rsa_odd(key->e) || e_bits == 1 || e_bits > 32) {
+        return DKIM_KEY_EXPONENT;
+    }
+    return bits < DKIM_RSA_BITS_MIN && !legacy ? DKIM_KEY_SHORT : DKIM_KEY_OK;
 }
 
 static enum dkim_key_err
 load_rsa(const struct dkim_key_record *key, bool legacy, EVP_PKEY **pkey_out,
          unsigned *bits_out)
 {
-    EVP_PKEY *pkey = decode_rsa(key);
-    enum dkim_key_err err = DKIM_KEY_FORMAT;
+    struct dkim_rsa rsa;
+    enum dkim_key_err err;
+    EVP_PKEY *pkey;
 
-    if (pkey != NULL) {
-        err = check_rsa(pkey, legacy, bits_out);
+    /* 3.6.1 names RSAPublicKey; the world publishes SubjectPublicKeyInfo. */
+    if (!dkim_rsa_parse(bytes_make(key->p, key->p_len), &rsa)) {
+        return DKIM_KEY_FORMAT;
     }
+    *bits_out = dkim_rsa_bits(rsa.n);
+    err = check_rsa(&rsa, *bits_out, legacy);
     if (err != DKIM_KEY_OK) {
-        EVP_PKEY_free(pkey);
         return err;
+    }
+    pkey = dkim_rsa_make(&rsa);
+    if (pkey == NULL) {
+        return DKIM_KEY_FORMAT;
     }
     *pkey_out = pkey;
     return DKIM_KEY_OK;

@@ -1,6 +1,7 @@
 /*
  * test_dkim_keys - verdicts on RSA keys of all sizes and numbers, and SHA-1.
  */
+#include "dkim/rsakey.h"
 #include "tests/support/cmocka_all.h"
 #include "tests/support/judged_one.h"
 
@@ -216,14 +217,79 @@ bare_rsa(void **state)
     EVP_PKEY_free(key);
 }
 
+/* What stands around the two numbers, octet for octet: strict DER. */
+static void
+rsa_frames(void **state)
+{
+#define ALG "\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01"
+    const struct {
+        const char *name;
+        struct bytes der;
+        bool good;
+    } cases[] = {
+        { "bare", BYTES_LIT("\x30\x06\x02\x01\x0f\x02\x01\x03"), true },
+        { "wrapped",
+          BYTES_LIT("\x30\x1a\x30\x0d" ALG "\x05\x00\x03\x09\x00"
+                    "\x30\x06\x02\x01\x0f\x02\x01\x03"),
+          true },
+        { "no parameters",
+          BYTES_LIT("\x30\x18\x30\x0b" ALG "\x03\x09\x00"
+                    "\x30\x06\x02\x01\x0f\x02\x01\x03"),
+          true },
+        { "parameters that are something",
+          BYTES_LIT("\x30\x1b\x30\x0e" ALG "\x04\x01\x00\x03\x09\x00"
+                    "\x30\x06\x02\x01\x0f\x02\x01\x03"),
+          false },
+        { "bits left over",
+          BYTES_LIT("\x30\x1a\x30\x0d" ALG "\x05\x00\x03\x09\x01"
+                    "\x30\x06\x02\x01\x0f\x02\x01\x03"),
+          false },
+        { "wrapped, and more behind",
+          BYTES_LIT("\x30\x1a\x30\x0d" ALG "\x05\x00\x03\x09\x00"
+                    "\x30\x06\x02\x01\x0f\x02\x01\x03\x00"),
+          false },
+        { "long length for a short one",
+          BYTES_LIT("\x30\x81\x06\x02\x01\x0f\x02\x01\x03"), false },
+        { "two octets of length for one",
+          BYTES_LIT("\x30\x82\x00\x06\x02\x01\x0f\x02\x01\x03"), false },
+        { "length without end",
+          BYTES_LIT("\x30\x80\x02\x01\x0f\x02\x01\x03\x00\x00"), false },
+        { "length of 127 octets", BYTES_LIT("\x30\xff\x02\x01"), false },
+        { "negative", BYTES_LIT("\x30\x06\x02\x01\x8f\x02\x01\x03"), false },
+        { "zeros before", BYTES_LIT("\x30\x07\x02\x02\x00\x0f\x02\x01\x03"),
+          false },
+        { "no octets", BYTES_LIT("\x30\x05\x02\x00\x02\x01\x03"), false },
+        { "a third number",
+          BYTES_LIT("\x30\x09\x02\x01\x0f\x02\x01\x03\x02\x01\x03"), false },
+        { "one number", BYTES_LIT("\x30\x03\x02\x01\x0f"), false },
+        { "nothing", { NULL, 0 }, false },
+    };
+    struct dkim_rsa key;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        bool good = dkim_rsa_parse(cases[i].der, &key);
+
+        if (good != cases[i].good) {
+            fail_msg("%s", cases[i].name);
+        }
+        if (good) {
+            assert_int_equal(dkim_rsa_bits(key.n), 4);
+            assert_int_equal(dkim_rsa_bits(key.e), 2);
+        }
+        for (size_t n = 0; good && n < cases[i].der.len; n++) {
+            assert_false(dkim_rsa_parse(bytes_take(cases[i].der, n), &key));
+        }
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rsa_sizes),
-        cmocka_unit_test(sha1),
-        cmocka_unit_test(rsa_numbers),
-        cmocka_unit_test(bare_rsa),
+        cmocka_unit_test(rsa_sizes),   cmocka_unit_test(sha1),
+        cmocka_unit_test(rsa_numbers), cmocka_unit_test(bare_rsa),
+        cmocka_unit_test(rsa_frames),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
