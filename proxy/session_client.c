@@ -338,6 +338,7 @@ on_command(struct session *s, const struct smtp_command *cmd)
 static void
 on_refused(struct session *s, const struct smtp_event *ev)
 {
+    session_auth_forget(s); /* a refused line ends an AUTH exchange */
     session_reply(s, ev->code, ev->enhanced, ev->text);
     s->closing = s->closing || ev->close;
 }
