@@ -194,8 +194,8 @@ is_route(struct bytes local)
     return false;
 }
 
-/* Inbound: whose mail is taken. "example.com" or ".example.com" for all
- * below it; <postmaster> is always ours (RFC 5321 4.5.1). */
+/* Inbound: whose mail is taken. <postmaster> is always ours (RFC 5321
+ * 4.5.1). */
 static bool
 is_ours(const struct listen_conf *conf, const struct smtp_path *path)
 {
@@ -209,8 +209,7 @@ is_ours(const struct listen_conf *conf, const struct smtp_path *path)
         return false;
     }
     for (conf_list at = conf->relay_domains; *at != NULL; at++) {
-        if ((*at)[0] == '.' ? bytes_ends_ci(bytes_str(domain), bytes_str(*at))
-                            : bytes_is_ci(bytes_str(domain), *at)) {
+        if (bytes_is_ci(bytes_str(domain), *at)) {
             return true;
         }
     }

@@ -17,7 +17,7 @@ class Readme(unittest.TestCase):
         self.addCleanup(scratch.remove, self.home)
 
     def configuration(self):
-        """Both blocks in one file, with paths and ports of this test."""
+        """All blocks in one file, with paths and ports of this test."""
         cert, key = scratch.certificate(self.home)
         text = "\n".join(BLOCKS)
         for there, here in (
@@ -28,7 +28,8 @@ class Readme(unittest.TestCase):
                 ("/var/lib/sealpost", os.path.join(self.home, "state")),
                 ("127.0.0.1:2525", f"127.0.0.1:{scratch.free_port()}"),
                 ("0.0.0.0:587, [::]:587",
-                 f"127.0.0.1:{scratch.free_port()}")):
+                 f"127.0.0.1:{scratch.free_port()}"),
+                ("0.0.0.0:25\n", f"127.0.0.1:{scratch.free_port()}\n")):
             self.assertIn(there, text)
             text = text.replace(there, here)
         if os.getuid() == 0:
