@@ -13,7 +13,9 @@
 
 struct session;
 
-enum { SESSION_ID_SIZE = 16 }; /* with its NUL */
+enum {
+    SESSION_ID_SIZE = 16
+}; /* with its NUL */
 
 /* A new id: unique over workers and restarts. out has SESSION_ID_SIZE. */
 void session_make_id(struct worker *w, char *out);

@@ -28,7 +28,7 @@ budget_ms(const struct dns_conf *conf)
 }
 
 void
-session_check_begin(struct session *s)
+session_check_begin(struct session *s, const struct dkim_header *header)
 {
     const struct conf *conf = s->worker->conf;
     struct transaction *tx = s->tx;
@@ -38,7 +38,7 @@ session_check_begin(struct session *s)
         .conf = conf_check_section(conf, s->conf->check),
         .hostname = conf->server.hostname,
         .authserv_id = conf->server.authserv_id,
-        .header = &tx->header,
+        .header = header,
         .peer = &s->peer.address.any,
         .anonymous = s->peer.anonymous,
         .address = s->address,

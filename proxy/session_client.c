@@ -48,7 +48,8 @@ session_set_rules(struct session *s)
         .errors_max = ERRORS_MAX,
         .junk_max = JUNK_MAX,
         .message_max = conf->max_message_size,
-        .normalize = conf->normalize,
+        /* Inbound, what is verified are the octets as received. */
+        .normalize = conf->normalize && conf->mode == CONF_OUTBOUND,
         .starttls = conf->tls == CONF_TLS_STARTTLS && !s->server.tls,
         .auth = conf->auth != CONF_AUTH_NONE,
         .auth_needs_tls = conf->require_tls,

@@ -14,6 +14,12 @@ enum {
     HOPS_MAX = 100
 };
 
+static bool
+two_readings(const struct session *s)
+{
+    return s->conf->mode == CONF_INBOUND && s->conf->normalize;
+}
+
 bool
 session_message_begin(struct session *s)
 {
@@ -24,7 +30,11 @@ session_message_begin(struct session *s)
     tx->body_hash = dkim_body_hash_new(
         conf->sign.body_relaxed ? DKIM_CANON_RELAXED : DKIM_CANON_SIMPLE,
         DKIM_HASH_SHA256, UINT64_MAX);
-    if (tx->spool == NULL || tx->body_hash == NULL) {
+    if (two_readings(s)) {
+        tx->received = session_received_new();
+    }
+    if (tx->spool == NULL || tx->body_hash == NULL ||
+        (two_readings(s) && tx->received == NULL)) {
         spool_free(&tx->spool);
         dkim_body_hash_free(&tx->body_hash);
         return false;
@@ -38,9 +48,9 @@ session_message_begin(struct session *s)
 static void
 take_body(struct transaction *tx, struct bytes octets)
 {
-    if (tx->check != NULL) {
+    if (tx->check != NULL && tx->received == NULL) {
         check_body(tx->check, octets);
-    } else {
+    } else if (tx->check == NULL) {
         dkim_body_hash_feed(tx->body_hash, octets);
     }
     if (tx->spool_result == SPOOL_OK) {
@@ -60,8 +70,9 @@ header_known(struct session *s)
         return;
     }
     tx->header_result = dkim_header_parse(buf_bytes(&tx->head), &tx->header);
-    if (s->conf->mode == CONF_INBOUND && tx->header_result == DKIM_HEADER_OK) {
-        session_check_begin(s);
+    if (s->conf->mode == CONF_INBOUND && tx->received == NULL &&
+        tx->header_result == DKIM_HEADER_OK) {
+        session_check_begin(s, &tx->header);
     }
 }
 
@@ -90,11 +101,10 @@ take_header(struct session *s, struct bytes octets)
 }
 
 void
-session_message_data(struct session *s, struct bytes octets)
+session_message_take(struct session *s, struct bytes octets)
 {
     struct transaction *tx = s->tx;
 
-    tx->octets += octets.len;
     if (octets.len == 0 || tx->head_too_big || tx->spool_result != SPOOL_OK) {
         return; /* refused at the end; until then it is only read */
     }
@@ -102,6 +112,17 @@ session_message_data(struct session *s, struct bytes octets)
         take_body(tx, octets);
     } else {
         take_header(s, octets);
+    }
+}
+
+void
+session_message_data(struct session *s, struct bytes octets)
+{
+    s->tx->octets += octets.len;
+    if (s->tx->received != NULL) {
+        session_received_data(s, octets);
+    } else {
+        session_message_take(s, octets);
     }
 }
 
@@ -221,6 +242,9 @@ session_message_whole(struct session *s, unsigned faults)
     tx->faults = faults;
     s->owed = OWED_END;
     session_set_timer(s, limit_s * 1000);
+    if (tx->received != NULL && tx->spool_result == SPOOL_OK) {
+        session_received_end(s);
+    }
     if (!tx->head_done && tx->spool_result == SPOOL_OK) {
         header_known(s);
     }

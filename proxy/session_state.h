@@ -12,6 +12,7 @@
  *   session_message.c      content from the client, up to the decision
  *   session_sign.c         outbound: signatures
  *   session_check.c        inbound: checks
+ *   session_received.c     inbound, normalizing: the octets as received
  *   session_header.c       the header as it goes upstream
  */
 #ifndef PROXY_SESSION_STATE_H
@@ -156,6 +157,14 @@ bool session_dot_left(const struct session *s);
 bool session_message_begin(struct session *s);
 void session_message_data(struct session *s, struct bytes octets);
 void session_message_whole(struct session *s, unsigned faults);
+/* Content as it will go upstream. */
+void session_message_take(struct session *s, struct bytes octets);
+
+/* session_received.c */
+struct received *session_received_new(void);
+void session_received_free(struct received **r);
+void session_received_data(struct session *s, struct bytes octets);
+void session_received_end(struct session *s);
 
 /* session_sign.c */
 /* Decides and asks the keeper, or ends the transaction. */
@@ -164,8 +173,8 @@ void session_sign(struct session *s);
 void session_signed(struct session *s);
 
 /* session_check.c */
-/* The header is parsed: questions leave. */
-void session_check_begin(struct session *s);
+/* The header as received is parsed: questions leave. Borrowed by tx->check. */
+void session_check_begin(struct session *s, const struct dkim_header *header);
 /* The body is over. */
 void session_check_end(struct session *s);
 /* The verdict is there: refuses, or builds the header that goes out. */

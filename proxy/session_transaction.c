@@ -355,6 +355,7 @@ message_free(struct transaction *tx)
         buf_free(&tx->signing[i].field);
     }
     check_free(&tx->check);
+    session_received_free(&tx->received);
     dkim_header_free(&tx->header);
     dkim_body_hash_free(&tx->body_hash);
     spool_free(&tx->spool);

@@ -127,7 +127,8 @@ struct transaction {
     size_t signing_pending;
     struct check *check; /* inbound: owns */
     bool check_done;
-    char *message_id; /* owns; for the log */
+    struct received *received; /* inbound and normalizing: owns */
+    char *message_id;          /* owns; for the log */
     struct smtp_data_encoder encoder;
     bool bdat;          /* one BDAT chunk, not DATA */
     char bdat_line[40]; /* its command */

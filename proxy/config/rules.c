@@ -66,11 +66,6 @@ rule_open_relay(const struct listen_rule *r)
                    "mode = inbound without relay_domains: an open relay; "
                    "relay_domains = the domains whose mail is taken");
     }
-    if (r->l->mode == CONF_INBOUND && r->l->normalize) {
-        conf_error(errors, AT(r->s, "bare_newline"),
-                   "bare_newline = normalize with mode = inbound would judge "
-                   "other octets than those received; reject");
-    }
 }
 
 /*
