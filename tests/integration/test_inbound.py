@@ -301,6 +301,14 @@ class Policies(unittest.TestCase):
         self.refused("strict", data, 451, "4.7.5", "a.test")
         self.refused("later", data, 550, "5.7.20", "a.test")
         self.assertIn("dkim=temperror", site.verdict(data))
+        # One fails, the other may yet pass: that is for later.
+        both = sign(message("joe@plain.test"), "b.test", key).replace(
+            b"A line", b"B line")
+        both = sign(both, "a.test", key, selector="down")
+        self.refused("strict", both, 451, "4.7.5", "a.test")
+        both = sign(sign(message("joe@plain.test"), "a.test", key,
+                         selector="down"), "b.test", key, selector="gone")
+        self.refused("strict", both, 451, "4.7.5", "a.test")
         data = message("joe@plain.test")
         self.refused("strict", data, 451, "4.4.3", "down.test",
                      sender="joe@down.test")
