@@ -179,28 +179,40 @@ static const struct manner_case {
     { "bad..name", DNS_NXDOMAIN, 0, 60, 0, 0 },
 };
 
+/* What is wrong, or NULL. */
+static const char *
+manner(void **state, const struct manner_case *c)
+{
+    struct dns_server_counts *n;
+    struct world *w;
+    struct got g;
+
+    tear_down(state);
+    set_up(state); /* a server without a past */
+    w = *state;
+    n = dns_script_counts(w->script);
+    g = ask_and_wait(w, c->name);
+    if (g.status != c->status || g.count != c->count || g.ttl_s != c->ttl_s) {
+        return "the answer";
+    }
+    if (c->udp != 0 && (n->udp != c->udp || n->tcp != c->tcp)) {
+        return "the number of questions";
+    }
+    return NULL;
+}
+
+/* Times are short here: a machine that stood still for one gets two more. */
 static void
 manners(void **state)
 {
     for (size_t i = 0; i < sizeof(manner_cases) / sizeof(*manner_cases); i++) {
-        const struct manner_case *c = &manner_cases[i];
-        struct dns_server_counts *n;
-        struct world *w;
-        struct got g;
+        const char *wrong = "";
 
-        tear_down(state);
-        set_up(state); /* a server without a past */
-        w = *state;
-        n = dns_script_counts(w->script);
-        g = ask_and_wait(w, c->name);
-        if (g.status != c->status || g.count != c->count ||
-            g.ttl_s != c->ttl_s) {
-            fail_msg("%s: status %d, %zu records, ttl %u", c->name,
-                     (int)g.status, g.count, g.ttl_s);
+        for (int n = 0; n < 3 && wrong != NULL; n++) {
+            wrong = manner(state, &manner_cases[i]);
         }
-        if (c->udp != 0 && (n->udp != c->udp || n->tcp != c->tcp)) {
-            fail_msg("%s: %u queries over UDP, %u over TCP", c->name, n->udp,
-                     n->tcp);
+        if (wrong != NULL) {
+            fail_msg("%s: %s", manner_cases[i].name, wrong);
         }
     }
 }
