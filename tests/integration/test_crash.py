@@ -36,7 +36,7 @@ class Phases:
         scratch.wait_for("our dot at the upstream", lambda: self.held)
         self.send("signing", b"") # up to 354, so that the keeper is not asked
         for pid in processes.of(self.sp, processes.KEEPER):
-            os.kill(pid, signal.SIGSTOP)
+            processes.stop(pid)
         self.client("signing").send(message(subject="signing") + b".\r\n")
         # The spool is whole when it is no longer read: nothing shows that, and
         # a later moment is as good.

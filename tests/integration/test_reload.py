@@ -85,11 +85,13 @@ class UnderLoad(unittest.TestCase):
         self.sp.__exit__(None)
 
     def check(self):
+        scratch.wait_for("some mail", lambda: any(
+            t.failures for t in self.load) or sum(
+                t.delivered for t in self.load) > 5, 30)
         self.stop.set()
         for thread in self.load:
             thread.join()
         self.assertEqual([f for t in self.load for f in t.failures], [])
-        self.assertGreater(sum(t.delivered for t in self.load), 5)
 
     def wait(self, event, count):
         self.sp.wait_line(event, count, 30)

@@ -4,7 +4,7 @@ import signal
 
 import scratch
 
-MASTER, WORKER = "sealpostd", "sealpost-worker"
+WORKER = "sealpost-worker"
 KEEPER, PARENT = "sealpost-keeper", "sealpost-keys" # the keeper and who forks it
 
 
@@ -24,9 +24,9 @@ def table():
     return found
 
 
-def tree(top):
+def tree(top, every=None):
     """{pid: name} of a process and all below it."""
-    every, found = table(), {}
+    every, found = every or table(), {}
     for pid, (name, parent) in every.items():
         above = pid
         while above in every and above != top:
@@ -38,8 +38,11 @@ def tree(top):
 
 def of(sp, name):
     """Pids of the daemon's processes of that name, wherever in its tree."""
-    return sorted(p for p, n in tree(sp.process.pid).items()
-                  if n == name and p != sp.process.pid)
+    every = table()
+    # A child of the same name is a leak sanitizer at its work.
+    return sorted(
+        p for p, n in tree(sp.process.pid, every).items()
+        if n == name and every.get(every[p][1], ("",))[0] != name)
 
 
 def kill(sp, name):
@@ -48,6 +51,15 @@ def kill(sp, name):
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
     return pids
+
+
+def stop(pid):
+    """SIGSTOP, and waits until every thread has stopped."""
+    os.kill(pid, signal.SIGSTOP)
+    folder = f"/proc/{pid}/task"
+    scratch.wait_for("it to stop", lambda: all(
+        b") T " in scratch.read(f"{folder}/{task}/stat")
+        for task in os.listdir(folder)))
 
 
 def kill_all(sp):
