@@ -393,8 +393,9 @@ class Xclient(World):
         self.assertEqual(client.command("XCLIENT ADDR=192.0.2.1")[0], 503)
         client.expect("RSET", 250)
         client.expect("XCLIENT ADDR=203.0.113.1", 220)
-        self.assertNotIn("XCLIENT", client.offers())
-        self.assertEqual(client.command("XCLIENT ADDR=127.0.0.1")[0], 502)
+        for _ in range(2): # before EHLO and behind it
+            self.assertEqual(client.command("XCLIENT ADDR=127.0.0.1")[0], 502)
+            self.assertNotIn("XCLIENT", client.offers())
         self.assert_untrusted(client)
 
     def test_unknown_addresses_are_not_trusted(self):
@@ -463,7 +464,7 @@ class Xclient(World):
             self.assertIn("with ESMTPSA", up.messages[1].data.decode())
 
     def test_connections_of_an_mta_are_not_counted(self):
-        many = [self.client("mta") for _ in range(PER_IP + 3)]
+        many = [self.client("mx", v1("192.0.2.9")) for _ in range(PER_IP + 3)]
         for client in many:
             self.assertEqual(client.greeting[0], 220)
             client.expect("XCLIENT ADDR=203.0.113.6", 220)
@@ -519,6 +520,28 @@ class Xclient(World):
         client.expect("XFORWARD ADDR=203.0.113.9", 250)
         line = self.delivered(client, "x")[1]
         self.assertEqual(line["client"], "192.0.2.9")
+
+
+class End(unittest.TestCase):
+    def test_a_header_under_way_does_not_hold_the_end(self):
+        """Who is connected at SIGTERM still may send it; and is told."""
+        with CapturingUpstream() as up:
+            sp = Sealpost(up.port, listen={"proxy_protocol_from": "127.0.0.1"})
+            try:
+                late = Client(sp.port, b"PROXY ", greeting=False)
+                silent = Client(sp.port, greeting=False)
+                with Client(sp.port, v1("192.0.2.1")) as client:
+                    client.expect("NOOP", 250) # both were accepted
+                    sp.process.terminate()
+                    self.assertEqual(client.reply()[0], 421)
+                late.send("UNKNOWN\r\n")
+                self.assertEqual([late.reply()[0] for _ in range(2)],
+                                 [220, 421])
+                self.assertEqual(sp.process.wait(10), 0)
+                silent.close()
+                late.close()
+            finally:
+                sp.stop()
 
 
 class BehindHaproxy(unittest.TestCase):
