@@ -23,7 +23,8 @@ static const char generate_usage[] =
     "           [--bits N] [--note TEXT] [--test-mode] [--activate]\n"
     "           [--dry-run] [--no-reload] [-c FILE]\n"
     "Makes a key and shows its DNS record. Without SELECTOR: sp<YYYYMM> and\n"
-    "a letter. The key signs when DNS has proved it; --activate: at once.\n";
+    "a letter. The key signs after `sealpost key activate`; --activate: at\n"
+    "once.\n";
 static const char import_usage[] =
     "usage: sealpost key import DOMAIN SELECTOR FILE [--activate]\n"
     "           [--note TEXT] [--test-mode] [--dry-run] [--no-reload]\n"
