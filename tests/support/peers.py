@@ -25,7 +25,7 @@ PEERS = {
     "bind": ["bind9", "bind9-utils"],
     "nsd": ["nsd"],
     "opendkim": ["opendkim-tools"],
-    "systemd": ["systemd"],
+    "systemd": ["systemd", "procps"],
     "haproxy": ["haproxy"],
 }
 ACCOUNTS = ["root:0", "daemon:1", "postfix:101", "postdrop:102",
