@@ -14,7 +14,6 @@
 enum {
     STEPS_A_TURN = 100,
     HANDSHAKE_S = 30,
-    LAST_WORD_S = 30, /* for a client that does not read it */
     STOP_BEFORE_DOT_S = 30,
     TEXT_MAX = 480 /* octets of a reply's text */
 };
@@ -91,7 +90,7 @@ session_bye(struct session *s, const char *enhanced, const char *text)
     snprintf(line, sizeof(line), "%.*s [%s]", TEXT_MAX, text, s->id);
     smtp_reply_put(&s->out, 421, enhanced, line);
     s->closing = true;
-    session_expect(s, LAST_WORD_S);
+    session_expect(s, SESSION_LAST_WORD_S);
 }
 
 void
@@ -104,7 +103,7 @@ session_relay(struct session *s, const struct smtp_reply *reply, int code)
 static void
 flush_replies(struct session *s)
 {
-    if (s->out.len > 0 && s->client != NULL && !s->client_gone) {
+    if (s->out.len > 0 && s->client != NULL) {
         conn_write(s->client, buf_bytes(&s->out));
     }
     s->dead = s->dead || buf_failed(&s->out);

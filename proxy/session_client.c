@@ -217,6 +217,18 @@ is_ours(const struct listen_conf *conf, const struct smtp_path *path)
     return false;
 }
 
+/* A reply now would be taken for that of a RCPT that still waits for its own;
+ * only the last word may come out of turn. */
+static void
+no_memory_for_rcpt(struct session *s)
+{
+    if (s->tx->rcpt_answered < s->tx->rcpt_count) {
+        session_bye(s, "4.3.1", "Out of memory, try again later");
+    } else {
+        session_reply(s, 452, "4.3.1", "Out of memory, try again later");
+    }
+}
+
 static void
 on_rcpt(struct session *s, const struct smtp_command *cmd)
 {
@@ -226,7 +238,7 @@ on_rcpt(struct session *s, const struct smtp_command *cmd)
         session_reply(s, 452, "4.5.3",
                       "Too many recipients, send the rest in another message");
     } else if (!session_add_rcpt(s, cmd)) {
-        session_reply(s, 452, "4.3.1", "Out of memory, try again later");
+        no_memory_for_rcpt(s);
     } else if (!is_ours(s->conf, &cmd->path)) {
         tx->rcpts[tx->rcpt_count - 1].state = RCPT_REFUSED;
         tx->rcpts[tx->rcpt_count - 1].not_ours = true;
@@ -434,7 +446,8 @@ session_step_client(struct session *s)
     if (ev.type != SMTP_EV_MORE) {
         on_event(s, &ev);
     } else if (s->client_eof) {
-        s->client_gone = true; /* no whole command can come any more */
+        s->closing = true; /* no whole command can come any more */
+        session_expect(s, SESSION_LAST_WORD_S);
         return false;
     }
     if (conn_ssl(s->client) == NULL || s->server.tls) {

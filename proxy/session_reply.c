@@ -11,6 +11,9 @@
 
 #include <stdlib.h>
 
+static const char mind_changed[] =
+    "The upstream has changed its mind, try again later";
+
 /* --- replies -------------------------------------------------------------- */
 
 static void
@@ -37,6 +40,9 @@ on_mail_reply(struct session *s, const struct smtp_reply *reply)
     note_reply(tx, reply);
     tx->mail_code = reply->code < 400 ? 451 : reply->code;
     buf_put(&tx->mail_reply, reply->text);
+    if (tx->rcpt_accepted > 0) {
+        tx->dead = mind_changed; /* a replay: somebody was promised */
+    }
 }
 
 /* The client's answers are as many as its commands, in their order. */
@@ -75,7 +81,7 @@ on_rcpt_reply(struct session *s, const struct smtp_reply *reply)
     }
     if (again) {
         if (reply->code / 100 != 2) {
-            tx->dead = "The upstream has changed its mind, try again later";
+            tx->dead = mind_changed;
         }
         return;
     }

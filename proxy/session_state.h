@@ -30,8 +30,9 @@
 #include <netinet/in.h>
 
 enum {
-    SESSION_COMMAND_S = 300
-}; /* a silent client; RFC 5321 4.5.3.2.7 */
+    SESSION_COMMAND_S = 300, /* a silent client; RFC 5321 4.5.3.2.7 */
+    SESSION_LAST_WORD_S = 30 /* a client that does not read it */
+};
 
 enum session_identity {
     SESSION_NOBODY,

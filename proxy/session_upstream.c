@@ -217,6 +217,7 @@ send_envelope(struct session *s)
 {
     struct transaction *tx = s->tx;
     struct buf out = BUF_INIT;
+    bool sent;
 
     if ((tx->up != UP_READY && tx->up != UP_ENVELOPE) || tx->dead != NULL) {
         return false;
@@ -241,13 +242,14 @@ send_envelope(struct session *s)
         tx->rcpt_sent++;
         session_skip_refused(tx, &tx->rcpt_sent, tx->rcpt_count);
     }
-    if (out.len == 0 || buf_failed(&out)) {
-        buf_free(&out);
-        return false;
+    if (buf_failed(&out)) {
+        session_give_up(s, "Out of memory, try again later");
+    } else if (out.len > 0) {
+        conn_write(upstream_link_conn(tx->link), buf_bytes(&out));
     }
-    conn_write(upstream_link_conn(tx->link), buf_bytes(&out));
+    sent = buf_failed(&out) || out.len > 0;
     buf_free(&out);
-    return true;
+    return sent;
 }
 
 /* The command leaves with the first octets of its chunk. */
