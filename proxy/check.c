@@ -240,6 +240,10 @@ begin_policy(struct check *c)
     c->doubted.dmarc = methods_dmarc(c->author, c->dkim, c->spf, true);
     c->policy_late = !arm(c, c->in.budget_ms - c->spent_ms);
     c->no_memory = c->policy.dmarc == NULL || c->doubted.dmarc == NULL;
+    if (c->no_memory) {
+        dmarc_free(&c->policy.dmarc); /* without an outcome */
+        dmarc_free(&c->doubted.dmarc);
+    }
 }
 
 static bool
