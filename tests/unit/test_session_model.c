@@ -302,11 +302,78 @@ plain(void **state)
     world_close(&w);
 }
 
+/* To 354; the upstream reads nothing from there on. */
+static void
+begin_held(struct session_world *w)
+{
+    world_open(w, SMTP_CAP_PIPELINING | SMTP_CAP_8BITMIME, true);
+    world_connect(w, 0, WORLD_TRUSTED);
+    world_say(w, 0,
+              BYTES_LIT("EHLO a.example\r\nMAIL FROM:<alice@example.com>\r\n"
+                        "RCPT TO:<bob@example.net>\r\nDATA\r\n"
+                        "From: alice@example.com\r\n\r\n"));
+    world_settle(w);
+    assert_int_equal(w->clients[0].mode, CLIENT_DATA);
+}
+
+/* A 250 that was said before the dot could be read is no answer to it. */
+static void
+answered_unread(void **state)
+{
+    struct session_world w;
+
+    (void)state;
+    begin_held(&w);
+    world_say(&w, 0, BYTES_LIT("body\r\n.\r\n"));
+    for (unsigned i = 0; i < 3; i++) {
+        world_loop(&w); /* DATA leaves */
+    }
+    world_far_run(&w); /* 354 */
+    w.far_hold = true;
+    world_loop(&w); /* the dot leaves */
+    world_far_says(&w, BYTES_LIT("250 2.0.0 taken already\r\n"));
+    world_settle(&w);
+    assert_int_equal(w.clients[0].delivered, 0);
+    assert_int_equal(w.clients[0].refused, 1);
+    w.far_hold = false;
+    world_close(&w);
+}
+
+/* Half a message has left: no second try, nothing is completed. */
+static void
+lost_in_content(void **state)
+{
+    struct session_world w;
+
+    (void)state;
+    begin_held(&w);
+    for (unsigned i = 0; i < 1000; i++) {
+        world_say(&w, 0, BYTES_LIT("a line that is one of very many\r\n"));
+        world_settle(&w);
+    }
+    world_say(&w, 0, BYTES_LIT(".\r\n"));
+    for (unsigned i = 0; i < 3; i++) {
+        world_loop(&w);
+    }
+    world_far_run(&w);
+    w.far_hold = true;
+    world_loop(&w);
+    world_far_closes(&w);
+    w.far_hold = false;
+    world_settle(&w);
+    assert_int_equal(w.clients[0].delivered, 0);
+    assert_int_equal(w.clients[0].refused, 1);
+    assert_int_equal(w.deliveries, 0);
+    world_close(&w);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plain),
+        cmocka_unit_test(answered_unread),
+        cmocka_unit_test(lost_in_content),
         cmocka_unit_test(random_walks),
     };
 
