@@ -412,8 +412,7 @@ world_close(struct session_world *w)
     }
     for (unsigned i = 0; w->worker.sessions != NULL; i++) {
         world_settle(w);
-        if (w->worker.sessions != NULL &&
-            (i == 1000 || !world_next_timer(w))) {
+        if (w->worker.sessions != NULL && (i == 1000 || !world_next_timer(w))) {
             world_fail("a session does not end");
         }
     }
