@@ -25,6 +25,8 @@ PEERS = {
     "bind": ["bind9", "bind9-utils"],
     "nsd": ["nsd"],
     "opendkim": ["opendkim-tools"],
+    "opendkim-milter": ["opendkim"],
+    "rspamd": ["rspamd"],
     "systemd": ["systemd", "procps"],
     "haproxy": ["haproxy"],
 }
