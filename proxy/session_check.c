@@ -4,6 +4,7 @@
  * RFC 8601: what is verified are the octets as received; our result stands
  * above everything.
  */
+#include "proxy/session_received.h"
 #include "proxy/session_state.h"
 
 #include <proxy/check.h>
@@ -68,6 +69,13 @@ session_checked(struct session *s)
 
     if (verdict->code != 0) {
         session_finish(s, verdict->code, verdict->enhanced, verdict->text,
+                       OUTCOME_REFUSED);
+        return;
+    }
+    if (!session_received_agrees(s)) {
+        session_finish(s, 550, "5.6.0",
+                       "The author can be read in two ways; lines must end "
+                       "in CRLF",
                        OUTCOME_REFUSED);
         return;
     }

@@ -58,8 +58,8 @@ session_set_rules(struct session *s)
             conf->mode == CONF_OUTBOUND && s->identity == SESSION_NOBODY,
         .chunking = false,
         .smtputf8 = (caps.offers & SMTP_CAP_SMTPUTF8) != 0,
+        .offers = caps.offers | xclient_caps(s),
     };
-    s->server.conf.offers = caps.offers | xclient_caps(s);
 }
 
 /* --- names ---------------------------------------------------------------- */

@@ -5,6 +5,7 @@
  * it is gathered in memory, then it goes to the body hash and the spool. What
  * is wrong with a message is noted while it arrives and said at its end.
  */
+#include "proxy/session_received.h"
 #include "proxy/session_state.h"
 
 #include <proxy/check.h>
@@ -76,28 +77,47 @@ header_known(struct session *s)
     }
 }
 
+enum head_step
+session_gather_head(struct buf *head, struct bytes octets,
+                    struct bytes *body_out)
+{
+    size_t known = head->len < 3 ? 0 : head->len - 3;
+    struct bytes block;
+    size_t end;
+
+    *body_out = bytes_make(NULL, 0);
+    buf_put(head, octets);
+    if (buf_failed(head)) {
+        return HEAD_NO_MEMORY;
+    }
+    end = dkim_header_end(buf_bytes(head), known, &block);
+    if (end == 0) {
+        return head->len > DKIM_HEADER_OCTETS_MAX ? HEAD_TOO_BIG : HEAD_MORE;
+    }
+    *body_out = bytes_skip(buf_bytes(head), end);
+    head->len = block.len; /* the octets behind stay where they are */
+    return HEAD_ENDED;
+}
+
 static void
 take_header(struct session *s, struct bytes octets)
 {
     struct transaction *tx = s->tx;
-    size_t known = tx->head.len < 3 ? 0 : tx->head.len - 3;
-    struct bytes block;
-    size_t end;
 
-    buf_put(&tx->head, octets);
-    if (buf_failed(&tx->head)) {
+    switch (session_gather_head(&tx->head, octets, &octets)) {
+    case HEAD_ENDED:
+        header_known(s);
+        take_body(tx, octets);
+        break;
+    case HEAD_TOO_BIG:
+        tx->head_too_big = true;
+        break;
+    case HEAD_NO_MEMORY:
         tx->spool_result = SPOOL_NO_MEMORY;
-        return;
+        break;
+    case HEAD_MORE:
+        break;
     }
-    end = dkim_header_end(buf_bytes(&tx->head), known, &block);
-    if (end == 0) {
-        tx->head_too_big = tx->head.len > DKIM_HEADER_OCTETS_MAX;
-        return;
-    }
-    octets = bytes_skip(buf_bytes(&tx->head), end);
-    tx->head.len = block.len; /* the octets behind stay where they are */
-    header_known(s);
-    take_body(tx, octets);
 }
 
 void
@@ -239,11 +259,10 @@ session_message_whole(struct session *s, unsigned faults)
     struct refusal no;
 
     tx->end_ms = session_now_ms();
-    tx->faults = faults;
     s->owed = OWED_END;
     session_set_timer(s, limit_s * 1000);
     if (tx->received != NULL && tx->spool_result == SPOOL_OK) {
-        session_received_end(s);
+        faults = session_received_end(s, faults);
     }
     if (!tx->head_done && tx->spool_result == SPOOL_OK) {
         header_known(s);

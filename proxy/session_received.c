@@ -6,7 +6,7 @@
  * came for the checks, and normalized for all the rest. Fields that claim our
  * name are looked for in the second, where a bare LF can hide none.
  */
-#include "proxy/session_state.h"
+#include "proxy/session_received.h"
 
 #include <proxy/check.h>
 #include <stdlib.h>
@@ -55,25 +55,19 @@ head_known(struct session *s, struct received *r)
 static void
 check_head(struct session *s, struct received *r, struct bytes octets)
 {
-    size_t known = r->head.len < 3 ? 0 : r->head.len - 3;
-    struct bytes block;
-    size_t end;
-
-    buf_put(&r->head, octets);
-    if (buf_failed(&r->head)) {
+    switch (session_gather_head(&r->head, octets, &octets)) {
+    case HEAD_ENDED:
+    case HEAD_TOO_BIG: /* CRLFs are missing: judged as far as it was read */
+        head_known(s, r);
+        if (s->tx->check != NULL) {
+            check_body(s->tx->check, octets);
+        }
+        break;
+    case HEAD_NO_MEMORY:
         s->tx->spool_result = SPOOL_NO_MEMORY;
-        return;
-    }
-    end = dkim_header_end(buf_bytes(&r->head), known, &block);
-    if (end == 0) {
-        s->tx->head_too_big = r->head.len > DKIM_HEADER_OCTETS_MAX;
-        return;
-    }
-    octets = bytes_skip(buf_bytes(&r->head), end);
-    r->head.len = block.len;
-    head_known(s, r);
-    if (s->tx->check != NULL) {
-        check_body(s->tx->check, octets);
+        break;
+    case HEAD_MORE:
+        break;
     }
 }
 
@@ -82,6 +76,9 @@ session_received_data(struct session *s, struct bytes octets)
 {
     struct received *r = s->tx->received;
 
+    if (s->tx->head_too_big || s->tx->spool_result != SPOOL_OK) {
+        return; /* refused at the end; until then it is only read */
+    }
     if (!r->head_done) {
         check_head(s, r, octets);
     } else if (s->tx->check != NULL) {
@@ -95,13 +92,31 @@ session_received_data(struct session *s, struct bytes octets)
     }
 }
 
-void
-session_received_end(struct session *s)
+/* The author whom the checks judged must be the one whom the next reader
+ * sees: a From behind a bare LF is a field only in the second reading. */
+bool
+session_received_agrees(const struct session *s)
+{
+    struct dkim_author judged, seen;
+
+    if (s->tx->received == NULL ||
+        dkim_from_parse(&s->tx->received->header, &judged) != DKIM_FROM_OK) {
+        return true; /* nobody was found to stand behind it */
+    }
+    return dkim_from_parse(&s->tx->header, &seen) == DKIM_FROM_OK &&
+           strcmp(judged.domain, seen.domain) == 0 &&
+           strcmp(judged.local, seen.local) == 0;
+}
+
+unsigned
+session_received_end(struct session *s, unsigned faults)
 {
     struct received *r = s->tx->received;
+    unsigned lines = SMTP_FAULT_LONG_LINE;
 
     session_message_take(s, smtp_data_chunks_end(&r->normalizer));
     if (!r->head_done) {
         head_known(s, r);
     }
+    return (faults & ~lines) | (smtp_data_faults(&r->normalizer) & lines);
 }

@@ -158,14 +158,18 @@ bool session_dot_left(const struct session *s);
 bool session_message_begin(struct session *s);
 void session_message_data(struct session *s, struct bytes octets);
 void session_message_whole(struct session *s, unsigned faults);
+/* Adds octets to a header whose end is looked for. ENDED: *body_out is what
+ * stands behind it, lent by head; head holds the block alone. */
+enum head_step {
+    HEAD_MORE,
+    HEAD_ENDED,
+    HEAD_TOO_BIG,
+    HEAD_NO_MEMORY
+};
+enum head_step session_gather_head(struct buf *head, struct bytes octets,
+                                   struct bytes *body_out);
 /* Content as it will go upstream. */
 void session_message_take(struct session *s, struct bytes octets);
-
-/* session_received.c */
-struct received *session_received_new(void);
-void session_received_free(struct received **r);
-void session_received_data(struct session *s, struct bytes octets);
-void session_received_end(struct session *s);
 
 /* session_sign.c */
 /* Decides and asks the keeper, or ends the transaction. */

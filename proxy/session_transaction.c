@@ -4,6 +4,7 @@
  * Every exit goes through session_end(): it gives back the upstream link, the
  * spool, the keeper's requests, and writes the message's one log line.
  */
+#include "proxy/session_received.h"
 #include "proxy/session_state.h"
 
 #include <proxy/check.h>

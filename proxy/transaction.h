@@ -114,7 +114,6 @@ struct transaction {
     struct dkim_header header;
     enum dkim_header_result header_result;
     bool head_done, head_too_big;
-    unsigned faults;
     uint64_t octets; /* content as received */
     struct dkim_body_hash *body_hash;
     struct spool *spool;

@@ -316,12 +316,6 @@ keycache_free(struct keycache **c)
     }
 }
 
-size_t
-keycache_count(const struct keycache *c)
-{
-    return c->loaded;
-}
-
 struct keycache_file *
 keycache_files(const struct keycache *c, size_t *count_out)
 {

@@ -53,8 +53,6 @@ struct key_entry *keycache_get(struct keycache *c, const struct view_key *key);
 void keycache_put(struct keycache *c, struct key_entry **entry);
 /* Locked. */
 void keycache_forget(struct keycache *c);
-/* Locked. How many are parsed now. */
-size_t keycache_count(const struct keycache *c);
 
 /* The file of a parsed key, as it was when it was read. */
 struct keycache_file {

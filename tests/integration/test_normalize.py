@@ -69,6 +69,23 @@ class Inbound(unittest.TestCase):
                                + b"\r\nbody")
             self.assertEqual(got.lower().count(b"authentication-results:"), 1)
 
+    def test_an_author_behind_a_bare_lf_is_refused(self):
+        for hidden in (b"X: y\nFrom: boss@bank.test\r\nFrom: a@example.org\r\n",
+                       b"From: a@example.org\r\nX: y\nFrom: boss@bank.test\r\n"):
+            with RawClient(self.sp.port) as c:
+                c.expect("EHLO client.test", 250)
+                c.envelope("a@example.org", "b@example.com")
+                c.send(hidden + b"\r\nbody\r\n.\r\n")
+                code, text = c.reply()
+                self.assertEqual((code, text[:5]), (550, "5.6.0"), text)
+
+    def test_no_crlf_at_all_and_large(self):
+        lines = b"y" * 70 + b"\n"
+        got = self.deliver(b"From: a@example.org\nSubject: z\n\n"
+                           + lines * 8000)
+        self.assertTrue(got.endswith(lines[:-1] + b"\r\n\r\n"))
+        self.assertEqual(got.count(b"y" * 70 + b"\r\n"), 8000)
+
     def test_verdict_is_on_what_came(self):
         good = self.signed()
         spoilt = good.replace(b"line two\r\n", b"line two\n")
