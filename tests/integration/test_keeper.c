@@ -1,7 +1,7 @@
 /*
  * test_keeper - a real keeper process, asked through the real client.
  */
-#include "tests/support/cmocka_all.h"
+#include "tests/support/cmocka.h"
 #include "tests/support/keeper_world.h"
 
 #include <errno.h>

@@ -2,7 +2,7 @@
  * test_keeper_life - keepers that each have a world of their own: starts that
  * fail, the parent's death, what waits at a reload, and time.
  */
-#include "tests/support/cmocka_all.h"
+#include "tests/support/cmocka.h"
 #include "tests/support/keeper_world.h"
 
 #include <fcntl.h>

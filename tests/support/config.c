@@ -5,7 +5,7 @@
 
 #include <proxy/config/conf.h>
 #include <stdio.h>
-#include <tests/support/cmocka_all.h>
+#include <tests/support/cmocka.h>
 #include <unistd.h>
 
 void

@@ -3,7 +3,7 @@
  */
 #include "judged_one.h"
 
-#include "cmocka_all.h"
+#include "cmocka.h"
 
 const struct dkim_verify_conf judge_conf = { NOW_S, 8, false };
 

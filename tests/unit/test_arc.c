@@ -3,7 +3,7 @@
  * and chains that are sealed here, with each defect of RFC 8617 5.2.
  */
 #include "tests/support/cases.h"
-#include "tests/support/cmocka_all.h"
+#include "tests/support/cmocka.h"
 
 #include <base/base64.h>
 

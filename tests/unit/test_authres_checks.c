@@ -2,7 +2,7 @@
  * test_authres_checks - SPF, DMARC and ARC as they stand in
  * Authentication-Results.
  */
-#include "tests/support/cmocka_all.h"
+#include "tests/support/cmocka.h"
 
 #include <dkim/arc.h>
 #include <dkim/authres.h>

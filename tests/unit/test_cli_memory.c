@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <tests/support/cmocka_all.h>
+#include <tests/support/cmocka.h>
 #include <tests/support/tempdir.h>
 #include <unistd.h>
 

@@ -16,7 +16,7 @@
 #include <proxy/config/sections.h>
 #include <stdio.h>
 #include <sys/resource.h>
-#include <tests/support/cmocka_all.h>
+#include <tests/support/cmocka.h>
 #include <tests/support/config.h>
 #include <unistd.h>
 

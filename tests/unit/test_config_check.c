@@ -13,7 +13,7 @@
 #include <pwd.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <tests/support/cmocka_all.h>
+#include <tests/support/cmocka.h>
 #include <tests/support/tempdir.h>
 #include <time.h>
 #include <unistd.h>

@@ -6,7 +6,7 @@
 #include <proxy/config/sections.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <tests/support/cmocka_all.h>
+#include <tests/support/cmocka.h>
 #include <tests/support/config.h>
 #include <tests/support/tempdir.h>
 #include <unistd.h>

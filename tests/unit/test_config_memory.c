@@ -7,7 +7,7 @@
 #include <proxy/config/conf.h>
 #include <proxy/config/sections.h>
 #include <stdlib.h>
-#include <tests/support/cmocka_all.h>
+#include <tests/support/cmocka.h>
 #include <unistd.h>
 
 static size_t left = SIZE_MAX; /* allocations that still succeed */

@@ -8,7 +8,7 @@
 #include <proxy/config/reader.h>
 #include <stdio.h>
 #include <sys/mman.h>
-#include <tests/support/cmocka_all.h>
+#include <tests/support/cmocka.h>
 #include <unistd.h>
 
 struct seen {

@@ -11,7 +11,7 @@
 #include <proxy/config/settings.h>
 #include <proxy/config/suggest.h>
 #include <stdio.h>
-#include <tests/support/cmocka_all.h>
+#include <tests/support/cmocka.h>
 
 static const struct conf_kind *
 kind_of(const struct conf_setting *s)

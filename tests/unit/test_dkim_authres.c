@@ -1,7 +1,7 @@
 /*
  * test_dkim_authres - Authentication-Results as written, and who claims it.
  */
-#include "tests/support/cmocka_all.h"
+#include "tests/support/cmocka.h"
 #include "tests/support/judge.h"
 #include "tests/support/signer.h"
 #include "tests/support/vec.h"

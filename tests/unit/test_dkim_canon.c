@@ -2,7 +2,7 @@
  * test_dkim_canon - canonical forms, for every split of the input.
  */
 #include "tests/support/canon_ref.h"
-#include "tests/support/cmocka_all.h"
+#include "tests/support/cmocka.h"
 #include "tests/support/vec.h"
 
 #include <dkim/canon.h>

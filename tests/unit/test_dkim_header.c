@@ -1,7 +1,7 @@
 /*
  * test_dkim_header - header blocks taken apart, and the author's address.
  */
-#include "tests/support/cmocka_all.h"
+#include "tests/support/cmocka.h"
 #include "tests/support/vec.h"
 
 #include <dkim/address.h>

@@ -2,7 +2,7 @@
  * test_dkim_keys - verdicts on RSA keys of all sizes and numbers, and SHA-1.
  */
 #include "dkim/rsakey.h"
-#include "tests/support/cmocka_all.h"
+#include "tests/support/cmocka.h"
 #include "tests/support/judged_one.h"
 
 #include <base/base64.h>

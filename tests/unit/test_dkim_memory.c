@@ -5,7 +5,7 @@
  * Linked with --wrap for the library's own calls; libcrypto's come here
  * through CRYPTO_set_mem_functions().
  */
-#include "tests/support/cmocka_all.h"
+#include "tests/support/cmocka.h"
 #include "tests/support/vec.h"
 
 #include <dkim/authres.h>

@@ -1,7 +1,7 @@
 /*
  * test_dkim_sign - signatures as we write them, and the RFCs' own made again.
  */
-#include "tests/support/cmocka_all.h"
+#include "tests/support/cmocka.h"
 #include "tests/support/judge.h"
 #include "tests/support/signer.h"
 #include "tests/support/vec.h"

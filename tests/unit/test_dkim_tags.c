@@ -2,7 +2,7 @@
  * test_dkim_tags - tag lists, the tags of signatures and of key records: for
  * each tag what is taken and what is not (RFC 6376 3.2, 3.5, 3.6.1).
  */
-#include "tests/support/cmocka_all.h"
+#include "tests/support/cmocka.h"
 
 #include <dkim/keyrecord.h>
 #include <dkim/signature.h>

@@ -6,7 +6,7 @@
  * case.
  */
 #include "tests/support/cases.h"
-#include "tests/support/cmocka_all.h"
+#include "tests/support/cmocka.h"
 
 #include <dkim/verify.h>
 

@@ -4,7 +4,7 @@
  * Each row is signed as it stands, so that a verdict other than pass is
  * never just a broken hash.
  */
-#include "tests/support/cmocka_all.h"
+#include "tests/support/cmocka.h"
 #include "tests/support/judged_one.h"
 
 #include <openssl/err.h>

@@ -2,7 +2,7 @@
  * test_dns_cache - TTLs, their caps, and both bounds, with a clock of its own.
  */
 #include "proxy/dns/cache.h"
-#include "tests/support/cmocka_all.h"
+#include "tests/support/cmocka.h"
 
 #include <stdio.h>
 

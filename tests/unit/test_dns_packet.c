@@ -2,7 +2,7 @@
  * test_dns_packet - queries made, and answers of every wrong kind read.
  */
 #include "proxy/dns/packet.h"
-#include "tests/support/cmocka_all.h"
+#include "tests/support/cmocka.h"
 #include "tests/support/dns_message.h"
 
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /*
  * test_explain - what happens to signed messages, and the sentence about it.
  */
-#include "tests/support/cmocka_all.h"
+#include "tests/support/cmocka.h"
 #include "tests/support/judge.h"
 #include "tests/support/signer.h"
 

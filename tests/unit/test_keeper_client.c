@@ -1,7 +1,7 @@
 /*
  * test_keeper_client - the worker's client against a keeper that we play.
  */
-#include "tests/support/cmocka_all.h"
+#include "tests/support/cmocka.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /*
  * test_keeper_handles - handles, identities and the price of a hash.
  */
-#include "tests/support/cmocka_all.h"
+#include "tests/support/cmocka.h"
 
 #include <proxy/keeper/handles.h>
 #include <proxy/keeper/hashcost.h>

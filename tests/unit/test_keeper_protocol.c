@@ -1,7 +1,7 @@
 /*
  * test_keeper_protocol - packets there and back, cut, longer, and wrong.
  */
-#include "tests/support/cmocka_all.h"
+#include "tests/support/cmocka.h"
 
 #include <proxy/keeper/protocol.h>
 #include <stdlib.h>

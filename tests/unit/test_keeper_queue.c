@@ -1,7 +1,7 @@
 /*
  * test_keeper_queue - turns, limits and patience, with a clock of our own.
  */
-#include "tests/support/cmocka_all.h"
+#include "tests/support/cmocka.h"
 
 #include <proxy/keeper/queue.h>
 #include <stdio.h>

@@ -7,7 +7,7 @@
 #include "proxy/dns/hosts.h"
 #include "proxy/dns/internal.h"
 #include "proxy/dns/resolvconf.h"
-#include "tests/support/cmocka_all.h"
+#include "tests/support/cmocka.h"
 #include "tests/support/dns_server.h"
 
 #include <arpa/inet.h>

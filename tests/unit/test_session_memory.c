@@ -5,7 +5,7 @@
  * Linked with --wrap. Only what sessions and what they use allocate fails;
  * session_world judges what client and upstream have seen of it.
  */
-#include "tests/support/cmocka_all.h"
+#include "tests/support/cmocka.h"
 #include "tests/support/session_mail.h"
 
 void *__real_malloc(size_t n);

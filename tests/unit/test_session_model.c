@@ -4,7 +4,7 @@
  *
  * 100000 steps; SEALPOST_LONG=1: 10000000. SEALPOST_SEED=N starts elsewhere.
  */
-#include "tests/support/cmocka_all.h"
+#include "tests/support/cmocka.h"
 #include "tests/support/session_mail.h"
 
 #include <stdlib.h>

@@ -4,7 +4,7 @@
  *
  * Linked with --wrap: recv() and sendmsg() of connections come here.
  */
-#include "tests/support/cmocka_all.h"
+#include "tests/support/cmocka.h"
 #include "tests/support/session_mail.h"
 
 #include <errno.h>
