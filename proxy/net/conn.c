@@ -254,6 +254,18 @@ conn_ssl(const struct conn *conn)
     return conn->transport.ssl;
 }
 
+_Static_assert((int)CONN_CHANNEL_BINDING_OCTETS ==
+                   (int)TRANSPORT_CHANNEL_BINDING_OCTETS,
+               "one length");
+
+bool
+conn_channel_binding(struct conn *conn,
+                     uint8_t out[CONN_CHANNEL_BINDING_OCTETS])
+{
+    return conn->phase == CONN_PHASE_TLS &&
+           transport_channel_binding(&conn->transport, out);
+}
+
 void
 conn_set_deadline(struct conn *conn, unsigned ms)
 {

@@ -20,6 +20,7 @@
 
 #include <event2/event.h>
 #include <openssl/ssl.h>
+
 #include <sys/socket.h>
 
 struct conn;
@@ -41,7 +42,12 @@ enum conn_event {
 
 typedef void conn_callback(struct conn *conn, enum conn_event event, void *arg);
 
-enum { CONN_INPUT_MAX = 64 * 1024 }; /* unread octets kept; then no reading */
+enum {
+    CONN_INPUT_MAX = 64 * 1024
+}; /* unread octets kept; then no reading */
+enum {
+    CONN_CHANNEL_BINDING_OCTETS = 32
+}; /* RFC 9266 2 */
 
 /* Takes fd (accepted, nonblocking set here). NULL: no memory, fd closed. */
 struct conn *conn_accepted(struct conn_loop *loop, int fd, conn_callback *cb,
@@ -80,6 +86,13 @@ size_t conn_unacknowledged(const struct conn *conn);
 void conn_tls_accept(struct conn *conn, SSL *ssl);
 void conn_tls_connect(struct conn *conn, SSL *ssl);
 const SSL *conn_ssl(const struct conn *conn); /* NULL when plain */
+/*
+ * The tls-exporter channel binding (RFC 9266 2). False, out untouched: there
+ * is none, because the connection is plain, still in its handshake, or older
+ * than TLS 1.3 (RFC 9266 4.2 wants more there than a peer can be held to).
+ */
+bool conn_channel_binding(struct conn *conn,
+                          uint8_t out[CONN_CHANNEL_BINDING_OCTETS]);
 
 /* One deadline, ms from now, monotonic; 0: none. Replaces the last one. */
 void conn_set_deadline(struct conn *conn, unsigned ms);

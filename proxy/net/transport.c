@@ -284,3 +284,22 @@ transport_has_input(const struct transport *t)
 {
     return t->ssl != NULL && SSL_has_pending(t->ssl) == 1;
 }
+
+/* RFC 9266 2: this label, and a context of length zero. */
+bool
+transport_channel_binding(const struct transport *t,
+                          uint8_t out[TRANSPORT_CHANNEL_BINDING_OCTETS])
+{
+    static const char label[] = "EXPORTER-Channel-Binding";
+    uint8_t binding[TRANSPORT_CHANNEL_BINDING_OCTETS];
+
+    if (t->ssl == NULL || SSL_version(t->ssl) < TLS1_3_VERSION ||
+        SSL_export_keying_material(t->ssl, binding, sizeof(binding), label,
+                                   sizeof(label) - 1, (const uint8_t *)"", 0,
+                                   1) != 1) {
+        ERR_clear_error();
+        return false;
+    }
+    memcpy(out, binding, sizeof(binding));
+    return true;
+}

@@ -24,6 +24,9 @@ enum transport_result {
 enum {
     TRANSPORT_RECORD_MAX = 16 * 1024
 }; /* RFC 8446 5.1 */
+enum {
+    TRANSPORT_CHANNEL_BINDING_OCTETS = 32
+}; /* RFC 9266 2 */
 
 struct transport {
     int fd;            /* owned by the caller */
@@ -51,6 +54,11 @@ enum transport_result transport_handshake(struct transport *t);
 
 /* Octets that TLS holds already: no event of the socket will tell of them. */
 bool transport_has_input(const struct transport *t);
+
+/* The tls-exporter channel binding (RFC 9266 2) after the handshake. False:
+ * plain, or older than TLS 1.3; out untouched. */
+bool transport_channel_binding(const struct transport *t,
+                               uint8_t out[TRANSPORT_CHANNEL_BINDING_OCTETS]);
 
 /* A static sentence for an errno of a socket call. */
 const char *transport_error_text(int error);

@@ -691,6 +691,54 @@ test_addresses(void **state)
     peers_end(&p);
 }
 
+/* RFC 9266 2: both ends have the same, each connection its own. */
+static void
+test_channel_binding(void **state)
+{
+    uint8_t a[CONN_CHANNEL_BINDING_OCTETS] = { 1 }, b[sizeof(a)] = { 2 };
+    uint8_t first[sizeof(a)] = { 0 };
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct peers p;
+        uint8_t wanted[sizeof(a)];
+
+        begin(&p, false);
+        memcpy(wanted, a, sizeof(a));
+        assert_false(conn_channel_binding(p.a.conn, a));
+        assert_memory_equal(a, wanted, sizeof(a));
+        peers_start_tls(&p);
+        assert_true(conn_channel_binding(p.a.conn, a));
+        assert_true(conn_channel_binding(p.b.conn, b));
+        assert_memory_equal(a, b, sizeof(a));
+        assert_int_equal(SSL_export_keying_material(
+                             p.a.conn->transport.ssl, wanted, sizeof(wanted),
+                             "EXPORTER-Channel-Binding", 24,
+                             (const uint8_t *)"", 0, 1),
+                         1);
+        assert_memory_equal(a, wanted, sizeof(a));
+        assert_int_equal(memcmp(a, first, sizeof(a)) == 0 && i == 1, false);
+        memcpy(first, a, sizeof(a));
+        peers_end(&p);
+    }
+}
+
+/* RFC 9266 4.2: none of TLS 1.2. */
+static void
+test_channel_binding_old(void **state)
+{
+    uint8_t out[CONN_CHANNEL_BINDING_OCTETS];
+    struct peers p;
+
+    (void)state;
+    begin(&p, false);
+    SSL_CTX_set_max_proto_version(p.client, TLS1_2_VERSION);
+    peers_start_tls(&p);
+    assert_false(conn_channel_binding(p.a.conn, out));
+    assert_false(conn_channel_binding(p.b.conn, out));
+    peers_end(&p);
+}
+
 static void
 test_size(void **state)
 {
@@ -726,6 +774,8 @@ main(void)
         cmocka_unit_test(test_free_due),
         cmocka_unit_test(test_fairness),
         cmocka_unit_test(test_addresses),
+        cmocka_unit_test(test_channel_binding),
+        cmocka_unit_test(test_channel_binding_old),
         cmocka_unit_test(test_size),
     };
 
