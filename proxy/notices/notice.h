@@ -1,0 +1,31 @@
+/*
+ * notice - something that the operator should hear of ([notify]).
+ *
+ * Sent by commands and their timer, never by a process that handles mail: to a
+ * program (JSON on stdin) and by mail through the relay itself.
+ */
+#ifndef PROXY_NOTICES_NOTICE_H
+#define PROXY_NOTICES_NOTICE_H
+
+#include <proxy/config/conf.h>
+
+enum notice_kind {
+    NOTICE_DOMAIN_GREEN,
+    NOTICE_DOMAIN_RED,
+    NOTICE_ROTATION_STUCK,
+    NOTICE_KEY_CHANGED, /* the record of a key in use is gone or differs */
+    NOTICE_CERTIFICATE  /* runs out soon */
+};
+
+struct notice {
+    enum notice_kind kind;
+    const char *subject;  /* a domain, or a certificate's file */
+    const char *selector; /* "" when none is meant */
+    const char *text;     /* what happened and what to do, in sentences */
+    uint64_t time_s;
+};
+
+/* False: could not be sent; what failed is logged. Nothing set: true. */
+bool notice_send(const struct conf *conf, const struct notice *notice);
+
+#endif
