@@ -227,6 +227,6 @@ session_assert(struct session *s)
     if (s->identity != SESSION_TRUSTED || s->has_handle || s->request != NULL) {
         return;
     }
-    s->request =
-        keeper_assert(s->worker->keeper, s->listener->index, on_asserted, s);
+    s->request = keeper_assert(s->worker->keeper, s->listener->index, "",
+                               on_asserted, s);
 }

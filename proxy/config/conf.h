@@ -56,6 +56,16 @@ enum conf_auth {
     CONF_AUTH_OPTIONAL,
     CONF_AUTH_NONE
 };
+/* Who judges what a client logs in with. */
+enum conf_judge {
+    CONF_JUDGE_USERS, /* the keeper, by users.conf */
+    CONF_JUDGE_DOVECOT,
+    CONF_JUDGE_UPSTREAM
+};
+struct conf_backend {
+    enum conf_judge judge;
+    const char *path; /* DOVECOT: its socket; else "" */
+};
 enum conf_log_format {
     CONF_LOGFMT,
     CONF_JSON
@@ -125,6 +135,7 @@ struct listen_conf {
     const char *private_key;
     enum conf_auth auth;
     unsigned auth_mechanisms; /* enum smtp_mech */
+    struct conf_backend auth_backend;
     struct conf_networks trusted_networks;
     const char *trusted_user;
     struct conf_networks proxy_protocol_from;

@@ -27,7 +27,7 @@ enum conf_type {
     CONF_BOOL,        /* bool: yes or no */
     CONF_WORD,        /* an enum or bool: one of words */
     CONF_CHOICE,      /* const char *: one of words */
-    CONF_BACKEND,     /* nothing: users, dovecot:PATH, upstream */
+    CONF_BACKEND,     /* conf_backend: users, dovecot:PATH, upstream */
     CONF_CANON,       /* two bools: header and body are relaxed */
     CONF_WORDS,       /* unsigned: bits of words (elements) */
     CONF_LISTEN,      /* conf_addresses: ADDRESS:PORT (elements) */

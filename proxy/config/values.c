@@ -293,10 +293,10 @@ parse_backend(struct conf_value *v, union conf_field *out)
 {
     struct bytes text = v->elements[0];
 
-    (void)out;
     if (bytes_is(text, "upstream") || bytes_starts_ci(text, "dovecot:/")) {
         return CONF_NOT_YET;
     }
+    out->backend = (struct conf_backend){ CONF_JUDGE_USERS, "" };
     return bytes_is(text, "users") ? NULL : "unknown";
 }
 

@@ -35,6 +35,7 @@ union conf_field {
     conf_list list;
     struct conf_networks networks;
     struct conf_addresses addresses;
+    struct conf_backend backend;
 };
 
 /*

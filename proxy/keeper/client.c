@@ -372,10 +372,12 @@ keeper_auth(struct keeper_client *k, const char *user, const char *secret,
 }
 
 struct keeper_request *
-keeper_assert(struct keeper_client *k, unsigned listener, keeper_callback *cb,
-              void *arg)
+keeper_assert(struct keeper_client *k, unsigned listener, const char *user,
+              keeper_callback *cb, void *arg)
 {
-    struct keeper_ask ask = { .op = KEEPER_OP_ASSERT, .listener = listener };
+    struct keeper_ask ask = { .op = KEEPER_OP_ASSERT,
+                              .listener = listener,
+                              .user = bytes_str(user) };
 
     return submit_new(k, &ask, cb, arg);
 }

@@ -70,11 +70,15 @@ struct keeper_request *keeper_auth(struct keeper_client *k, const char *user,
                                    const char *secret, keeper_callback *cb,
                                    void *arg);
 /*
- * The worker asserts who it is: listener is the index in conf->listens; the
- * handle carries trusted_user's rights, or those of the loopback identity.
+ * The worker asserts who it is: listener is the index in conf->listens.
+ * user "": a trusted network; the handle carries trusted_user's rights, or
+ * those of the loopback identity. Else a user in lower case whom somebody
+ * else has judged; KEEPER_DENIED unless this listener's configuration leaves
+ * the judgement to others and users.conf knows the user.
  */
 struct keeper_request *keeper_assert(struct keeper_client *k, unsigned listener,
-                                     keeper_callback *cb, void *arg);
+                                     const char *user, keeper_callback *cb,
+                                     void *arg);
 struct keeper_request *keeper_sign(struct keeper_client *k,
                                    const struct keeper_handle *handle,
                                    const char *domain, const char *selector,

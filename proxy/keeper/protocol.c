@@ -105,6 +105,7 @@ ask_ok(const struct keeper_ask *ask)
                text_ok(ask->domain, 1, KEEPER_DOMAIN_MAX) &&
                text_ok(ask->selector, 1, KEEPER_SELECTOR_MAX);
     case KEEPER_OP_ASSERT:
+        return text_ok(ask->user, 0, KEEPER_USER_MAX);
     case KEEPER_OP_RELEASE:
     case KEEPER_OP_VIEW:
         return true;
@@ -159,6 +160,8 @@ keeper_ask_encode(const struct keeper_ask *ask, uint8_t *out)
         break;
     case KEEPER_OP_ASSERT:
         write_number(&w, ask->listener, 4);
+        write_number(&w, ask->user.len, 2);
+        write_bytes(&w, ask->user);
         break;
     case KEEPER_OP_SIGN:
         write_bytes(&w, bytes_make(ask->handle.octets, 16));
@@ -256,6 +259,7 @@ keeper_ask_decode(struct bytes packet, struct keeper_ask *ask_out)
         break;
     case KEEPER_OP_ASSERT:
         ask.listener = (uint32_t)read_number(&r, 4);
+        ask.user = read_bytes(&r, (size_t)read_number(&r, 2));
         break;
     case KEEPER_OP_SIGN:
         read_sign(&r, &ask);

@@ -7,7 +7,7 @@
  *   octets  0 version | 1 operation | 2 status (requests: 0) | 3 zero | 4-7 id
  *
  *   AUTH     user length 2, secret length 2, user, secret  -> handle 16, text
- *   ASSERT   listener 4                                    -> handle 16, text
+ *   ASSERT   listener 4, user length 2, user               -> handle 16, text
  *   SIGN     handle 16, algorithm 1, domain length 1, selector length 1,
  *            digest 32, domain, selector -> signature length 2, signature, text
  *   RELEASE  handle 16                                     -> no reply
@@ -56,7 +56,8 @@ enum keeper_op {
 struct keeper_ask {
     enum keeper_op op;
     uint32_t id;
-    struct bytes user;           /* AUTH: 1 to KEEPER_USER_MAX octets */
+    struct bytes user;           /* AUTH: 1 to KEEPER_USER_MAX octets; ASSERT:
+                                    0 (a trusted network) to the same */
     struct bytes secret;         /* AUTH: up to KEEPER_SECRET_MAX */
     uint32_t listener;           /* ASSERT */
     struct keeper_handle handle; /* SIGN, RELEASE */

@@ -33,16 +33,6 @@ request_login(struct server *s, struct connection *c, struct identity *identity,
     }
 }
 
-/* Locked. By the present data. */
-static bool
-name_is_locked(const struct server *s, const char *name)
-{
-    const struct view_user *user =
-        name[0] == '\0' ? NULL : view_user(s->data->view, bytes_str(name));
-
-    return user != NULL && user->locked;
-}
-
 /* --- AUTH ----------------------------------------------------------------- */
 
 static bool
@@ -75,24 +65,41 @@ take_auth(struct server *s, struct connection *c, const struct keeper_ask *ask,
 /* --- ASSERT --------------------------------------------------------------- */
 
 /*
- * Whose rights a worker may assert for this listener: those of trusted_user,
- * or, loopback only, those of the identity "" (any domain's active key).
- * NULL: nobody's.
+ * A trusted network: those of trusted_user, or, loopback only, those of the
+ * identity "" (any domain's active key). NULL: done; else what forbids it.
  */
 static const char *
-asserted_name(const struct conf *conf, uint32_t listener)
+network_name(const struct listen_conf *l, struct bytes *name_out)
+{
+    if (l->trusted_networks.count == 0 ||
+        (l->trusted_user[0] == '\0' && !l->loopback)) {
+        return "this listener trusts no network";
+    }
+    *name_out = bytes_str(l->trusted_user);
+    return NULL;
+}
+
+/* Whose rights a worker may assert: never more than the configuration of the
+ * listener leaves to others to judge. NULL: done; else what forbids it. */
+static const char *
+asserted_name(const struct server *s, const struct keeper_ask *ask,
+              struct bytes *name_out)
 {
     const struct listen_conf *l;
 
-    if (listener >= conf->listen_count) {
-        return NULL;
+    if (ask->listener >= s->conf->listen_count ||
+        s->conf->listens[ask->listener].mode != CONF_OUTBOUND) {
+        return "no listener that signs";
     }
-    l = &conf->listens[listener];
-    if (l->mode != CONF_OUTBOUND || l->trusted_networks.count == 0 ||
-        (l->trusted_user[0] == '\0' && !l->loopback)) {
-        return NULL;
+    l = &s->conf->listens[ask->listener];
+    if (ask->user.len == 0) {
+        return network_name(l, name_out);
     }
-    return l->trusted_user;
+    if (l->auth_backend.judge == CONF_JUDGE_USERS) {
+        return "nobody but the keeper judges the users of this listener";
+    }
+    *name_out = ask->user;
+    return NULL;
 }
 
 /* Locked. */
@@ -100,19 +107,21 @@ static void
 take_assert(struct server *s, struct connection *c,
             const struct keeper_ask *ask, struct keeper_answer *answer)
 {
-    const char *name = asserted_name(s->conf, ask->listener);
+    struct bytes name = { NULL, 0 };
+    const char *why = asserted_name(s, ask, &name);
+    const struct view_user *user =
+        name.len == 0 ? NULL : view_user(s->data->view, name);
     struct identity *identity;
 
     answer->status = KEEPER_DENIED;
-    if (name == NULL) {
-        answer->text = text("this listener trusts no network");
-    } else if (name[0] != '\0' &&
-               view_user(s->data->view, bytes_str(name)) == NULL) {
-        answer->text = text("trusted_user is not in users.conf");
-    } else if (name_is_locked(s, name)) {
+    if (why != NULL) {
+        answer->text = text(why);
+    } else if (name.len > 0 && user == NULL) {
+        answer->text = text("the user is not in users.conf");
+    } else if (user != NULL && user->locked) {
         answer->status = KEEPER_LOCKED;
     } else {
-        identity = identities_get(s->identities, bytes_str(name), true);
+        identity = identities_get(s->identities, name, true);
         request_login(s, c, identity, answer);
         identities_drop(&identity);
     }

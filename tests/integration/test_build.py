@@ -11,7 +11,8 @@ import scratch
 CONFIGURE = os.path.join(scratch.TOP, "configure")
 LIBRARIES = {"libevent_core": "libevent-dev", "libcrypto": "libssl-dev",
              "libssl": "libssl-dev", "inih": "libinih-dev",
-             "libcrypt": "libcrypt-dev", "libidn2": "libidn2-dev",
+             "libcrypt": "libcrypt-dev", "libgsasl": "libgsasl-dev",
+             "libidn2": "libidn2-dev",
              "cmocka": "libcmocka-dev"}
 # One link of a program each: what a tarball lacks is seen without a full make
 # check.

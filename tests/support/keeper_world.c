@@ -420,11 +420,11 @@ worker_auth(struct worker_end *e, const char *user, const char *secret)
 }
 
 struct answer
-worker_assert(struct worker_end *e, unsigned listener)
+worker_assert(struct worker_end *e, unsigned listener, const char *user)
 {
     struct answer a = { 0 };
 
-    MUST(keeper_assert(e->client, listener, worker_answered, &a) != NULL);
+    MUST(keeper_assert(e->client, listener, user, worker_answered, &a) != NULL);
     worker_end_run(e, &a.came);
     return a;
 }

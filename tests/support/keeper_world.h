@@ -99,7 +99,8 @@ void worker_end_run(struct worker_end *e, const bool *done);
 void worker_end_views(struct worker_end *e, unsigned views);
 struct answer worker_auth(struct worker_end *e, const char *user,
                           const char *secret);
-struct answer worker_assert(struct worker_end *e, unsigned listener);
+struct answer worker_assert(struct worker_end *e, unsigned listener,
+                            const char *user);
 struct answer worker_sign(struct worker_end *e,
                           const struct keeper_handle *handle,
                           const char *domain, const char *selector,

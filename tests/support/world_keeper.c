@@ -181,10 +181,11 @@ keeper_auth(struct keeper_client *k, const char *user, const char *secret,
 }
 
 struct keeper_request *
-keeper_assert(struct keeper_client *k, unsigned listener, keeper_callback *cb,
-              void *arg)
+keeper_assert(struct keeper_client *k, unsigned listener, const char *user,
+              keeper_callback *cb, void *arg)
 {
-    return ask(k, ASK_ASSERT, listener == WORLD_TRUSTED, cb, arg);
+    return ask(k, ASK_ASSERT, listener == WORLD_TRUSTED && user[0] == '\0', cb,
+               arg);
 }
 
 struct keeper_request *

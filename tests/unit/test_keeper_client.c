@@ -210,7 +210,7 @@ replies_find_their_requests(void **state)
     (void)state;
     expect(KEEPER_OP_VIEW, &ask);
     assert_non_null(keeper_auth(client, "alice", "geheim", on_reply, &first));
-    assert_non_null(keeper_assert(client, 3, on_reply, &second));
+    assert_non_null(keeper_assert(client, 3, "", on_reply, &second));
     expect(KEEPER_OP_AUTH, &ask);
     assert_true(bytes_is(ask.user, "alice") && bytes_is(ask.secret, "geheim"));
     a.id = ask.id;
@@ -265,7 +265,7 @@ window_is_kept(void **state)
     memset(results, 0, sizeof(results));
     expect(KEEPER_OP_VIEW, &ask);
     for (size_t i = 0; i < KEEPER_IN_FLIGHT_MAX + EXTRA; i++) {
-        requests[i] = keeper_assert(client, 0, on_reply, &results[i]);
+        requests[i] = keeper_assert(client, 0, "", on_reply, &results[i]);
         assert_non_null(requests[i]);
     }
     while (spins < 3) { /* the socket takes some hundred at a time */
@@ -304,7 +304,7 @@ nonsense_ends_the_connection(void **state)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct result r = { 0 };
 
-        assert_non_null(keeper_assert(client, 0, on_reply, &r));
+        assert_non_null(keeper_assert(client, 0, "", on_reply, &r));
         if (cases[i].answer.op == KEEPER_OPS) {
             say_octets("nonsense", 8);
         } else {
@@ -330,7 +330,7 @@ wrong_operation_ends_the_connection(void **state)
     struct keeper_ask ask;
 
     (void)state;
-    assert_non_null(keeper_assert(client, 0, on_reply, &r));
+    assert_non_null(keeper_assert(client, 0, "", on_reply, &r));
     expect(KEEPER_OP_VIEW, &ask);
     expect(KEEPER_OP_ASSERT, &ask);
     a.id = ask.id;
@@ -349,7 +349,7 @@ same_reply_twice_ends_the_connection(void **state)
     struct keeper_ask ask;
 
     (void)state;
-    assert_non_null(keeper_assert(client, 0, on_reply, &r));
+    assert_non_null(keeper_assert(client, 0, "", on_reply, &r));
     expect(KEEPER_OP_VIEW, &ask);
     expect(KEEPER_OP_ASSERT, &ask);
     a.id = ask.id;
@@ -369,7 +369,7 @@ ask_again(const struct keeper_reply *reply, void *arg)
 
     on_reply(reply, arg);
     if (r->calls < 5) {
-        assert_non_null(keeper_assert(client, 0, ask_again, r));
+        assert_non_null(keeper_assert(client, 0, "", ask_again, r));
     }
 }
 
@@ -384,8 +384,8 @@ gone_is_never_told_inside_a_call(void **state)
     (void)state;
     close(keeper);
     keeper = -1;
-    assert_non_null(keeper_assert(client, 0, ask_again, &r));
-    cancelled = keeper_assert(client, 0, on_reply, &never);
+    assert_non_null(keeper_assert(client, 0, "", ask_again, &r));
+    cancelled = keeper_assert(client, 0, "", on_reply, &never);
     assert_int_equal(r.calls, 0);
     keeper_cancel(&cancelled);
     for (unsigned i = 0; i < 10; i++) {
@@ -428,7 +428,7 @@ reconnect_takes_a_lower_epoch(void **state)
     (void)state;
     say_view(9, SEALED, NULL);
     turn();
-    assert_non_null(keeper_assert(client, 0, on_reply, &r));
+    assert_non_null(keeper_assert(client, 0, "", on_reply, &r));
     old = keeper;
     keeper_client_reconnect(client, pair());
     close(old);

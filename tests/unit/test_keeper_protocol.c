@@ -34,6 +34,13 @@ static const struct keeper_ask asks[] = {
       .selector = { (const uint8_t *)long_text, KEEPER_SELECTOR_MAX } },
     { .op = KEEPER_OP_RELEASE, .id = 0, .handle = { { 7, [15] = 7 } } },
     { .op = KEEPER_OP_VIEW, .id = 0 },
+    { .op = KEEPER_OP_ASSERT,
+      .id = 4,
+      .listener = 1,
+      .user = { (const uint8_t *)"bob", 3 } },
+    { .op = KEEPER_OP_ASSERT,
+      .id = 5,
+      .user = { (const uint8_t *)long_text, KEEPER_USER_MAX } },
 };
 
 static const struct keeper_answer answers[] = {
