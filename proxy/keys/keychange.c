@@ -248,6 +248,67 @@ keystore_update(const struct keystore_conf *conf,
     return err;
 }
 
+enum key_err
+keystore_generate(const struct keystore_conf *conf, enum dkim_alg alg,
+                  unsigned bits, const struct keystore_key *about)
+{
+    EVP_PKEY *key = NULL;
+    enum key_err err = keyfile_generate(alg, bits, conf->short_keys, &key);
+
+    if (err == KEY_OK) {
+        err = keystore_add(conf, key, about);
+    }
+    EVP_PKEY_free(key);
+    return err;
+}
+
+static enum key_err
+remove_part(const struct keystore_conf *conf, const char *domain,
+            const char *selector, const char *suffix)
+{
+    struct buf path = BUF_INIT;
+    enum key_err err = KEY_OK;
+    int error;
+
+    keystore_path(conf, domain, selector, suffix, &path);
+    if (buf_failed(&path)) {
+        err = KEY_ERR_NO_MEMORY;
+    } else if (unlink((const char *)path.ptr) != 0 && errno != ENOENT) {
+        err = KEY_ERR_WRITE;
+    }
+    error = errno;
+    buf_free(&path);
+    errno = error;
+    return err;
+}
+
+enum key_err
+keystore_remove(const struct keystore_conf *conf, const char *domain,
+                const char *selector)
+{
+    const struct keystore_key about = { .view = { .domain = domain,
+                                                  .selector = selector } };
+    enum key_err err;
+    int error;
+    int lock;
+
+    if (!names_ok(&about)) {
+        return KEY_ERR_NAME;
+    }
+    lock = lock_store(conf);
+    if (lock < 0) {
+        return KEY_ERR_WRITE;
+    }
+    err = remove_part(conf, domain, selector, ".conf");
+    if (err == KEY_OK) {
+        err = remove_part(conf, domain, selector, ".pem");
+    }
+    error = errno;
+    close(lock);
+    errno = error;
+    return err;
+}
+
 bool
 keystore_new_selector(const struct keystore_conf *conf, const char *domain,
                       uint64_t now_s, char *out)

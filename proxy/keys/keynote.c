@@ -14,6 +14,7 @@ enum {
 struct reading {
     struct strings *strings;
     struct keystore_key key;
+    struct key_silence silent[KEY_SILENCES_MAX];
     struct buf public_b64;
     struct conf_errors *errors;
     unsigned seen;
@@ -58,6 +59,43 @@ keynote_type_parse(const char *word, enum dkim_alg *alg_out)
     return false;
 }
 
+static const char *const fault_names[] = {
+    [KEY_FAULT_NONE] = "",
+    [KEY_FAULT_GONE] = "gone",
+    [KEY_FAULT_DIFFERS] = "differs",
+    [KEY_FAULT_REVOKED] = "revoked",
+    [KEY_FAULT_CONDEMNED] = "condemned",
+};
+enum {
+    FAULTS = sizeof(fault_names) / sizeof(fault_names[0])
+};
+
+const char *
+keynote_fault_name(enum key_fault fault)
+{
+    return (unsigned)fault < FAULTS ? fault_names[fault] : "?";
+}
+
+void
+keynote_line(const char *text, char *out, size_t room)
+{
+    size_t n = 0;
+
+    for (; *text != '\0' && n + 1 < room; text++) {
+        uint8_t c = (uint8_t)*text;
+
+        if (c > 0x20 && c < 0x7f && c != ';') {
+            out[n++] = *text;
+        } else if (n > 0 && out[n - 1] != ' ') {
+            out[n++] = ' ';
+        }
+    }
+    while (n > 0 && out[n - 1] == ' ') {
+        n--; /* the reader would take it away */
+    }
+    out[n] = '\0';
+}
+
 bool
 keynote_text_ok(const char *note)
 {
@@ -88,9 +126,8 @@ keynote_time(uint64_t time_s, char *out)
     }
 }
 
-/* Only the form that keynote_time() gives. */
-static bool
-parse_time(const char *text, uint64_t *time_out)
+bool
+keynote_time_parse(const char *text, uint64_t *time_out)
 {
     static const struct {
         unsigned at, digits, max;
@@ -101,6 +138,10 @@ parse_time(const char *text, uint64_t *time_out)
     struct tm tm = { 0 };
     time_t t;
 
+    if (text[0] == '\0') {
+        *time_out = 0;
+        return true;
+    }
     if (strlen(text) != 20) {
         return false;
     }
@@ -158,27 +199,91 @@ set_bits(struct reading *r, const char *value)
     return NULL;
 }
 
+/* The names and fields of all that are one. */
+static const struct {
+    const char *name;
+    size_t offset;
+} dates[] = {
+    { "created", offsetof(struct keystore_key, created_s) },
+    { "published", offsetof(struct keystore_key, life.published_s) },
+    { "seen", offsetof(struct keystore_key, life.seen_s) },
+    { "proved", offsetof(struct keystore_key, view.proved_s) },
+    { "activated", offsetof(struct keystore_key, view.activated_s) },
+    { "retired", offsetof(struct keystore_key, life.retired_s) },
+    { "revoked", offsetof(struct keystore_key, life.revoked_s) },
+    { "fault_since", offsetof(struct keystore_key, life.fault_s) },
+};
+enum {
+    DATES = sizeof(dates) / sizeof(dates[0])
+};
+
 static const char *
-set_time(uint64_t *time_out, const char *value)
+set_date(struct reading *r, unsigned i, const char *value)
 {
+    char *field = (char *)&r->key + dates[i].offset;
+    uint64_t time_s;
+
+    if (!keynote_time_parse(value, &time_s)) {
+        return "a UTC time as 2026-11-21T22:00:00Z";
+    }
+    memcpy(field, &time_s, sizeof(time_s));
+    return NULL;
+}
+
+static const char *
+set_wait(struct reading *r, const char *value)
+{
+    uint64_t n = 0;
+
+    if (value[0] != '\0' && !bytes_to_u64(bytes_str(value), UINT32_MAX, &n)) {
+        return "a number of seconds";
+    }
+    r->key.life.wait_s = (unsigned)n;
+    return NULL;
+}
+
+static const char *
+set_fault(struct reading *r, const char *value)
+{
+    for (unsigned i = 0; i < FAULTS; i++) {
+        if (strcmp(value, fault_names[i]) == 0) {
+            r->key.life.fault = (enum key_fault)i;
+            r->key.view.faulty = i != KEY_FAULT_NONE;
+            return NULL;
+        }
+    }
+    return "gone, differs, revoked, condemned or nothing";
+}
+
+static const char *
+set_reason(struct reading *r, const char *value)
+{
+    r->key.life.reason = strings_copy(r->strings, bytes_str(value));
+    return NULL;
+}
+
+static const char *
+set_silent(struct reading *r, const char *value)
+{
+    struct bytes rest = bytes_str(value);
+    struct bytes word = bytes_take(rest, bytes_find(rest, ' '));
+    struct bytes server = bytes_trim(bytes_skip(rest, word.len));
+    struct key_silence *s = r->silent + r->key.life.silent_count;
+    char time[KEYNOTE_TIME];
+
     if (value[0] == '\0') {
-        *time_out = 0;
         return NULL;
     }
-    return parse_time(value, time_out) ? NULL
-                                       : "a UTC time as 2026-11-21T22:00:00Z";
-}
-
-static const char *
-set_created(struct reading *r, const char *value)
-{
-    return set_time(&r->key.created_s, value);
-}
-
-static const char *
-set_activated(struct reading *r, const char *value)
-{
-    return set_time(&r->key.view.activated_s, value);
+    if (r->key.life.silent_count == KEY_SILENCES_MAX || server.len == 0 ||
+        server.len > KEY_SERVER_MAX || !bytes_copy(word, time, sizeof(time)) ||
+        !keynote_time_parse(time, &s->since_s)) {
+        return "a UTC time and a server, at most 16 of them";
+    }
+    s->server = strings_copy(r->strings, server);
+    if (s->server != NULL) {
+        r->key.life.silent_count++;
+    }
+    return NULL;
 }
 
 static const char *
@@ -223,37 +328,68 @@ static const struct {
     { "state", set_state, true, false },
     { "type", set_type, true, false },
     { "bits", set_bits, true, false },
-    { "created", set_created, false, false },
-    { "activated", set_activated, false, false },
     { "public", set_public, true, true },
     { "note", set_note, false, false },
     { "owner", set_owner, false, false },
     { "test_mode", set_test_mode, false, false },
+    { "wait", set_wait, false, false },
+    { "fault", set_fault, false, false },
+    { "reason", set_reason, false, false },
+    { "silent", set_silent, false, true },
 };
 enum {
     SETTINGS = sizeof(settings) / sizeof(settings[0])
 };
 
-static void
-take_setting(struct reading *r, const struct conf_entry *e, unsigned i)
+/* bit: what stands for the setting in r->seen. */
+static bool
+is_in_turn(struct reading *r, const struct conf_entry *e, unsigned bit,
+           bool append)
 {
-    bool again = (r->seen & 1u << i) != 0;
-    const char *allowed;
+    bool again = (r->seen & 1u << bit) != 0;
 
-    if (again != (e->append && settings[i].append)) {
-        r->bad = true;
-        conf_error(r->errors, e->file, e->line, "%s",
-                   again ? "the setting stands here twice; once"
-                         : "`+=` without a first line; `public` only");
-        return;
+    r->seen |= 1u << bit;
+    if (again == (e->append && append)) {
+        return true;
     }
-    r->seen |= 1u << i;
-    allowed = settings[i].set(r, e->value);
+    r->bad = true;
+    conf_error(r->errors, e->file, e->line, "%s",
+               again ? "the setting stands here twice; once"
+                     : "`+=` without a first line; `public` and `silent` only");
+    return false;
+}
+
+static void
+judge_value(struct reading *r, const struct conf_entry *e, const char *allowed)
+{
     if (allowed != NULL) {
         r->bad = true;
-        conf_error(r->errors, e->file, e->line, "bad value of %s; %s",
-                   settings[i].name, allowed);
+        conf_error(r->errors, e->file, e->line, "bad value of %s; %s", e->key,
+                   allowed);
     }
+}
+
+/* False: not a setting of this name. */
+static bool
+take_setting(struct reading *r, const struct conf_entry *e)
+{
+    for (unsigned i = 0; i < SETTINGS; i++) {
+        if (strcmp(e->key, settings[i].name) == 0) {
+            if (is_in_turn(r, e, i, settings[i].append)) {
+                judge_value(r, e, settings[i].set(r, e->value));
+            }
+            return true;
+        }
+    }
+    for (unsigned i = 0; i < DATES; i++) {
+        if (strcmp(e->key, dates[i].name) == 0) {
+            if (is_in_turn(r, e, SETTINGS + i, false)) {
+                judge_value(r, e, set_date(r, i, e->value));
+            }
+            return true;
+        }
+    }
+    return false;
 }
 
 static void
@@ -266,17 +402,12 @@ take_entry(const struct conf_entry *e, void *arg)
         conf_error(r->errors, e->file, e->line, "not in [key]; [key]");
         return;
     }
-    for (unsigned i = 0; e->key != NULL && i < SETTINGS; i++) {
-        if (strcmp(e->key, settings[i].name) == 0) {
-            take_setting(r, e, i);
-            return;
-        }
-    }
-    if (e->key != NULL) {
+    if (e->key != NULL && !take_setting(r, e)) {
         r->bad = true;
         conf_error(r->errors, e->file, e->line,
-                   "unknown setting; state, type, bits, created, activated, "
-                   "public, note, owner, test_mode");
+                   "unknown setting; state, type, bits, public, note, owner, "
+                   "test_mode, wait, fault, reason, silent, or the date of a "
+                   "step");
     }
 }
 
@@ -292,6 +423,24 @@ is_whole(struct reading *r, const char *path)
     return true;
 }
 
+/* Moves what was read to the memory of the key. False: no memory. */
+static bool
+keep_texts(struct reading *r)
+{
+    struct key_life *life = &r->key.life;
+    size_t size = sizeof(r->silent[0]);
+    struct key_silence *silent =
+        strings_array(r->strings, life->silent_count, size);
+
+    r->key.public_b64 = strings_copy(r->strings, buf_bytes(&r->public_b64));
+    if (silent != NULL) {
+        memcpy(silent, r->silent, life->silent_count * size);
+    }
+    life->silent = silent;
+    return silent != NULL && r->key.public_b64 != NULL && r->key.note != NULL &&
+           r->key.view.owner != NULL && life->reason != NULL;
+}
+
 bool
 keynote_read(int fd, const char *path, struct strings *s,
              struct keystore_key *key_out, struct conf_errors *errors)
@@ -302,11 +451,10 @@ keynote_read(int fd, const char *path, struct strings *s,
     r.public_b64 = (struct buf)BUF_INIT;
     r.key.note = "";
     r.key.view.owner = "";
+    r.key.life.reason = "";
     if (conf_read_fd(fd, path, take_entry, &r, errors) && !r.bad &&
         is_whole(&r, path) && !buf_failed(&r.public_b64)) {
-        r.key.public_b64 = strings_copy(s, buf_bytes(&r.public_b64));
-        good = r.key.public_b64 != NULL && r.key.note != NULL &&
-               r.key.view.owner != NULL;
+        good = keep_texts(&r);
     }
     buf_free(&r.public_b64);
     if (good) {
@@ -319,20 +467,54 @@ keynote_read(int fd, const char *path, struct strings *s,
 
 /* --- writing ------------------------------------------------------------ */
 
+static void
+put_dates(const struct keystore_key *key, struct buf *out)
+{
+    char time[KEYNOTE_TIME];
+    uint64_t time_s;
+
+    for (unsigned i = 0; i < DATES; i++) {
+        memcpy(&time_s, (const char *)key + dates[i].offset, sizeof(time_s));
+        if (time_s != 0) {
+            keynote_time(time_s, time);
+            buf_printf(out, "%s = %s\n", dates[i].name, time);
+        }
+    }
+}
+
+static void
+put_life(const struct key_life *life, struct buf *out)
+{
+    char text[KEY_REASON_MAX + 1];
+    char time[KEYNOTE_TIME];
+
+    if (life->wait_s != 0) {
+        buf_printf(out, "wait = %u\n", life->wait_s);
+    }
+    if (life->fault != KEY_FAULT_NONE) {
+        buf_printf(out, "fault = %s\n", keynote_fault_name(life->fault));
+    }
+    if (life->reason != NULL && life->reason[0] != '\0') {
+        keynote_line(life->reason, text, sizeof(text));
+        buf_printf(out, "reason = %s\n", text);
+    }
+    for (size_t i = 0; i < life->silent_count; i++) {
+        keynote_time(life->silent[i].since_s, time);
+        keynote_line(life->silent[i].server, text, KEY_SERVER_MAX + 1);
+        buf_printf(out, "silent %s %s %s\n", i == 0 ? "=" : "+=", time, text);
+    }
+}
+
 void
 keynote_put(const struct keystore_key *key, struct buf *out)
 {
     struct bytes rest = bytes_str(key->public_b64);
     const char *equals = "=";
-    char time[KEYNOTE_TIME];
 
     buf_printf(out, "[key]\nstate = %s\ntype = %s\nbits = %u\n",
                keynote_state_name(key->view.state),
                keynote_type_name(key->view.alg), key->view.bits);
-    keynote_time(key->created_s, time);
-    buf_printf(out, "created = %s\n", time);
-    keynote_time(key->view.activated_s, time);
-    buf_printf(out, "activated = %s\n", time);
+    put_dates(key, out);
     do {
         struct bytes line = bytes_take(rest, PUBLIC_LINE);
 
@@ -342,4 +524,5 @@ keynote_put(const struct keystore_key *key, struct buf *out)
     } while (rest.len > 0);
     buf_printf(out, "note = %s\nowner = %s\ntest_mode = %s\n", key->note,
                key->view.owner, key->test_mode ? "yes" : "no");
+    put_life(&key->life, out);
 }

@@ -7,11 +7,19 @@
  *   bits = 2048
  *   created = 2026-11-21T22:00:00Z
  *   activated = 2026-11-21T22:05:00Z   empty: never
+ *   published seen proved retired revoked fault_since   dates like these
+ *   wait = 14400                       seconds from seen to proved
+ *   fault =                            gone differs revoked condemned
+ *   reason =                           of the last step
+ *   silent = 2026-11-21T22:05:00Z ns1.example.net [192.0.2.1]
+ *   silent += ...                      one line a server
  *   public = MIIB...                   what stands in p=
  *   public += ...                      as many lines as it needs
  *   note =
  *   owner =                            a user, for her own slot
  *   test_mode = no
+ *
+ * A setting that is missing is empty, so that older notes are read, too.
  */
 #ifndef PROXY_KEYS_KEYNOTE_H
 #define PROXY_KEYS_KEYNOTE_H
@@ -36,6 +44,13 @@ void keynote_put(const struct keystore_key *key, struct buf *out);
 /* One line without control characters and `;`, not too long. */
 bool keynote_text_ok(const char *note);
 
+/* Makes such a line of any text: what does not fit is left out, other
+ * octets become blanks. out: room for so many octets, the NUL included. */
+void keynote_line(const char *text, char *out, size_t room);
+
+/* "gone"; "" for NONE. */
+const char *keynote_fault_name(enum key_fault fault);
+
 /* "active"; and back, false for another word. */
 const char *keynote_state_name(enum view_key_state state);
 const char *keynote_type_name(enum dkim_alg alg); /* "rsa", "ed25519" */
@@ -46,5 +61,7 @@ enum {
     KEYNOTE_TIME = 32
 };
 void keynote_time(uint64_t time_s, char *out);
+/* Only the form that keynote_time() gives; "" is 0. */
+bool keynote_time_parse(const char *text, uint64_t *time_out);
 
 #endif

@@ -2,9 +2,8 @@
  * keystore - the keys of a state directory and what is known about each.
  *
  *   STATE_DIR/keys/DOMAIN/SELECTOR.pem    the private key, 0600
- *   STATE_DIR/keys/DOMAIN/SELECTOR.conf   ini: state, type, bits, created,
- *                                         activated, public, note, owner,
- *                                         test_mode
+ *   STATE_DIR/keys/DOMAIN/SELECTOR.conf   ini: state, the date of each step,
+ *                                         type, bits, public, ... (keynote.h)
  *
  * Listing reads the .conf files and looks at the .pem files (type, owner,
  * mode) without opening them: 100 000 keys are listed in seconds, and only
@@ -30,12 +29,50 @@ struct keystore_conf {
     bool short_keys; /* [sign] allow_short_keys */
 };
 
+/* What DNS was seen to have in the place of a key's record. */
+enum key_fault {
+    KEY_FAULT_NONE,
+    KEY_FAULT_GONE,     /* no such name or record */
+    KEY_FAULT_DIFFERS,  /* another key, or one that nobody can use */
+    KEY_FAULT_REVOKED,  /* p= empty, and not by us */
+    KEY_FAULT_CONDEMNED /* `rotate --emergency`: it must not sign */
+};
+
+/* A server that should have shown the key and did not answer. */
+struct key_silence {
+    const char *server; /* as in struct seen_at */
+    uint64_t since_s;
+};
+
+enum {
+    KEY_SILENCES_MAX = 16,
+    KEY_SERVER_MAX = 150, /* octets */
+    KEY_REASON_MAX = 150  /* octets */
+};
+
+/* The steps of a key's life, in seconds since 1970; 0: not yet. Its start
+ * and what signing needs stand in created_s and view. */
+struct key_life {
+    uint64_t published_s; /* put into the operator's zone; the owner's own
+                             record: first seen */
+    uint64_t seen_s;      /* since then every server has shown it */
+    unsigned wait_s;      /* from seen_s until it is proved */
+    uint64_t retired_s;
+    uint64_t revoked_s;
+    enum key_fault fault; /* view.faulty: it is one */
+    uint64_t fault_s;     /* since then */
+    const char *reason;   /* of the last step, one line; "" */
+    const struct key_silence *silent;
+    size_t silent_count; /* up to KEY_SILENCES_MAX */
+};
+
 struct keystore_key {
     struct view_key view;   /* reserved is false here: users decide that */
     uint64_t created_s;     /* seconds since 1970; 0: unknown */
     const char *public_b64; /* what stands in p= */
     const char *note;       /* "" for none */
     bool test_mode;         /* t=y in the record */
+    struct key_life life;
 };
 
 struct keystore;
@@ -89,11 +126,23 @@ enum key_err keystore_add(const struct keystore_conf *conf, EVP_PKEY *key,
                           const struct keystore_key *about);
 
 /*
- * Writes the .conf of an existing key anew: state, activated_s, note, owner,
+ * Writes the .conf of an existing key anew: state, dates, note, owner,
  * test_mode as given. A key is parsed and probed before it becomes active.
  */
 enum key_err keystore_update(const struct keystore_conf *conf,
                              const struct keystore_key *about);
+
+/* keystore_add() of a new key. bits is for RSA; 0: 2048. */
+enum key_err keystore_generate(const struct keystore_conf *conf,
+                               enum dkim_alg alg, unsigned bits,
+                               const struct keystore_key *about);
+
+/*
+ * Takes a key and its note away for ever; the note first, so that half a
+ * removal leaves nothing that signs. A key that is not there: KEY_OK.
+ */
+enum key_err keystore_remove(const struct keystore_conf *conf,
+                             const char *domain, const char *selector);
 
 /*
  * "sp<YYYYMM>" and the first letter a..z that is free in the domain (then aa

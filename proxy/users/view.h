@@ -10,15 +10,16 @@
 
 #include <base/buf.h>
 #include <base/bytes.h>
-#include <proxy/config/conf.h>
 
 #include <dkim/sign.h>
 
+#include <proxy/config/conf.h>
+
 enum view_from_kind {
-    VIEW_FROM_ANY,     /* * */
-    VIEW_FROM_DOMAIN,  /* example.com */
-    VIEW_FROM_BELOW,   /* *.example.org: below it, not itself */
-    VIEW_FROM_ADDRESS  /* ceo@example.net */
+    VIEW_FROM_ANY,    /* * */
+    VIEW_FROM_DOMAIN, /* example.com */
+    VIEW_FROM_BELOW,  /* *.example.org: below it, not itself */
+    VIEW_FROM_ADDRESS /* ceo@example.net */
 };
 
 struct view_from {
@@ -59,6 +60,8 @@ struct view_key {
     uint64_t activated_s; /* seconds since 1970; the newest signs */
     const char *owner;    /* user whose slot it is, or "" */
     bool reserved;        /* some user's fixed selector names it */
+    uint64_t proved_s;    /* when DNS had shown it long enough; 0: not */
+    bool faulty;          /* its record was seen gone or different */
 };
 
 struct view;

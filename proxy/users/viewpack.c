@@ -9,7 +9,7 @@
 #include "proxy/users/strings.h"
 #include "proxy/users/view.h"
 
-static const char magic[] = "SPVIEW1\n";
+static const char magic[] = "SPVIEW2\n";
 
 /* The least octets a packed element can have: a bound for counts. */
 enum {
@@ -87,6 +87,8 @@ put_key(struct buf *out, const struct view_key *k)
     buf_putc(out, (char)k->state);
     put_u32(out, k->bits);
     put_u64(out, k->activated_s);
+    put_u64(out, k->proved_s);
+    buf_putc(out, (char)k->faulty);
 }
 
 bool
@@ -232,6 +234,8 @@ get_key(struct reader *r, struct view_builder *b)
     k.state = (enum view_key_state)get_small(r, VIEW_KEY_REVOKED + 1);
     k.bits = (unsigned)get_number(r, 4);
     k.activated_s = get_number(r, 8);
+    k.proved_s = get_number(r, 8);
+    k.faulty = get_small(r, 2) != 0;
     r->bad = r->bad || !view_builder_key(b, &k);
     return !r->bad;
 }

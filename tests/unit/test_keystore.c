@@ -383,15 +383,99 @@ test_exchanged(void **state)
 }
 
 static void
+check_text(const char *text, const char *want)
+{
+    char out[8];
+
+    keynote_line(text, out, sizeof(out));
+    assert_string_equal(out, want);
+}
+
+/* Each date and what was seen come back as they were written. */
+static void
+test_steps(void **state)
+{
+    static const struct key_silence silent[] = {
+        { "ns1.example.net [192.0.2.1]", 1795301320 },
+        { "ns2.example.net [2001:db8::1]", 1795301330 },
+    };
+    struct conf_errors *errors = conf_errors_new();
+    const struct keystore_key *k;
+    struct keystore_key key;
+    struct keystore *s;
+
+    (void)state;
+    assert_int_equal(
+        add("a.example", "s", DKIM_ALG_ED25519_SHA256, VIEW_KEY_NEW), KEY_OK);
+    s = keystore_load(&conf, errors);
+    key = *keystore_find(s, "a.example", "s");
+    assert_string_equal(key.life.reason, "");
+    assert_int_equal(key.life.silent_count, 0);
+    key.view.proved_s = 1795301319;
+    key.life = (struct key_life){ 1795301315, 1795301316,
+                                  14400,      1795301317,
+                                  1795301318, KEY_FAULT_DIFFERS,
+                                  1795301321, "two\nlines; and more",
+                                  silent,     2 };
+    assert_int_equal(keystore_update(&conf, &key), KEY_OK);
+    keystore_free(&s);
+    s = keystore_load(&conf, errors);
+    assert_int_equal(conf_errors_count(errors), 0);
+    k = keystore_find(s, "a.example", "s");
+    assert_non_null(k);
+    assert_int_equal(k->view.proved_s, 1795301319);
+    assert_true(k->view.faulty);
+    assert_int_equal(k->life.published_s, 1795301315);
+    assert_int_equal(k->life.seen_s, 1795301316);
+    assert_int_equal(k->life.wait_s, 14400);
+    assert_int_equal(k->life.retired_s, 1795301317);
+    assert_int_equal(k->life.revoked_s, 1795301318);
+    assert_int_equal(k->life.fault, KEY_FAULT_DIFFERS);
+    assert_int_equal(k->life.fault_s, 1795301321);
+    assert_string_equal(k->life.reason, "two lines and more");
+    assert_int_equal(k->life.silent_count, 2);
+    assert_string_equal(k->life.silent[1].server, silent[1].server);
+    assert_int_equal(k->life.silent[1].since_s, 1795301330);
+    keystore_free(&s);
+    conf_errors_free(&errors);
+    check_text("a;b\t c ", "a b c");
+    check_text("123456 8", "123456");
+    check_text("\xff", "");
+}
+
+static void
+test_remove(void **state)
+{
+    struct stat st;
+
+    (void)state;
+    assert_int_equal(
+        add("a.example", "s", DKIM_ALG_ED25519_SHA256, VIEW_KEY_NEW), KEY_OK);
+    assert_int_equal(keystore_remove(&conf, "a.example", "s"), KEY_OK);
+    assert_int_equal(stat(in_store("a.example/s.pem"), &st), -1);
+    assert_int_equal(stat(in_store("a.example/s.conf"), &st), -1);
+    assert_int_equal(keystore_remove(&conf, "a.example", "s"), KEY_OK);
+    assert_int_equal(keystore_remove(&conf, "a.example", "../s"), KEY_ERR_NAME);
+    check_load(0, 0, "");
+}
+
+static void
 test_time(void **state)
 {
     char text[KEYNOTE_TIME];
+    uint64_t time_s = 1;
 
     (void)state;
     keynote_time(0, text);
     assert_string_equal(text, "");
     keynote_time(4102444800, text);
     assert_string_equal(text, "2100-01-01T00:00:00Z");
+    assert_false(keynote_time_parse("2100-02-30T00:00:00Z", &time_s));
+    assert_false(keynote_time_parse("1969-12-31T23:59:59Z", &time_s));
+    assert_true(keynote_time_parse(text, &time_s));
+    assert_int_equal(time_s, 4102444800);
+    assert_true(keynote_time_parse("", &time_s));
+    assert_int_equal(time_s, 0);
 }
 
 int
@@ -405,6 +489,8 @@ main(void)
         cmocka_unit_test_setup_teardown(test_directories, begin, end),
         cmocka_unit_test_setup_teardown(test_notes, begin, end),
         cmocka_unit_test_setup_teardown(test_exchanged, begin, end),
+        cmocka_unit_test_setup_teardown(test_steps, begin, end),
+        cmocka_unit_test_setup_teardown(test_remove, begin, end),
         cmocka_unit_test(test_time),
     };
 

@@ -219,6 +219,8 @@ test_selector_warning(void **state)
                             VIEW_KEY_ACTIVE,
                             1,
                             "",
+                            false,
+                            0,
                             false };
     struct view_builder *b = view_builder_new();
     struct conf_errors *errors;
