@@ -118,7 +118,7 @@ may_read(const char *path, struct conf_errors *errors)
     return false;
 }
 
-static void
+static struct userfile *
 check_users(const struct conf *conf, const struct keystore_conf *where,
             const char *path, struct conf_errors *errors)
 {
@@ -126,11 +126,11 @@ check_users(const struct conf *conf, const struct keystore_conf *where,
 
     if (users != NULL) {
         userfile_check_upstreams(users, path, conf, errors);
-        userfile_free(&users);
     }
+    return users;
 }
 
-static void
+static struct keystore *
 check_keys(const struct keystore_conf *where, bool all,
            struct conf_errors *errors)
 {
@@ -139,7 +139,25 @@ check_keys(const struct keystore_conf *where, bool all,
     if (store != NULL && all) {
         keystore_check_all(where, store, errors);
     }
-    keystore_free(&store);
+    return store;
+}
+
+/* Is there an active key for each selector that a user has? */
+static void
+check_selectors(const struct userfile *users, const char *path,
+                const struct keystore *store, struct conf_errors *errors)
+{
+    struct view_builder *b = view_builder_new();
+    struct view *view = NULL;
+
+    if (b != NULL && keystore_to_view(store, b)) {
+        view = view_build(&b, 1);
+    }
+    if (view != NULL) { /* else: only warnings are lost */
+        userfile_check_selectors(users, path, view, errors);
+    }
+    view_free(&view);
+    view_builder_free(&b);
 }
 
 /* What the keeper will load. */
@@ -147,24 +165,32 @@ static void
 check_data(const struct options *o, const struct conf *conf,
            struct conf_errors *errors)
 {
+    struct userfile *users = NULL;
+    struct keystore *store = NULL;
     struct keystore_conf where;
-    struct buf users = BUF_INIT;
+    struct buf path = BUF_INIT;
     struct buf keys = BUF_INIT;
 
     keystore_conf_init(&where, &conf->server, conf->sign.allow_short_keys);
-    buf_printf(&users, "%s/users.conf", conf->server.state_dir);
+    buf_printf(&path, "%s/users.conf", conf->server.state_dir);
     buf_printf(&keys, "%s/keys", conf->server.state_dir);
-    if (buf_str(&users) == NULL || buf_str(&keys) == NULL) {
+    if (buf_str(&path) == NULL || buf_str(&keys) == NULL) {
         conf_error(errors, o->path, 0, "out of memory");
-    } else {
-        if (may_read(buf_str(&users), errors)) {
-            check_users(conf, &where, buf_str(&users), errors);
-        }
-        if (o->all_keys || may_read(buf_str(&keys), errors)) {
-            check_keys(&where, o->all_keys, errors);
-        }
+        goto out;
     }
-    buf_free(&users);
+    if (may_read(buf_str(&path), errors)) {
+        users = check_users(conf, &where, buf_str(&path), errors);
+    }
+    if (o->all_keys || may_read(buf_str(&keys), errors)) {
+        store = check_keys(&where, o->all_keys, errors);
+    }
+    if (users != NULL && store != NULL) {
+        check_selectors(users, buf_str(&path), store, errors);
+    }
+out:
+    userfile_free(&users);
+    keystore_free(&store);
+    buf_free(&path);
     buf_free(&keys);
 }
 

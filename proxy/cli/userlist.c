@@ -296,6 +296,9 @@ put_trial(const struct trial *t, struct buf *out)
                                             : "the listener's");
     buf_printf(out, "decision:  %s\nrule:      %s\nreason:    %s\n",
                kind_word(d->kind), d->rule, d->reason);
+    if (d->fault[0] != '\0') {
+        buf_printf(out, "fault:     %s\n", d->fault);
+    }
     for (size_t i = 0; i < d->count; i++) {
         buf_printf(out, "signature: d=%s s=%s a=%s\n", d->signatures[i].domain,
                    d->signatures[i].selector,
@@ -327,6 +330,7 @@ put_trial_json(const struct trial *t, struct buf *out)
                                                : "refuse");
     cli_json_text(out, "rule", d->rule);
     cli_json_text(out, "reason", d->reason);
+    cli_json_text(out, "fault", d->fault);
     buf_puts(out, ",\"signatures\":[");
     for (size_t i = 0; i < d->count; i++) {
         buf_puts(out, i > 0 ? ",{" : "{");

@@ -9,6 +9,7 @@
 #include <proxy/keeper/server.h>
 #include <proxy/log/log.h>
 #include <proxy/users/decide.h>
+#include <proxy/users/keychoice.h>
 
 static struct bytes
 text(const char *sentence)
@@ -153,7 +154,7 @@ request_judge(const struct server *s, const struct identity *identity,
         *why_out = "no such key of this algorithm";
         return KEEPER_NO_KEY;
     }
-    if (key->state != VIEW_KEY_ACTIVE && key->state != VIEW_KEY_RETIRING) {
+    if (!keychoice_signs(view, key)) {
         *why_out = "the key is not active";
         return KEEPER_NO_KEY;
     }

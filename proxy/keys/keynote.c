@@ -5,6 +5,10 @@
 
 #include <base/base64.h>
 
+#include <dkim/keyrecord.h>
+
+#include <openssl/evp.h>
+
 #include <time.h>
 
 enum {
@@ -441,6 +445,18 @@ keep_texts(struct reading *r)
            r->key.view.owner != NULL && life->reason != NULL;
 }
 
+/* What the base64 of p= stands for, hashed; zeros when it is no base64. */
+static void
+hash_public(const char *b64, uint8_t *hash_out)
+{
+    uint8_t octets[DKIM_KEY_OCTETS_MAX];
+    size_t len;
+
+    if (base64_decode(bytes_str(b64), false, octets, sizeof(octets), &len)) {
+        (void)EVP_Digest(octets, len, hash_out, NULL, EVP_sha256(), NULL);
+    }
+}
+
 bool
 keynote_read(int fd, const char *path, struct strings *s,
              struct keystore_key *key_out, struct conf_errors *errors)
@@ -458,6 +474,7 @@ keynote_read(int fd, const char *path, struct strings *s,
     }
     buf_free(&r.public_b64);
     if (good) {
+        hash_public(r.key.public_b64, r.key.view.public_hash);
         r.key.view.domain = key_out->view.domain;
         r.key.view.selector = key_out->view.selector;
         *key_out = r.key;

@@ -10,6 +10,8 @@
  */
 #include "proxy/users/decide.h"
 
+#include "proxy/users/keychoice.h"
+
 /* The outcomes that sign nothing; the zero code is "unsigned". */
 struct outcome {
     const char *rule;
@@ -92,6 +94,14 @@ static const struct {
                       "sign" },
 };
 
+/* What `user test` says beside the reason; [the key that signs is faulty]. */
+static const char *const faults[] = {
+    "the record of the key that should sign is gone from DNS, or another; the "
+    "newest proved key that is visible signs",
+    "its record is gone from DNS, or another, and no other proved key is "
+    "visible; the last proved one goes on",
+};
+
 static void
 conclude(struct decision *d, const struct outcome *o)
 {
@@ -99,6 +109,7 @@ conclude(struct decision *d, const struct outcome *o)
         .kind = o->code == 0 ? DECIDE_UNSIGNED : DECIDE_REFUSE,
         .rule = o->rule,
         .reason = o->reason,
+        .fault = "",
         .code = o->code,
         .enhanced = o->enhanced,
         .text = o->text,
@@ -197,7 +208,7 @@ users_may_sign(const struct view *view, const struct sign_conf *sign,
 {
     const struct view_key *key = view_key(view, domain, selector);
 
-    if (key == NULL || key->state != VIEW_KEY_ACTIVE ||
+    if (key == NULL || !keychoice_signs(view, key) ||
         (user != NULL && user->locked)) {
         return false;
     }
@@ -212,109 +223,96 @@ users_may_sign(const struct view *view, const struct sign_conf *sign,
 
 /* --- rule 2: which key -------------------------------------------------- */
 
-static bool
-is_usable(const struct view_key *key, enum dkim_alg alg)
-{
-    return key != NULL && key->alg == alg && key->state == VIEW_KEY_ACTIVE;
-}
-
-/* The newest active one; two of one second: the later selector, so that all
- * processes agree. owner "": the domain's own, unreserved keys. */
-static const struct view_key *
-newest_key(const struct view *v, const char *domain, enum dkim_alg alg,
-           const char *owner)
-{
-    const struct view_key *best = NULL;
-    size_t count;
-    const struct view_key *keys = view_domain(v, domain, &count);
-
-    for (size_t i = 0; i < count; i++) {
-        if (is_usable(keys + i, alg) && is_same(keys[i].owner, owner) &&
-            (owner[0] != '\0' || !keys[i].reserved) &&
-            (best == NULL || keys[i].activated_s >= best->activated_s)) {
-            best = keys + i;
-        }
-    }
-    return best;
-}
-
 /* The domain's active key. */
-static const struct view_key *
+static struct keychoice
 domain_key(const struct view *v, const char *domain, enum dkim_alg alg)
 {
-    return newest_key(v, domain, alg, "");
+    return keychoice_make(v, domain, alg, "");
 }
 
-/* What the user's `selector` names in a domain. */
-static const struct view_key *
-user_key(const struct decide_question *q, const char *domain, enum dkim_alg alg)
+/* The first of the user's selectors that names an active key; one that is
+ * faulty only when there is no other. */
+static struct keychoice
+fixed_key(const struct decide_question *q, const char *domain,
+          enum dkim_alg alg)
 {
-    const struct view_user *user = q->user;
+    struct keychoice c = { .key = NULL };
 
-    if (user == NULL) {
-        return NULL;
-    }
-    if (user->own_selector) {
-        return newest_key(q->view, domain, alg, user->name);
-    }
-    for (conf_list s = user->selectors; *s != NULL; s++) {
+    for (conf_list s = q->user->selectors; *s != NULL; s++) {
         const struct view_key *key = view_key(q->view, domain, *s);
 
-        if (is_usable(key, alg) && may_use_key(user, key)) {
-            return key;
+        if (key == NULL || key->alg != alg || key->state != VIEW_KEY_ACTIVE ||
+            !may_use_key(q->user, key)) {
+            continue;
         }
+        if (!key->faulty) {
+            c.instead = c.key != NULL;
+            c.key = key;
+            return c;
+        }
+        c.key = c.key == NULL ? key : c.key;
     }
-    return NULL;
+    return c;
+}
+
+/* What the user's `selector` names in a domain: those she fixed, or the
+ * active key of her own slots. */
+static struct keychoice
+user_key(const struct decide_question *q, const char *domain, enum dkim_alg alg)
+{
+    if (q->user == NULL) {
+        return (struct keychoice){ .key = NULL };
+    }
+    return q->user->own_selector
+               ? keychoice_make(q->view, domain, alg, q->user->name)
+               : fixed_key(q, domain, alg);
 }
 
 /* The key of the nearest parent that the user may use and that has one. */
-static const struct view_key *
+static struct keychoice
 parent_key(const struct decide_question *q, enum dkim_alg alg)
 {
     const char *dot = strchr(q->author->domain, '.');
+    struct keychoice c = { .key = NULL };
 
-    for (; dot != NULL; dot = strchr(dot + 1, '.')) {
-        const struct view_key *key = may_use_domain(q->user, dot + 1)
-                                         ? domain_key(q->view, dot + 1, alg)
-                                         : NULL;
-
-        if (key != NULL) {
-            return key;
+    for (; dot != NULL && c.key == NULL; dot = strchr(dot + 1, '.')) {
+        if (may_use_domain(q->user, dot + 1)) {
+            c = domain_key(q->view, dot + 1, alg);
         }
     }
-    return NULL;
+    c.way = WAY_PARENT_KEY;
+    return c;
 }
 
-static const struct view_key *
-aligned_key(const struct decide_question *q, enum dkim_alg alg,
-            enum way *way_out)
+/* `from = ceo@example.net` covers her address and gives her the domain's key;
+ * a From that rule 1 let pass is always inside. */
+static struct keychoice
+aligned_key(const struct decide_question *q, enum dkim_alg alg)
 {
-    const char *domain = q->author->domain;
-    const struct view_key *key = NULL;
+    struct keychoice own = user_key(q, q->author->domain, alg);
+    struct keychoice c;
 
-    /* `from = ceo@example.net` covers her address and gives her the domain's
-     * key; a From that rule 1 let pass is always inside. */
-    *way_out = WAY_USER_SELECTOR;
-    key = user_key(q, domain, alg);
-    if (key == NULL) {
-        *way_out = WAY_DOMAIN_KEY;
-        key = domain_key(q->view, domain, alg);
+    own.way = WAY_USER_SELECTOR;
+    if (own.key != NULL && !own.key->faulty) {
+        return own;
     }
-    if (key == NULL && q->sign->parent_key) {
-        *way_out = WAY_PARENT_KEY;
-        key = parent_key(q, alg);
+    c = domain_key(q->view, q->author->domain, alg);
+    c.way = WAY_DOMAIN_KEY;
+    if (own.key != NULL && (c.key == NULL || c.key->faulty)) {
+        return own; /* no proved key is visible: the last one goes on */
     }
-    return key;
+    c.instead = c.instead || own.key != NULL;
+    return c.key == NULL && q->sign->parent_key ? parent_key(q, alg) : c;
 }
 
 /* The user's `domain` with her selector, or its active key without one. */
-static const struct view_key *
+static struct keychoice
 fallback_key(const struct decide_question *q, enum dkim_alg alg)
 {
     const struct view_user *user = q->user;
 
     if (user == NULL || user->domain[0] == '\0') {
-        return NULL;
+        return (struct keychoice){ .key = NULL };
     }
     if (user->own_selector || user->selectors[0] != NULL) {
         return user_key(q, user->domain, alg);
@@ -355,15 +353,21 @@ add_signature(struct decision *d, const struct view_key *key)
 
 /* The first signature's way is the decision's rule. */
 static void
-add_by_way(struct decision *d, const struct view_key *key, enum way way,
+add_choice(struct decision *d, const struct keychoice *c,
            const char *from_domain)
 {
-    if (d->count == 0) {
-        d->rule = ways[way].rule;
-        d->reason = ways[way].reason;
-        d->aligned = dkim_domain_within(from_domain, key->domain);
+    if (c->key == NULL) {
+        return;
     }
-    add_signature(d, key);
+    if (d->count == 0) {
+        d->rule = ways[c->way].rule;
+        d->reason = ways[c->way].reason;
+        d->aligned = dkim_domain_within(from_domain, c->key->domain);
+    }
+    if (c->key->faulty || c->instead) {
+        d->fault = faults[c->key->faulty];
+    }
+    add_signature(d, c->key);
 }
 
 static void
@@ -371,12 +375,9 @@ add_aligned(const struct decide_question *q, const struct algs *algs,
             struct decision *d)
 {
     for (size_t i = 0; i < algs->count; i++) {
-        enum way way = WAY_DOMAIN_KEY;
-        const struct view_key *key = aligned_key(q, algs->list[i], &way);
+        struct keychoice c = aligned_key(q, algs->list[i]);
 
-        if (key != NULL) {
-            add_by_way(d, key, way, q->author->domain);
-        }
+        add_choice(d, &c, q->author->domain);
     }
 }
 
@@ -385,11 +386,10 @@ add_fallback(const struct decide_question *q, const struct algs *algs,
              enum way way, struct decision *d)
 {
     for (size_t i = 0; i < algs->count; i++) {
-        const struct view_key *key = fallback_key(q, algs->list[i]);
+        struct keychoice c = fallback_key(q, algs->list[i]);
 
-        if (key != NULL) {
-            add_by_way(d, key, way, q->author->domain);
-        }
+        c.way = way;
+        add_choice(d, &c, q->author->domain);
     }
 }
 
@@ -399,12 +399,9 @@ add_operators(const struct decide_question *q, const struct algs *algs,
               struct decision *d)
 {
     for (size_t i = 0; i < algs->count && q->sign->also[0] != '\0'; i++) {
-        const struct view_key *key =
-            domain_key(q->view, q->sign->also, algs->list[i]);
+        struct keychoice c = domain_key(q->view, q->sign->also, algs->list[i]);
 
-        if (key != NULL) {
-            add_signature(d, key);
-        }
+        add_choice(d, &c, q->author->domain);
     }
 }
 
@@ -478,7 +475,9 @@ void
 decide(const struct decide_question *q, struct decision *decision_out)
 {
     const struct algs *algs = &wanted_algs[q->signatures];
-    struct decision d = { .kind = DECIDE_SIGN, .enhanced = "", .text = "" };
+    struct decision d = {
+        .kind = DECIDE_SIGN, .fault = "", .enhanced = "", .text = ""
+    };
     bool as_user;
     const struct outcome *stop = judge_from(q, &as_user);
 

@@ -37,6 +37,7 @@ struct decision {
     const char *rule;   /* for the log: "user-selector", "domain-key",
                            "parent-key", "user-domain", "no-key", ... */
     const char *reason; /* one static sentence for `user test` */
+    const char *fault;  /* SIGN: "", or one about a key whose record is wrong */
     int code;           /* REFUSE: 550 or 451 */
     const char *enhanced;
     const char *text;
@@ -67,7 +68,7 @@ bool users_from_covers(const struct view_user *user, const char *local,
                        const char *domain);
 
 /*
- * May this identity sign with this key at all? user NULL: the anonymous
+ * May this identity sign with this key at all, now? user NULL: the anonymous
  * loopback identity, any active domain key. The keeper asks this for each
  * request, whatever the worker decided.
  */

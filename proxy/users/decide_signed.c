@@ -33,6 +33,7 @@ decide_signed(const struct sign_conf *sign, const struct dkim_header *header,
             .kind = DECIDE_UNSIGNED,
             .rule = "already-signed",
             .reason = "an aligned signature is there (skip-aligned)",
+            .fault = "",
         };
     }
 }

@@ -52,7 +52,8 @@ bool userfile_find(const struct userfile *f, struct bytes name,
                    size_t *index_out);
 /* False: no memory. */
 bool userfile_to_view(const struct userfile *f, struct view_builder *b);
-/* Warns of each `selector` that no key of the view has. */
+/* Warns of each `selector` that no key of the view has, or none that is
+ * active. */
 void userfile_check_selectors(const struct userfile *f, const char *path,
                               const struct view *v, struct conf_errors *errors);
 /* Errors for each `upstream` that the configuration has no section for. */

@@ -48,40 +48,81 @@ userfile_to_view(const struct userfile *f, struct view_builder *b)
     return true;
 }
 
-static int
-compare_text(const void *a, const void *b)
-{
-    const char *const *ta = a;
-    const char *const *tb = b;
+/* A selector that some key has, and the state of the one nearest to signing. */
+struct known {
+    const char *selector;
+    bool active;
+};
 
-    return strcmp(*ta, *tb);
+static int
+compare_known(const void *a, const void *b)
+{
+    const struct known *ka = a;
+    const struct known *kb = b;
+
+    return strcmp(ka->selector, kb->selector);
+}
+
+/* All selectors of the view, sorted, each once; *count_out of them. */
+static struct known *
+list_known(const struct view *v, size_t *count_out)
+{
+    size_t keys = view_key_count(v);
+    struct known *list = calloc(keys + 1, sizeof(*list));
+    size_t n = 0;
+
+    if (list == NULL) {
+        return NULL;
+    }
+    for (size_t i = 0; i < keys; i++) {
+        const struct view_key *key = view_key_at(v, i);
+
+        list[i] =
+            (struct known){ key->selector, key->state == VIEW_KEY_ACTIVE };
+    }
+    qsort(list, keys, sizeof(*list), compare_known);
+    for (size_t i = 0; i < keys; i++) {
+        if (n > 0 && strcmp(list[n - 1].selector, list[i].selector) == 0) {
+            list[n - 1].active = list[n - 1].active || list[i].active;
+        } else {
+            list[n++] = list[i];
+        }
+    }
+    *count_out = n;
+    return list;
 }
 
 void
 userfile_check_selectors(const struct userfile *f, const char *path,
                          const struct view *v, struct conf_errors *errors)
 {
-    size_t keys = view_key_count(v);
-    const char **known = calloc(keys + 1, sizeof(*known));
+    size_t count;
+    struct known *list = list_known(v, &count);
 
-    if (known == NULL) {
+    if (list == NULL) {
         return; /* only a warning would be lost */
     }
-    for (size_t i = 0; i < keys; i++) {
-        known[i] = view_key_at(v, i)->selector;
-    }
-    qsort(known, keys, sizeof(*known), compare_text);
     for (size_t i = 0; i < f->count; i++) {
         for (conf_list s = f->users[i].selectors; *s != NULL; s++) {
-            if (bsearch(s, known, keys, sizeof(*known), compare_text) == NULL) {
+            const struct known wanted = { *s, false };
+            const struct known *found =
+                bsearch(&wanted, list, count, sizeof(*list), compare_known);
+
+            if (found == NULL) {
                 conf_warning(errors, path, f->memory->lines[i].selector,
                              "no key has the selector %s of user %s; "
                              "sealpost key generate DOMAIN %s",
                              *s, f->users[i].name, *s);
+            } else if (!found->active) {
+                conf_warning(errors, path, f->memory->lines[i].selector,
+                             "the key of selector %s of user %s is not "
+                             "active, and another one signs; sealpost key "
+                             "list, or sealpost user set %s --selector S",
+                             *s, f->users[i].name, f->users[i].name);
             }
         }
     }
-    free(known);
+    free(list);
 }
 
 void

@@ -51,6 +51,10 @@ enum view_key_state {
     VIEW_KEY_REVOKED
 };
 
+enum {
+    VIEW_PUBLIC_HASH = 32
+}; /* octets */
+
 struct view_key {
     const char *domain;   /* lower case */
     const char *selector; /* lower case */
@@ -61,7 +65,10 @@ struct view_key {
     const char *owner;    /* user whose slot it is, or "" */
     bool reserved;        /* some user's fixed selector names it */
     uint64_t proved_s;    /* when DNS had shown it long enough; 0: not */
-    bool faulty;          /* its record was seen gone or different */
+    bool faulty;          /* its record was seen gone or different, or what it
+                             signed did not verify: another signs, if it can */
+    uint8_t public_hash[VIEW_PUBLIC_HASH]; /* SHA-256 of what p= stands for;
+                                              zeros: not known */
 };
 
 struct view;

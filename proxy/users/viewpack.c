@@ -89,6 +89,7 @@ put_key(struct buf *out, const struct view_key *k)
     put_u64(out, k->activated_s);
     put_u64(out, k->proved_s);
     buf_putc(out, (char)k->faulty);
+    buf_put(out, bytes_make(k->public_hash, sizeof(k->public_hash)));
 }
 
 bool
@@ -170,6 +171,16 @@ get_text(struct reader *r)
 }
 
 static void
+get_octets(struct reader *r, uint8_t *out, size_t len)
+{
+    r->bad = r->bad || r->in.len < len;
+    if (!r->bad) {
+        memcpy(out, r->in.ptr, len);
+        r->in = bytes_skip(r->in, len);
+    }
+}
+
+static void
 get_from(struct reader *r, struct view_user *u)
 {
     size_t count = get_count(r, FROM_OCTETS_MIN);
@@ -236,6 +247,7 @@ get_key(struct reader *r, struct view_builder *b)
     k.activated_s = get_number(r, 8);
     k.proved_s = get_number(r, 8);
     k.faulty = get_small(r, 2) != 0;
+    get_octets(r, k.public_hash, sizeof(k.public_hash));
     r->bad = r->bad || !view_builder_key(b, &k);
     return !r->bad;
 }

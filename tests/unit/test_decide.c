@@ -15,6 +15,9 @@
 #define RET VIEW_KEY_RETIRING
 #define REV VIEW_KEY_REVOKED
 
+/* Not reserved, never proved, not faulty. */
+#define KEY_REST false, 0, false, { 0 }
+
 #define FROM(list) .from = list, .from_count = sizeof(list) / sizeof(list[0])
 
 static const char *const alice_selectors[] = { "alice2026", "alice2026e",
@@ -76,27 +79,27 @@ static const struct view_user users[] = {
 };
 
 static const struct view_key keys[] = {
-    { "example.com", "a1", RSA, 2048, ACT, 100, "", false, 0, false },
-    { "example.com", "a2", RSA, 2048, ACT, 200, "", false, 0, false },
-    { "example.com", "a3", RSA, 2048, RET, 300, "", false, 0, false },
-    { "example.com", "a4", RSA, 2048, NEW, 400, "", false, 0, false },
-    { "example.com", "e1", ED, 256, ACT, 150, "", false, 0, false },
-    { "example.com", "alice2026", RSA, 2048, ACT, 900, "", false, 0, false },
-    { "example.com", "alice2026e", ED, 256, ACT, 900, "", false, 0, false },
-    { "example.com", "bob1", RSA, 2048, ACT, 800, "bob", false, 0, false },
-    { "example.com", "bob2", RSA, 2048, ACT, 850, "bob", false, 0, false },
-    { "example.com", "bob3", RSA, 2048, PUB, 0, "bob", false, 0, false },
-    { "example.com", "old2025", RSA, 2048, REV, 10, "", false, 0, false },
-    { "example.net", "n1", RSA, 2048, ACT, 100, "", false, 0, false },
-    { "deep.sub.example.com", "d1", ED, 256, ACT, 100, "", false, 0, false },
-    { "example.org", "o1", RSA, 2048, ACT, 100, "", false, 0, false },
-    { "x.example.org", "x1", RSA, 2048, ACT, 100, "", false, 0, false },
-    { "host.example", "h1", RSA, 2048, ACT, 100, "", false, 0, false },
-    { "host.example", "h1e", ED, 256, ACT, 100, "", false, 0, false },
-    { "host.example", "bot1", RSA, 2048, ACT, 500, "", false, 0, false },
-    { "other.example", "alice2026", RSA, 2048, ACT, 100, "", false, 0, false },
-    { "pending.example", "p1", RSA, 2048, PUB, 0, "", false, 0, false },
-    { "victim.example", "v1", RSA, 2048, ACT, 100, "", false, 0, false },
+    { "example.com", "a1", RSA, 2048, ACT, 100, "", KEY_REST },
+    { "example.com", "a2", RSA, 2048, ACT, 200, "", KEY_REST },
+    { "example.com", "a3", RSA, 2048, RET, 300, "", KEY_REST },
+    { "example.com", "a4", RSA, 2048, NEW, 400, "", KEY_REST },
+    { "example.com", "e1", ED, 256, ACT, 150, "", KEY_REST },
+    { "example.com", "alice2026", RSA, 2048, ACT, 900, "", KEY_REST },
+    { "example.com", "alice2026e", ED, 256, ACT, 900, "", KEY_REST },
+    { "example.com", "bob1", RSA, 2048, ACT, 800, "bob", KEY_REST },
+    { "example.com", "bob2", RSA, 2048, ACT, 850, "bob", KEY_REST },
+    { "example.com", "bob3", RSA, 2048, PUB, 0, "bob", KEY_REST },
+    { "example.com", "old2025", RSA, 2048, REV, 10, "", KEY_REST },
+    { "example.net", "n1", RSA, 2048, ACT, 100, "", KEY_REST },
+    { "deep.sub.example.com", "d1", ED, 256, ACT, 100, "", KEY_REST },
+    { "example.org", "o1", RSA, 2048, ACT, 100, "", KEY_REST },
+    { "x.example.org", "x1", RSA, 2048, ACT, 100, "", KEY_REST },
+    { "host.example", "h1", RSA, 2048, ACT, 100, "", KEY_REST },
+    { "host.example", "h1e", ED, 256, ACT, 100, "", KEY_REST },
+    { "host.example", "bot1", RSA, 2048, ACT, 500, "", KEY_REST },
+    { "other.example", "alice2026", RSA, 2048, ACT, 100, "", KEY_REST },
+    { "pending.example", "p1", RSA, 2048, PUB, 0, "", KEY_REST },
+    { "victim.example", "v1", RSA, 2048, ACT, 100, "", KEY_REST },
 };
 
 static struct view *

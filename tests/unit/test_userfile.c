@@ -221,24 +221,37 @@ test_selector_warning(void **state)
                             "",
                             false,
                             0,
-                            false };
+                            false,
+                            { 0 } };
+    struct view_key old = key;
     struct view_builder *b = view_builder_new();
     struct conf_errors *errors;
-    struct userfile *f =
-        parse("[a]\nfrom = *\nselector = known, unknown\n", &errors);
+    struct userfile *f = parse("[a]\nfrom = *\nselector = known, unknown\n"
+                               "[b]\nfrom = *\nselector = old\n",
+                               &errors);
     struct view *v;
 
     (void)state;
     assert_non_null(f);
+    old.selector = "old";
+    old.state = VIEW_KEY_RETIRING;
     assert_true(view_builder_key(b, &key));
+    assert_true(view_builder_key(b, &old));
+    old.domain = "example.net";
+    old.selector = "known"; /* active in the other domain */
+    assert_true(view_builder_key(b, &old));
     assert_true(userfile_to_view(f, b));
     v = view_build(&b, 1);
     assert_non_null(v);
     userfile_check_selectors(f, "users.conf", v, errors);
-    assert_int_equal(conf_errors_count(errors), 1);
+    assert_int_equal(conf_errors_count(errors), 2);
     assert_true(conf_errors_is_warning(errors, 0));
     assert_non_null(strstr(conf_errors_line(errors, 0),
                            "users.conf:3: no key has the selector unknown"));
+    assert_true(conf_errors_is_warning(errors, 1));
+    assert_non_null(strstr(conf_errors_line(errors, 1),
+                           "users.conf:6: the key of selector old of user b "
+                           "is not active"));
     view_free(&v);
     userfile_free(&f);
     conf_errors_free(&errors);
