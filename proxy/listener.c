@@ -406,7 +406,7 @@ listeners_reload(struct worker *w, struct buf *error)
         if (w->listeners[i].tls != NULL) {
             fresh[i] = tls_server_new(&w->conf->listens[i], error);
             ok = fresh[i] != NULL &&
-                 tls_certificate_valid(fresh[i], &w->conf->listens[i], error);
+                 tls_certificates_valid(fresh[i], &w->conf->listens[i], error);
         }
     }
     for (size_t i = 0; fresh != NULL && i < count; i++) {

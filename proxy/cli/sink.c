@@ -117,10 +117,12 @@ open_socket(struct setup *s)
 static int
 take_tls(struct setup *s)
 {
+    const char *certificates[] = { s->cert, NULL };
+    const char *private_keys[] = { s->key, NULL };
     struct listen_conf conf = { .name = "sink",
                                 .tls = CONF_TLS_STARTTLS,
-                                .certificate = s->cert,
-                                .private_key = s->key };
+                                .certificates = certificates,
+                                .private_keys = private_keys };
     struct buf error = BUF_INIT;
     int code = CLI_GO_ON;
 

@@ -95,6 +95,7 @@ static const char *const phrases[CONF_TYPES] = {
     [CONF_SERVERS] = "ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT, numeric",
     [CONF_TARGETS] = "HOST:PORT or [ADDRESS]:PORT, port 1 to 65535",
     [CONF_NETWORKS] = "networks such as 192.0.2.0/24, 2001:db8::/32",
+    [CONF_PATHS] = "paths that begin with /",
     [CONF_DOMAINS] = "names such as example.com, example.org",
     [CONF_FIELDS] = "header fields' names such as x-campaign, x-job",
     [CONF_HEADERS] = "default, NAME, +NAME, -NAME; NAME may end in *",

@@ -157,16 +157,14 @@ conf_check(const struct conf *conf, struct conf_errors *errors)
     check_log(&c);
     for (size_t i = 0; i < conf->listen_count; i++) {
         if (conf->listens[i].tls != CONF_TLS_NONE) {
-            conf_check_certificate(&c, &conf->listens[i], now_s);
+            conf_check_listen_tls(&c, &conf->listens[i], now_s);
         }
     }
     for (size_t i = 0; i < conf->upstream_count; i++) {
         if (conf->upstreams[i].login == CONF_LOGIN_PASSWORD) {
             check_password(&c, &conf->upstreams[i]);
         }
-        if (conf->upstreams[i].ca_file[0] != '\0') {
-            conf_check_ca(&c, &conf->upstreams[i]);
-        }
+        conf_check_upstream_tls(&c, &conf->upstreams[i], now_s);
     }
     conf_errors_sort(errors);
 }

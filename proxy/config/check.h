@@ -38,11 +38,12 @@ bool conf_check_read(struct conf_checking *c, const struct conf_named *file,
 bool conf_check_directory(struct conf_checking *c, const struct conf_named *dir,
                           bool writes);
 
-/* Certificate, chain and key of a listener; now_s: seconds since 1970. */
-void conf_check_certificate(struct conf_checking *c,
-                            const struct listen_conf *l, int64_t now_s);
-/* The file holds certificates. */
-void conf_check_ca(struct conf_checking *c, const struct upstream_conf *u);
+/* Certificates, chains and keys of a listener; now_s: seconds since 1970. */
+void conf_check_listen_tls(struct conf_checking *c, const struct listen_conf *l,
+                           int64_t now_s);
+/* The authorities, and what is shown to an upstream that asks. */
+void conf_check_upstream_tls(struct conf_checking *c,
+                             const struct upstream_conf *u, int64_t now_s);
 
 __attribute__((format(printf, 3, 4))) void
 conf_check_error(struct conf_checking *c, const struct conf_named *file,

@@ -1,5 +1,5 @@
 /*
- * check_tls - certificate, chain and key of a listener; see check.h.
+ * check_tls - certificates, chains and keys; see check.h.
  *
  * RFC 5280 4.1.2.5 (validity), RFC 8446 4.4.2 (the server's certificate
  * first, each next one certifies the one before).
@@ -12,6 +12,7 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 
 enum {
     CHAIN_MAX = 16,
@@ -113,7 +114,8 @@ check_validity(struct conf_checking *c, const struct conf_named *file,
     time_t now = (time_t)now_s, soon = (time_t)now_s + SOON_S;
     const ASN1_TIME *begin = X509_get0_notBefore(cert);
     const ASN1_TIME *end = X509_get0_notAfter(cert);
-    struct conf_place at = conf_place_of(file->section, file->key);
+    struct conf_place at =
+        conf_place_of_element(file->section, file->key, file->path);
     char text[64];
 
     if (X509_cmp_time(begin, &now) > 0) {
@@ -161,8 +163,7 @@ find_match(const struct chain *chain, EVP_PKEY *key)
 
 static void
 check_match(struct conf_checking *c, const struct conf_named *file,
-            const struct listen_conf *l, const struct chain *chain,
-            EVP_PKEY *key)
+            const char *certificate, const struct chain *chain, EVP_PKEY *key)
 {
     size_t match = find_match(chain, key);
 
@@ -171,57 +172,110 @@ check_match(struct conf_checking *c, const struct conf_named *file,
         conf_check_error(c, file,
                          "not the key of %s; the key that this certificate "
                          "was made for",
-                         l->certificate);
+                         certificate);
     } else if (match > 0) {
         conf_check_error(c, file,
                          "the key of certificate %zu in %s; the server's "
                          "certificate stands first there",
-                         match + 1, l->certificate);
+                         match + 1, certificate);
     }
 }
 
-void
-conf_check_certificate(struct conf_checking *c, const struct listen_conf *l,
-                       int64_t now_s)
+/* One pair. The chain is left to the caller: empty when it can't be used. */
+static void
+check_pair(struct conf_checking *c, const struct conf_named *cert,
+           const struct conf_named *key, int64_t now_s, struct chain *chain)
 {
-    const struct conf_section *s = conf_section_of(c->conf, l);
-    struct conf_named cert = { s, "certificate", l->certificate, false };
-    struct conf_named key = { s, "private_key", l->private_key, true };
-    struct chain chain = { { NULL }, 0 };
     struct buf text = BUF_INIT;
-    EVP_PKEY *pkey = key_read(c, &key);
+    EVP_PKEY *pkey = key_read(c, key);
 
-    if (conf_check_read(c, &cert, &text)) {
-        chain_read(buf_bytes(&text), &chain);
-        if (chain.count == 0) {
-            conf_check_error(c, &cert, "no certificate in it; a PEM file");
+    if (conf_check_read(c, cert, &text)) {
+        chain_read(buf_bytes(&text), chain);
+        if (chain->count == 0) {
+            conf_check_error(c, cert, "no certificate in it; a PEM file");
         } else {
-            check_validity(c, &cert, chain.certs[0], now_s);
-            check_order(c, &cert, &chain);
+            check_validity(c, cert, chain->certs[0], now_s);
+            check_order(c, cert, chain);
         }
     }
-    if (pkey != NULL && chain.count > 0) {
-        check_match(c, &key, l, &chain, pkey);
+    if (pkey != NULL && chain->count > 0) {
+        check_match(c, key, cert->path, chain, pkey);
     }
     EVP_PKEY_free(pkey);
+    free_text(&text);
+}
+
+/* RFC 6125 6.4.4: only names of subjectAltName; clients look at no other. */
+static bool
+is_for(X509 *cert, const char *name)
+{
+    unsigned flags = X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
+                     X509_CHECK_FLAG_NEVER_CHECK_SUBJECT;
+
+    return X509_check_host(cert, name, strlen(name), flags, NULL) == 1;
+}
+
+void
+conf_check_listen_tls(struct conf_checking *c, const struct listen_conf *l,
+                      int64_t now_s)
+{
+    const struct conf_section *s = conf_section_of(c->conf, l);
+    const char *hostname = c->conf->server.hostname;
+    struct conf_place at = conf_place_of(s, "certificate");
+    bool named = false;
+
+    for (size_t i = 0; l->certificates[i] != NULL; i++) {
+        struct conf_named cert = { s, "certificate", l->certificates[i],
+                                   false };
+        struct conf_named key = { s, "private_key", l->private_keys[i], true };
+        struct chain chain = { { NULL }, 0 };
+
+        check_pair(c, &cert, &key, now_s, &chain);
+        named = named || chain.count == 0 || is_for(chain.certs[0], hostname);
+        chain_free(&chain);
+    }
+    ERR_clear_error();
+    if (!named) {
+        conf_warning(c->errors, at.file, at.line,
+                     "no certificate is for %s ([server] hostname): clients "
+                     "that connect to this name will refuse it; one whose "
+                     "subjectAltName has it",
+                     hostname);
+    }
+}
+
+/* The file holds certificates. */
+static void
+check_authorities(struct conf_checking *c, const struct conf_named *file)
+{
+    struct chain chain = { { NULL }, 0 };
+    struct buf text = BUF_INIT;
+
+    if (conf_check_read(c, file, &text)) {
+        chain_read(buf_bytes(&text), &chain);
+        if (chain.count == 0) {
+            conf_check_error(c, file, "no certificate in it; a PEM file");
+        }
+    }
     chain_free(&chain);
     free_text(&text);
 }
 
 void
-conf_check_ca(struct conf_checking *c, const struct upstream_conf *u)
+conf_check_upstream_tls(struct conf_checking *c, const struct upstream_conf *u,
+                        int64_t now_s)
 {
     const struct conf_section *s = conf_section_of(c->conf, u);
-    struct conf_named file = { s, "ca_file", u->ca_file, false };
+    struct conf_named ca = { s, "ca_file", u->ca_file, false };
+    struct conf_named cert = { s, "certificate", u->certificate, false };
+    struct conf_named key = { s, "private_key", u->private_key, true };
     struct chain chain = { { NULL }, 0 };
-    struct buf text = BUF_INIT;
 
-    if (conf_check_read(c, &file, &text)) {
-        chain_read(buf_bytes(&text), &chain);
-        if (chain.count == 0) {
-            conf_check_error(c, &file, "no certificate in it; a PEM file");
-        }
+    if (u->ca_file[0] != '\0') {
+        check_authorities(c, &ca);
+    }
+    if (u->certificate[0] != '\0') {
+        check_pair(c, &cert, &key, now_s, &chain);
     }
     chain_free(&chain);
-    free_text(&text);
 }

@@ -47,6 +47,11 @@ enum conf_tls {
     CONF_TLS_OPPORTUNISTIC /* upstream only */
 };
 
+enum conf_tls_version {
+    CONF_TLS_1_2,
+    CONF_TLS_1_3
+};
+
 enum conf_mode {
     CONF_OUTBOUND,
     CONF_INBOUND
@@ -131,8 +136,9 @@ struct listen_conf {
     enum conf_mode mode;
     enum conf_tls tls;
     bool require_tls;
-    const char *certificate;
-    const char *private_key;
+    conf_list certificates; /* as many as private_keys, in the same order */
+    conf_list private_keys;
+    enum conf_tls_version tls_min_version;
     enum conf_auth auth;
     unsigned auth_mechanisms; /* enum smtp_mech */
     struct conf_backend auth_backend;
@@ -158,6 +164,9 @@ struct upstream_conf {
     enum conf_tls tls;
     bool tls_verify;
     const char *ca_file; /* "" : the system's bundle */
+    enum conf_tls_version tls_min_version;
+    const char *certificate; /* "" : none is shown */
+    const char *private_key;
     enum conf_login login;
     const char *username;
     const char *password_file;
@@ -313,6 +322,8 @@ int conf_pack(const char *path);
 
 void conf_free(struct conf **conf);
 
+/* How many there are. */
+size_t conf_list_count(conf_list list);
 const struct upstream_conf *conf_upstream(const struct conf *conf,
                                           const char *name);
 const struct check_conf *conf_check_section(const struct conf *conf,

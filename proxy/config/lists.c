@@ -85,6 +85,26 @@ conf_parse_networks(struct conf_value *v, union conf_field *out)
     return NULL;
 }
 
+/* In the order written, for two of them may go together. */
+const char *
+conf_parse_paths(struct conf_value *v, union conf_field *out)
+{
+    const char **list = conf_arena_new(v->arena, v->count + 1, sizeof(*list));
+
+    for (v->faulty = 0; v->faulty < v->count; v->faulty++) {
+        struct bytes path = v->elements[v->faulty];
+
+        if (path.ptr[0] != '/') {
+            return CONF_NO_PATH;
+        }
+        if (list != NULL) {
+            list[v->faulty] = conf_arena_text(v->arena, path);
+        }
+    }
+    out->list = list;
+    return NULL;
+}
+
 static char *
 lower_text(struct conf_arena *arena, struct bytes text)
 {

@@ -12,6 +12,7 @@ const char *conf_parse_listen(struct conf_value *v, union conf_field *out);
 const char *conf_parse_servers(struct conf_value *v, union conf_field *out);
 const char *conf_parse_targets(struct conf_value *v, union conf_field *out);
 const char *conf_parse_networks(struct conf_value *v, union conf_field *out);
+const char *conf_parse_paths(struct conf_value *v, union conf_field *out);
 const char *conf_parse_domains(struct conf_value *v, union conf_field *out);
 const char *conf_parse_fields(struct conf_value *v, union conf_field *out);
 const char *conf_parse_headers(struct conf_value *v, union conf_field *out);

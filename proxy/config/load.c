@@ -154,6 +154,17 @@ conf_load_fd(int fd, struct conf **conf_out, struct conf_errors **errors_out)
     buf_free(&packed);
 }
 
+size_t
+conf_list_count(conf_list list)
+{
+    size_t n = 0;
+
+    while (list[n] != NULL) {
+        n++;
+    }
+    return n;
+}
+
 const struct upstream_conf *
 conf_upstream(const struct conf *conf, const char *name)
 {

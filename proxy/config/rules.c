@@ -120,23 +120,31 @@ rule_listen_tls(const struct listen_rule *r)
 {
     const struct listen_conf *l = r->l;
     struct conf_errors *errors = r->j->errors;
+    size_t certificates = conf_list_count(l->certificates);
+    size_t keys = conf_list_count(l->private_keys);
 
     if (l->tls == CONF_TLS_NONE && l->require_tls) {
         conf_error(errors, AT(r->s, "require_tls"),
                    "require_tls = yes with tls = none: nobody could send; "
                    "tls = starttls or implicit, or require_tls = no");
     }
-    if (l->tls != CONF_TLS_NONE && l->certificate[0] == '\0') {
+    if (l->tls != CONF_TLS_NONE && certificates == 0) {
         conf_error(errors, AT(r->s, "tls"),
                    "[listen %s] has TLS and no certificate; certificate = "
                    "FILE, or tls = none",
                    l->name);
     }
-    if (l->tls != CONF_TLS_NONE && l->private_key[0] == '\0') {
+    if (l->tls != CONF_TLS_NONE && keys == 0) {
         conf_error(errors, AT(r->s, "tls"),
                    "[listen %s] has TLS and no private_key; private_key = "
                    "FILE, or tls = none",
                    l->name);
+    }
+    if (certificates > 0 && keys > 0 && certificates != keys) {
+        conf_error(errors, AT(r->s, "private_key"),
+                   "private_key has %zu files and certificate has %zu; the "
+                   "key of each certificate, in the same order",
+                   keys, certificates);
     }
     if (l->tls != CONF_TLS_IMPLICIT && !l->require_tls &&
         l->auth != CONF_AUTH_NONE && !l->loopback) {
@@ -240,6 +248,28 @@ rule_addresses(const struct judging *j, size_t k)
     }
 }
 
+/* What is shown to an upstream that asks for a certificate. */
+static void
+rule_own_certificate(const struct judging *j, const struct upstream_conf *u)
+{
+    const struct conf_section *s = conf_section_of(j->conf, u);
+    bool certificate = u->certificate[0] != '\0';
+    bool key = u->private_key[0] != '\0';
+
+    if (certificate != key) {
+        conf_error(j->errors,
+                   AT(s, certificate ? "certificate" : "private_key"),
+                   "%s without %s; both, or neither",
+                   certificate ? "certificate" : "private_key",
+                   certificate ? "private_key" : "certificate");
+    }
+    if (u->tls == CONF_TLS_NONE && certificate) {
+        conf_warning(j->errors, AT(s, "certificate"),
+                     "certificate does nothing with tls = none; tls = "
+                     "starttls, or take it out");
+    }
+}
+
 static void
 rule_login(const struct judging *j, const struct upstream_conf *u)
 {
@@ -331,5 +361,6 @@ conf_rules(const struct conf *conf, struct conf_errors *errors)
     }
     for (size_t i = 0; i < conf->upstream_count; i++) {
         rule_login(&j, &conf->upstreams[i]);
+        rule_own_certificate(&j, &conf->upstreams[i]);
     }
 }

@@ -70,3 +70,15 @@ conf_place_of(const struct conf_section *s, const char *key)
     }
     return o == NULL ? s->at : o->at;
 }
+
+struct conf_place
+conf_place_of_element(const struct conf_section *s, const char *key,
+                      const char *element)
+{
+    const struct conf_occurrence *o = seen(s, key);
+
+    while (o != NULL && strstr(o->value, element) == NULL) {
+        o = o->next;
+    }
+    return o == NULL ? conf_place_of(s, key) : o->at;
+}

@@ -50,6 +50,9 @@ const struct conf_section *conf_section_of(const struct conf *conf,
 bool conf_is_set(const struct conf_section *s, const char *key);
 /* Where the key was last written; else where the section begins. */
 struct conf_place conf_place_of(const struct conf_section *s, const char *key);
+/* Where that element of a list was written; else as conf_place_of(). */
+struct conf_place conf_place_of_element(const struct conf_section *s,
+                                        const char *key, const char *element);
 
 /* From conf->memory's bundle to its sections. */
 void conf_collect(struct conf *conf, struct conf_errors *errors);

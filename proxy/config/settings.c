@@ -25,6 +25,7 @@
 #define ADDRESSES_MAX 64
 #define LIST_MAX      1000
 #define TEXT_MAX      199
+#define PAIRS_MAX     256
 
 static const struct conf_word log_formats[] = {
     { "logfmt", CONF_LOGFMT, false },
@@ -57,6 +58,12 @@ static const struct conf_word upstream_tls[] = {
     { "starttls", CONF_TLS_STARTTLS, false },
     { "implicit", CONF_TLS_IMPLICIT, false },
     { "opportunistic", CONF_TLS_OPPORTUNISTIC, false },
+    { 0 },
+};
+
+static const struct conf_word tls_versions[] = {
+    { "1.2", CONF_TLS_1_2, false },
+    { "1.3", CONF_TLS_1_3, false },
     { 0 },
 };
 
@@ -221,10 +228,12 @@ const struct conf_setting conf_settings[] = {
       FIELD(listen_conf, tls), false },
     { "listen", "require_tls", CONF_BOOL, 0, 0, "yes", NULL,
       FIELD(listen_conf, require_tls), false },
-    { "listen", "certificate", CONF_PATH, 0, 0, "", NULL,
-      FIELD(listen_conf, certificate), false },
-    { "listen", "private_key", CONF_PATH, 0, 0, "", NULL,
-      FIELD(listen_conf, private_key), false },
+    { "listen", "certificate", CONF_PATHS, 0, PAIRS_MAX, "", NULL,
+      FIELD(listen_conf, certificates), false },
+    { "listen", "private_key", CONF_PATHS, 0, PAIRS_MAX, "", NULL,
+      FIELD(listen_conf, private_keys), false },
+    { "listen", "tls_min_version", CONF_WORD, 0, 0, "1.2", tls_versions,
+      FIELD(listen_conf, tls_min_version), false },
     { "listen", "auth", CONF_WORD, 0, 0, "required", auths,
       FIELD(listen_conf, auth), false },
     { "listen", "auth_backend", CONF_BACKEND, 0, 0, "users", NULL,
@@ -266,6 +275,12 @@ const struct conf_setting conf_settings[] = {
       FIELD(upstream_conf, tls_verify), false },
     { "upstream", "ca_file", CONF_PATH, 0, 0, "", NULL,
       FIELD(upstream_conf, ca_file), false },
+    { "upstream", "tls_min_version", CONF_WORD, 0, 0, "1.2", tls_versions,
+      FIELD(upstream_conf, tls_min_version), false },
+    { "upstream", "certificate", CONF_PATH, 0, 0, "", NULL,
+      FIELD(upstream_conf, certificate), false },
+    { "upstream", "private_key", CONF_PATH, 0, 0, "", NULL,
+      FIELD(upstream_conf, private_key), false },
     { "upstream", "login", CONF_WORD, 0, 0, "none", logins,
       FIELD(upstream_conf, login), false },
     { "upstream", "username", CONF_TEXT, 1, TEXT_MAX, "", NULL,

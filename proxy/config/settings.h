@@ -34,6 +34,7 @@ enum conf_type {
     CONF_SERVERS,     /* conf_addresses: ADDRESS[:53] (elements) */
     CONF_TARGETS,     /* conf_addresses: HOST:PORT (elements) */
     CONF_NETWORKS,    /* conf_networks (elements) */
+    CONF_PATHS,       /* conf_list: each begins with / (elements) */
     CONF_DOMAINS,     /* conf_list: DNS names, lower case (elements) */
     CONF_FIELDS,      /* conf_list: header names, lower case (elements) */
     CONF_HEADERS,     /* conf_list: default and edits of it (elements) */

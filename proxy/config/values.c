@@ -96,7 +96,7 @@ static const char *
 parse_path(struct conf_value *v, union conf_field *out)
 {
     if (v->elements[0].ptr[0] != '/') {
-        return "a path from the root is needed";
+        return CONF_NO_PATH;
     }
     return keep_text(v, v->elements[0], out);
 }
@@ -343,6 +343,7 @@ static parser *const parsers[CONF_TYPES] = {
     [CONF_SERVERS] = conf_parse_servers,
     [CONF_TARGETS] = conf_parse_targets,
     [CONF_NETWORKS] = conf_parse_networks,
+    [CONF_PATHS] = conf_parse_paths,
     [CONF_DOMAINS] = conf_parse_domains,
     [CONF_FIELDS] = conf_parse_fields,
     [CONF_HEADERS] = conf_parse_headers,

@@ -17,6 +17,9 @@
 /* What is wrong with a value of a feature that does not exist yet. */
 #define CONF_NOT_YET "not supported yet"
 
+/* What is wrong with a path that depends on where one is. */
+#define CONF_NO_PATH "a path from the root is needed"
+
 struct conf_value {
     const struct conf_setting *setting;
     struct conf_arena *arena;     /* what the field points to is made here */

@@ -8,16 +8,17 @@
 #define PROXY_NET_TLS_H
 
 #include <base/buf.h>
-#include <proxy/config/conf.h>
 
 #include <openssl/ssl.h>
+
+#include <proxy/config/conf.h>
 
 /* NULL: *error has one sentence that names the file and the mend. */
 SSL_CTX *tls_server_new(const struct listen_conf *conf, struct buf *error);
 SSL_CTX *tls_client_new(const struct upstream_conf *conf, struct buf *error);
-/* False: the certificate has expired, as *error says. */
-bool tls_certificate_valid(const SSL_CTX *ctx, const struct listen_conf *conf,
-                           struct buf *error);
+/* False: a certificate has expired, as *error says. ctx: of the above. */
+bool tls_certificates_valid(const SSL_CTX *ctx, const struct listen_conf *conf,
+                            struct buf *error);
 
 /* For one connection to host (SNI and name check). NULL: no memory. */
 SSL *tls_client_ssl(SSL_CTX *ctx, const struct upstream_conf *conf,

@@ -6,7 +6,7 @@
 
 #include <openssl/evp.h>
 #include <openssl/pem.h>
-#include <openssl/x509.h>
+#include <openssl/x509v3.h>
 
 #include <grp.h>
 #include <proxy/config/conf.h>
@@ -38,10 +38,23 @@ set_name(X509_NAME *name, const char *text)
                      1);
 }
 
+static void
+set_alt_name(X509 *cert, const char *value)
+{
+    X509_EXTENSION *e =
+        X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, value);
+
+    assert_non_null(e);
+    assert_int_equal(X509_set_version(cert, 2), 1);
+    assert_int_equal(X509_add_ext(cert, e, -1), 1);
+    X509_EXTENSION_free(e);
+}
+
 /* Self-signed unless issuer differs; valid from..to seconds from now. */
 static void
-put_certificate(struct buf *out, EVP_PKEY *key, const char *subject,
-                const char *issuer, long from_s, long to_s)
+put_certificate_of(struct buf *out, EVP_PKEY *key, const char *subject,
+                   const char *issuer, const char *names, long from_s,
+                   long to_s)
 {
     X509 *cert = X509_new();
     BIO *bio = BIO_new(BIO_s_mem());
@@ -54,12 +67,28 @@ put_certificate(struct buf *out, EVP_PKEY *key, const char *subject,
     X509_gmtime_adj(X509_getm_notBefore(cert), from_s);
     X509_gmtime_adj(X509_getm_notAfter(cert), to_s);
     X509_set_pubkey(cert, key);
+    set_alt_name(cert, names);
     assert_true(X509_sign(cert, key, EVP_sha256()) > 0);
     assert_int_equal(PEM_write_bio_X509(bio, cert), 1);
     n = BIO_get_mem_data(bio, &pem);
     buf_put(out, bytes_make(pem, (size_t)n));
     BIO_free(bio);
     X509_free(cert);
+}
+
+static void
+put_certificate(struct buf *out, EVP_PKEY *key, const char *subject,
+                const char *issuer, long from_s, long to_s)
+{
+    put_certificate_of(out, key, subject, issuer, "DNS:relay.example.com",
+                       from_s, to_s);
+}
+
+static void
+put_named_certificate(struct buf *out, EVP_PKEY *key, const char *names)
+{
+    put_certificate_of(out, key, "relay.example.com", "relay.example.com",
+                       names, -DAY, 60 * DAY);
 }
 
 static void
@@ -116,21 +145,39 @@ write_key(struct site *s, EVP_PKEY *key, const char *password)
     buf_free(&text);
 }
 
+/* listen: lines of [listen a], with the folder as @. */
 static void
-write_conf(struct site *s, const char *server, const char *upstream)
+write_conf_with(struct site *s, const char *server, const char *upstream,
+                const char *listen)
 {
     struct buf text = BUF_INIT;
+    struct buf more = BUF_INIT;
+
+    for (; *listen != '\0'; listen++) {
+        if (*listen == '@') {
+            buf_puts(&more, s->dir.path);
+        } else {
+            buf_putc(&more, *listen);
+        }
+    }
 
     buf_printf(&text,
                "[server]\nhostname = relay.example.com\nuser = %s\n"
                "keys_user = %s\nstate_dir = %s/state\n%s"
                "[listen a]\naddress = 127.0.0.1:1587\nupstream = b\n"
-               "certificate = %s/cert.pem\nprivate_key = %s/key.pem\n"
+               "certificate = %s/cert.pem\nprivate_key = %s/key.pem\n%s"
                "[upstream b]\naddress = smtp.example.net:587\n%s",
                s->user, s->user, s->dir.path, server, s->dir.path, s->dir.path,
-               upstream);
+               more.len == 0 ? "" : buf_str(&more), upstream);
     tempdir_write(&s->dir, "sealpost.conf", buf_bytes(&text), 0644);
     buf_free(&text);
+    buf_free(&more);
+}
+
+static void
+write_conf(struct site *s, const char *server, const char *upstream)
+{
+    write_conf_with(s, server, upstream, "");
 }
 
 static int
@@ -271,6 +318,92 @@ test_chain(void **state)
     tempdir_write(&s->dir, "cert.pem", buf_bytes(&text), 0644);
     expect(s, "E @/sealpost.conf:10: private_key = @/key.pem: the key of "
               "certificate 2 in @/cert.pem; ");
+    buf_free(&text);
+}
+
+/* No client looks at the subject's CN any more. */
+static void
+test_hostname(void **state)
+{
+    static const struct {
+        const char *names;
+        bool good;
+    } cases[] = {
+        { "DNS:*.example.com", true },
+        { "DNS:a.test,DNS:RELAY.example.com", true },
+        { "DNS:example.com", false },
+        { "DNS:*.com", false },
+        { "IP:127.0.0.1", false },
+    };
+    struct site *s = *state;
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct buf text = BUF_INIT;
+
+        put_named_certificate(&text, s->key, cases[i].names);
+        tempdir_write(&s->dir, "cert.pem", buf_bytes(&text), 0644);
+        expect(s, cases[i].good
+                      ? ""
+                      : "W @/sealpost.conf:9: no certificate is for "
+                        "relay.example.com ([server] hostname): clients ");
+        buf_free(&text);
+    }
+}
+
+/* The second pair of a listener is told of with its own line. */
+static void
+test_pairs(void **state)
+{
+    struct site *s = *state;
+    struct buf text = BUF_INIT;
+
+    put_named_certificate(&text, s->other_key, "DNS:customer.example");
+    tempdir_write(&s->dir, "cert2.pem", buf_bytes(&text), 0644);
+    buf_clear(&text);
+    put_key(&text, s->other_key, NULL);
+    tempdir_write(&s->dir, "key2.pem", buf_bytes(&text), 0600);
+    give(s, "key2.pem", 0640);
+    buf_clear(&text);
+    put_key(&text, s->key, NULL);
+    tempdir_write(&s->dir, "key3.pem", buf_bytes(&text), 0600);
+    give(s, "key3.pem", 0640);
+    write_conf_with(s, "", "",
+                    "certificate += @/cert2.pem\n"
+                    "private_key += @/key2.pem\n");
+    expect(s, "");
+    write_conf_with(s, "", "",
+                    "certificate += @/cert2.pem\n"
+                    "private_key += @/key3.pem\n");
+    expect(s, "E @/sealpost.conf:12: private_key = @/key3.pem: not the key of "
+              "@/cert2.pem; ");
+    write_conf_with(s, "", "",
+                    "certificate += @/none.pem\n"
+                    "private_key += @/key2.pem\n");
+    expect(s, "E @/sealpost.conf:11: certificate = @/none.pem: No such file");
+    buf_free(&text);
+}
+
+/* What an upstream is shown. */
+static void
+test_own_certificate(void **state)
+{
+    struct site *s = *state;
+    struct buf text = BUF_INIT;
+
+    put_key(&text, s->other_key, NULL);
+    tempdir_write(&s->dir, "key2.pem", buf_bytes(&text), 0600);
+    give(s, "key2.pem", 0640);
+    buf_clear(&text);
+    buf_printf(&text, "certificate = %s/cert.pem\nprivate_key = %s/key.pem\n",
+               s->dir.path, s->dir.path);
+    write_conf(s, "", buf_str(&text));
+    expect(s, "");
+    buf_clear(&text);
+    buf_printf(&text, "certificate = %s/cert.pem\nprivate_key = %s/key2.pem\n",
+               s->dir.path, s->dir.path);
+    write_conf(s, "", buf_str(&text));
+    expect(s, "E @/sealpost.conf:14: private_key = @/key2.pem: not the key of "
+              "@/cert.pem; ");
     buf_free(&text);
 }
 
@@ -484,10 +617,20 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(test_good),        CASE(test_validity), CASE(test_match),
-        CASE(test_chain),       CASE(test_contents), CASE(test_modes),
-        CASE(test_denied),      CASE(test_password), CASE(test_ca),
-        CASE(test_directories), CASE(test_accounts),
+        CASE(test_good),
+        CASE(test_validity),
+        CASE(test_match),
+        CASE(test_chain),
+        CASE(test_hostname),
+        CASE(test_pairs),
+        CASE(test_own_certificate),
+        CASE(test_contents),
+        CASE(test_modes),
+        CASE(test_denied),
+        CASE(test_password),
+        CASE(test_ca),
+        CASE(test_directories),
+        CASE(test_accounts),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

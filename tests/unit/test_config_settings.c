@@ -286,6 +286,7 @@ static const char *const texts[CONF_TYPES][24] = {
                         "!::/129", "!192.0.2.0/", "!/24", "!192.0.2.0/-1",
                         "!192.0.2.0/024x", "!a", "!10/8", "!2001:db8::1/64",
                         "!192.0.2.0/24/24" },
+    [CONF_PATHS] = { "/a", "/a, /b c", "!a", "!/a, b", "!/a,,/b" },
     [CONF_DOMAINS] = { "a.example", "a.example, B.Example", "!*.example",
                        "!a.example,,b", "!a@example", "!." },
     [CONF_FIELDS] = { "x-a", "X-A,x-b", "!x a", "!x:", "!,", "!x,,y" },

@@ -1,0 +1,235 @@
+/*
+ * tls_server - the SSL_CTX of a listener; see tls.h.
+ *
+ * One context for all names, so that tickets and limits are one: which
+ * certificate a client gets is decided in its handshake (tls_pair.h). The
+ * context owns the pairs, and a connection holds its context: a reload leaves
+ * both to the sessions under way.
+ */
+#include "proxy/net/tls_pair.h"
+#include "proxy/net/tls_private.h"
+
+#include <openssl/err.h>
+
+#include <assert.h>
+
+/* What the context owns beside OpenSSL's own, by the index of its place. */
+static void
+free_pairs(void *parent, void *pairs, CRYPTO_EX_DATA *data, int index,
+           long number, void *arg)
+{
+    struct tls_pairs *p = pairs;
+
+    (void)parent;
+    (void)data;
+    (void)index;
+    (void)number;
+    (void)arg;
+    tls_pairs_free(&p);
+}
+
+static int
+pairs_index(void)
+{
+    static int index = -1;
+
+    if (index < 0) {
+        index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, free_pairs);
+    }
+    return index;
+}
+
+/* --- a handshake ---------------------------------------------------------- */
+
+static const char *
+asked_name(const SSL *ssl)
+{
+    return SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+}
+
+/* RFC 6066 3: a name that decided is acknowledged; an unknown one is not
+ * refused, for a client may know us by a name that we do not. */
+static int
+on_name(SSL *ssl, int *alert, void *arg)
+{
+    const struct tls_pair *chosen[TLS_KEY_KINDS_MAX];
+    bool named;
+
+    (void)alert;
+    (void)tls_pairs_choose(arg, asked_name(ssl), chosen, &named);
+    return named ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
+}
+
+static int
+on_certificate(SSL *ssl, void *arg)
+{
+    const struct tls_pair *chosen[TLS_KEY_KINDS_MAX];
+    bool named;
+    size_t count = tls_pairs_choose(arg, asked_name(ssl), chosen, &named);
+
+    if (!named) {
+        return 1; /* what the context has */
+    }
+    SSL_certs_clear(ssl);
+    for (size_t i = 0; i < count; i++) {
+        if (SSL_use_cert_and_key(ssl, chosen[i]->cert, chosen[i]->key,
+                                 chosen[i]->chain, 1) != 1) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/*
+ * RFC 7301 3.2. A client of HTTP or FTP that a page of an attacker's sends
+ * here says what it speaks, and is told no before any octet of it can be
+ * taken for SMTP. Mail clients offer nothing; Exim and Sendmail take these
+ * two names for SMTP.
+ */
+static int
+on_protocols(SSL *ssl, const unsigned char **out, unsigned char *out_len,
+             const unsigned char *offered, unsigned offered_len, void *arg)
+{
+    static const unsigned char ours[] = "\4smtp\5esmtp";
+    unsigned char *chosen;
+
+    (void)ssl;
+    (void)arg;
+    if (SSL_select_next_proto(&chosen, out_len, ours, sizeof(ours) - 1, offered,
+                              offered_len) != OPENSSL_NPN_NEGOTIATED) {
+        return SSL_TLSEXT_ERR_ALERT_FATAL;
+    }
+    *out = chosen;
+    return SSL_TLSEXT_ERR_OK;
+}
+
+/* --- making it ------------------------------------------------------------ */
+
+/*
+ * A ticket of one listener is worth nothing at another one: each has its own
+ * ticket keys, and its name and what it asks of clients are the session id
+ * context.
+ */
+static bool
+set_tickets(SSL_CTX *ctx, const struct listen_conf *conf)
+{
+    uint8_t id[SSL_MAX_SID_CTX_LENGTH];
+    struct buf text = BUF_INIT;
+    bool good;
+
+    buf_printf(&text, "%s %d", conf->name, (int)conf->tls_min_version);
+    good = !buf_failed(&text) &&
+           EVP_Digest(text.ptr, text.len, id, NULL, EVP_sha256(), NULL) == 1 &&
+           SSL_CTX_set_session_id_context(ctx, id, sizeof(id)) == 1;
+    buf_free(&text);
+    SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+    return good && SSL_CTX_set_num_tickets(ctx, 1) == 1;
+}
+
+static bool
+set_server(SSL_CTX *ctx, const struct listen_conf *conf)
+{
+    SSL_CTX_set_options(ctx, SSL_OP_CIPHER_SERVER_PREFERENCE |
+                                 SSL_OP_PRIORITIZE_CHACHA);
+    /* The chain is what stands in the file, never what else we trust. */
+    SSL_CTX_set_mode(ctx, SSL_MODE_NO_AUTO_CHAIN);
+    SSL_CTX_set_dh_auto(ctx, 1);
+    SSL_CTX_set_alpn_select_cb(ctx, on_protocols, NULL);
+    return set_tickets(ctx, conf);
+}
+
+/* Each pair alone: would OpenSSL take it? A key may be too short for it. */
+static bool
+try_pairs(const struct tls_pairs *pairs, conf_list files, struct buf *error)
+{
+    SSL_CTX *trial = SSL_CTX_new(TLS_server_method());
+    size_t i = 0;
+
+    while (trial != NULL && i < pairs->count &&
+           SSL_CTX_use_cert_and_key(trial, pairs->list[i].cert,
+                                    pairs->list[i].key, pairs->list[i].chain,
+                                    1) == 1) {
+        i++;
+    }
+    SSL_CTX_free(trial);
+    if (i < pairs->count) {
+        buf_printf(error, "certificate %s is of no use (%s); another key",
+                   files[i], tls_reason());
+    }
+    return i == pairs->count;
+}
+
+/* Takes pairs. */
+static bool
+use_pairs(SSL_CTX *ctx, struct tls_pairs *pairs)
+{
+    const struct tls_pair *chosen[TLS_KEY_KINDS_MAX];
+    bool named;
+    size_t count;
+
+    if (SSL_CTX_set_ex_data(ctx, pairs_index(), pairs) != 1) {
+        tls_pairs_free(&pairs);
+        return false;
+    }
+    SSL_CTX_set_tlsext_servername_callback(ctx, on_name);
+    SSL_CTX_set_tlsext_servername_arg(ctx, pairs);
+    SSL_CTX_set_cert_cb(ctx, on_certificate, pairs);
+    count = tls_pairs_choose(pairs, NULL, chosen, &named);
+    for (size_t i = 0; i < count; i++) {
+        if (SSL_CTX_use_cert_and_key(ctx, chosen[i]->cert, chosen[i]->key,
+                                     chosen[i]->chain, 1) != 1) {
+            return false;
+        }
+    }
+    return true;
+}
+
+SSL_CTX *
+tls_server_new(const struct listen_conf *conf, struct buf *error)
+{
+    SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+    struct tls_pairs *pairs;
+
+    ERR_clear_error();
+    if (ctx == NULL || !tls_set_common(ctx, conf->tls_min_version) ||
+        !set_server(ctx, conf)) {
+        buf_printf(error, "cannot set TLS up: %s", tls_reason());
+        goto fail;
+    }
+    pairs = tls_pairs_load(conf->certificates, conf->private_keys, error);
+    if (pairs == NULL) {
+        goto fail;
+    }
+    if (!try_pairs(pairs, conf->certificates, error)) {
+        tls_pairs_free(&pairs);
+        goto fail;
+    }
+    if (!use_pairs(ctx, pairs)) {
+        buf_printf(error, "cannot set TLS up: %s", tls_reason());
+        goto fail;
+    }
+    return ctx;
+fail:
+    ERR_clear_error();
+    SSL_CTX_free(ctx);
+    return NULL;
+}
+
+bool
+tls_certificates_valid(const SSL_CTX *ctx, const struct listen_conf *conf,
+                       struct buf *error)
+{
+    const struct tls_pairs *pairs = SSL_CTX_get_ex_data(ctx, pairs_index());
+
+    assert(pairs != NULL);
+    for (size_t i = 0; i < pairs->count; i++) {
+        const ASN1_TIME *end = X509_get0_notAfter(pairs->list[i].cert);
+
+        if (X509_cmp_current_time(end) <= 0) {
+            buf_printf(error, "certificate %s has expired; renew it",
+                       conf->certificates[i]);
+            return false;
+        }
+    }
+    return true;
+}
