@@ -166,5 +166,6 @@ conf_check(const struct conf *conf, struct conf_errors *errors)
         }
         conf_check_upstream_tls(&c, &conf->upstreams[i], now_s);
     }
+    conf_check_publish(&c);
     conf_errors_sort(errors);
 }

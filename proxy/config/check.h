@@ -45,6 +45,9 @@ void conf_check_listen_tls(struct conf_checking *c, const struct listen_conf *l,
 void conf_check_upstream_tls(struct conf_checking *c,
                              const struct upstream_conf *u, int64_t now_s);
 
+/* The files of [publish], with the rights of keys_user. */
+void conf_check_publish(const struct conf_checking *c);
+
 __attribute__((format(printf, 3, 4))) void
 conf_check_error(struct conf_checking *c, const struct conf_named *file,
                  const char *format, ...);

@@ -250,10 +250,13 @@ struct publish_conf {
     bool present;
     struct conf_addresses server; /* none or one */
     const char *tsig_key_file;
+    const char *zone; /* the server's; "": that of [rotate] */
     const char *file;
-    const char *reload; /* a command line */
+    const char *serial_file; /* has the SOA record; "" */
+    const char *reload;      /* a command line */
     const char *program;
     unsigned ttl_s;
+    unsigned timeout_s; /* of a program */
 };
 
 struct console_conf {

@@ -1,0 +1,72 @@
+/*
+ * rules_publish - what belongs together in [rotate] and [publish].
+ *
+ * [rotate] zone may be missing: it is for delegated domains only, and who
+ * adds one is told.
+ */
+#include "reader.h"
+#include "sections.h"
+
+#define AT(s, key) \
+    conf_place_of((s), (key)).file, conf_place_of((s), (key)).line
+
+static void
+rule_way(const struct conf *conf, const struct conf_section *rotate,
+         struct conf_errors *errors)
+{
+    const struct publish_conf *p = &conf->publish;
+    const struct conf_section *s = conf_section_of(conf, p);
+
+    if (conf->rotate.publish == CONF_PUBLISH_RFC2136 && p->server.count == 0) {
+        conf_error(errors, AT(rotate, "publish"),
+                   "publish = rfc2136 needs [publish] server; server = "
+                   "HOST:PORT of the zone's primary server");
+    }
+    if (conf->rotate.publish == CONF_PUBLISH_RFC2136 && p->server.count > 0 &&
+        p->tsig_key_file[0] == '\0') {
+        conf_warning(errors, AT(s, "server"),
+                     "updates without tsig_key_file are not signed: the "
+                     "server can only go by our address; tsig_key_file = "
+                     "FILE of tsig-keygen");
+    }
+    if (conf->rotate.publish == CONF_PUBLISH_ZONEFILE && p->file[0] == '\0') {
+        conf_error(errors, AT(rotate, "publish"),
+                   "publish = zonefile needs [publish] file; file = PATH that "
+                   "the zone includes");
+    }
+    if (conf->rotate.publish == CONF_PUBLISH_EXEC && p->program[0] == '\0') {
+        conf_error(errors, AT(rotate, "publish"),
+                   "publish = exec needs [publish] program; program = PATH of "
+                   "yours");
+    }
+}
+
+static bool
+is_at_or_below(const char *name, const char *zone)
+{
+    struct bytes n = bytes_str(name), z = bytes_str(zone);
+
+    return bytes_ends_ci(n, z) &&
+           (n.len == z.len || n.ptr[n.len - z.len - 1] == '.');
+}
+
+void
+conf_rules_publish(const struct conf *conf, struct conf_errors *errors)
+{
+    const struct conf_section *rotate = conf_section_of(conf, &conf->rotate);
+    const struct conf_section *s = conf_section_of(conf, &conf->publish);
+    const char *zone = conf->publish.zone;
+
+    rule_way(conf, rotate, errors);
+    if (conf->publish.present && !conf_is_set(rotate, "publish")) {
+        conf_warning(errors, s->at.file, s->at.line,
+                     "[publish] does nothing without [rotate] publish; "
+                     "publish = rfc2136, zonefile or exec");
+    }
+    if (zone[0] != '\0' && !is_at_or_below(conf->rotate.zone, zone)) {
+        conf_error(errors, AT(s, "zone"),
+                   "[rotate] zone is not in zone = %s; the zone of the server "
+                   "that the names of [rotate] zone stand in",
+                   zone);
+    }
+}
