@@ -56,7 +56,7 @@ session_set_rules(struct session *s)
         .mail_needs_tls = conf->require_tls,
         .mail_needs_auth =
             conf->mode == CONF_OUTBOUND && s->identity == SESSION_NOBODY,
-        .chunking = false,
+        .chunking = conf->chunking,
         .smtputf8 = (caps.offers & SMTP_CAP_SMTPUTF8) != 0,
         .offers = caps.offers | xclient_caps(s),
     };
@@ -134,6 +134,9 @@ offer(const struct session *s, struct smtp_caps *caps)
 
     if (may->starttls) {
         caps->offers |= SMTP_CAP_STARTTLS;
+    }
+    if (may->chunking) {
+        caps->offers |= SMTP_CAP_CHUNKING;
     }
     caps->offers |= xclient_caps(s);
     if (may->auth && s->identity != SESSION_AUTHENTICATED &&
@@ -260,6 +263,12 @@ on_data(struct session *s, const struct smtp_command *cmd)
 }
 
 static void
+on_bdat(struct session *s, const struct smtp_command *cmd)
+{
+    session_message_chunk(s, cmd->chunk);
+}
+
+static void
 on_rset(struct session *s, const struct smtp_command *cmd)
 {
     (void)cmd;
@@ -324,6 +333,7 @@ static const struct {
     [SMTP_VERB_MAIL] = { on_mail },
     [SMTP_VERB_RCPT] = { on_rcpt },
     [SMTP_VERB_DATA] = { on_data },
+    [SMTP_VERB_BDAT] = { on_bdat },
     [SMTP_VERB_RSET] = { on_rset },
     [SMTP_VERB_NOOP] = { on_noop },
     [SMTP_VERB_VRFY] = { on_vrfy },
@@ -353,6 +363,9 @@ on_refused(struct session *s, const struct smtp_event *ev)
     session_auth_forget(s); /* a refused line ends an AUTH exchange */
     session_reply(s, ev->code, ev->enhanced, ev->text);
     s->closing = s->closing || ev->close;
+    if (ev->cmd.verb == SMTP_VERB_BDAT && s->tx != NULL) {
+        s->tx->chunk_refused = true;
+    }
 }
 
 /* --- the step ------------------------------------------------------------- */
@@ -380,11 +393,16 @@ say_goodbye(struct session *s)
     return false;
 }
 
+static bool
+in_content(const struct session *s)
+{
+    return s->server.phase == SMTP_PHASE_DATA || s->server.chunk_open;
+}
+
 static void
 on_event(struct session *s, const struct smtp_event *ev)
 {
-    session_expect(s, s->server.phase == SMTP_PHASE_DATA ? DATA_S
-                                                         : SESSION_COMMAND_S);
+    session_expect(s, in_content(s) ? DATA_S : SESSION_COMMAND_S);
     switch (ev->type) {
     case SMTP_EV_COMMAND:
         on_command(s, &ev->cmd);

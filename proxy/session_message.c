@@ -38,6 +38,7 @@ session_message_begin(struct session *s)
         (two_readings(s) && tx->received == NULL)) {
         spool_free(&tx->spool);
         dkim_body_hash_free(&tx->body_hash);
+        session_received_free(&tx->received);
         return false;
     }
     tx->message = MESSAGE_ARRIVING;
@@ -135,9 +136,19 @@ session_message_take(struct session *s, struct bytes octets)
     }
 }
 
+/* The first chunk begins a message; a failure is told at the chunk's end. */
+static void
+begin_chunks(struct session *s)
+{
+    if (s->tx->message == MESSAGE_NONE && !session_message_begin(s)) {
+        s->tx->spool_result = SPOOL_NO_MEMORY;
+    }
+}
+
 void
 session_message_data(struct session *s, struct bytes octets)
 {
+    begin_chunks(s);
     s->tx->octets += octets.len;
     if (s->tx->received != NULL) {
         session_received_data(s, octets);
@@ -252,12 +263,35 @@ note_message_id(struct transaction *tx)
 }
 
 void
+session_message_chunk(struct session *s, uint64_t octets)
+{
+    struct transaction *tx = s->tx;
+    struct refusal no;
+    char text[64];
+
+    begin_chunks(s);
+    no = framing_refusal(s, 0);
+    if (no.code == 0 && tx->dead != NULL) {
+        no = (struct refusal){ 451, "4.4.2", tx->dead };
+    }
+    if (no.code != 0) {
+        tx->chunk_refused = true;
+        session_reply(s, no.code, no.enhanced, no.text);
+        return;
+    }
+    snprintf(text, sizeof(text), "%llu octets taken",
+             (unsigned long long)octets);
+    session_reply(s, 250, "2.0.0", text);
+}
+
+void
 session_message_whole(struct session *s, unsigned faults)
 {
     uint64_t limit_s = s->conf->end_of_data_deadline_s - s->conf->dot_reserve_s;
     struct transaction *tx = s->tx;
     struct refusal no;
 
+    begin_chunks(s); /* BDAT 0 LAST and nothing before */
     tx->end_ms = session_now_ms();
     s->owed = OWED_END;
     session_set_timer(s, limit_s * 1000);

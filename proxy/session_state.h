@@ -157,6 +157,8 @@ bool session_dot_left(const struct session *s);
 /* session_message.c */
 bool session_message_begin(struct session *s);
 void session_message_data(struct session *s, struct bytes octets);
+/* One BDAT chunk of so many octets, not the last, is here: answers it. */
+void session_message_chunk(struct session *s, uint64_t octets);
 void session_message_whole(struct session *s, unsigned faults);
 /* Adds octets to a header whose end is looked for. ENDED: *body_out is what
  * stands behind it, lent by head; head holds the block alone. */

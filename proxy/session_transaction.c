@@ -372,9 +372,10 @@ session_end(struct session *s, enum outcome outcome)
     struct transaction *tx = s->tx;
 
     tx->done_ms = session_now_ms();
-    if (outcome == OUTCOME_ABORTED && tx->rcpt_answered > 0 &&
-        tx->rcpt_accepted == 0) {
-        outcome = OUTCOME_REFUSED; /* nobody was left to send it to */
+    if (outcome == OUTCOME_ABORTED &&
+        (tx->chunk_refused ||
+         (tx->rcpt_answered > 0 && tx->rcpt_accepted == 0))) {
+        outcome = OUTCOME_REFUSED; /* nothing, or nobody, was left to send */
     }
     log_transaction(s, outcome);
     session_forget_forwarded(s);

@@ -114,7 +114,8 @@ struct transaction {
     struct dkim_header header;
     enum dkim_header_result header_result;
     bool head_done, head_too_big;
-    uint64_t octets; /* content as received */
+    bool chunk_refused; /* a BDAT got 4yz or 5yz: only RSET leads on */
+    uint64_t octets;    /* content as received */
     struct dkim_body_hash *body_hash;
     struct spool *spool;
     enum spool_result spool_result;

@@ -283,12 +283,21 @@ smtp_data_decode(struct smtp_data_decoder *d, struct bytes *in,
 struct bytes
 smtp_data_chunks_end(struct smtp_data_decoder *d)
 {
+    bool cr = d->state == HELD_CR;
     struct bytes out = empty;
 
-    if (d->state == HELD_CR) {
-        out = bare_cr(d);
-        count_out(d, &out);
+    if (cr) {
+        (void)bare_cr(d);
     }
+    if (cr && d->normalize) {
+        out = BYTES_LIT(" \r\n");
+    } else if (cr) {
+        out = BYTES_LIT("\r");
+    } else if (d->line_octets > 0) {
+        out = crlf;
+    }
+    count_out(d, &out);
+    d->line_octets = 0; /* asked again, there is nothing */
     d->state = OVER;
     return out;
 }

@@ -65,8 +65,9 @@ enum smtp_data_result smtp_data_decode(struct smtp_data_decoder *d,
 /*
  * For a message that comes in BDAT chunks (RFC 3030): no dots, the same
  * faults. smtp_data_decode() then takes the octets of all chunks, one behind
- * the other, and never says DONE; smtp_data_chunks_end() gives what was held
- * until then, a bare CR or nothing.
+ * the other, and never says DONE; smtp_data_chunks_end() gives what is left:
+ * a held CR, which is a bare one, and the line end that a last line lacks, so
+ * that what is signed is what every later hop keeps (RFC 5321 4.1.1.4).
  */
 void smtp_data_chunks_init(struct smtp_data_decoder *d, uint64_t octets_max,
                            bool normalize);

@@ -149,6 +149,7 @@ struct listen_conf {
     conf_list relay_domains;
     const char *upstream; /* a section's name */
     bool normalize;       /* bare_newline */
+    bool chunking;        /* BDAT is offered */
     uint64_t max_message_size;
     unsigned reply_deadline_s;
     unsigned end_of_data_deadline_s;

@@ -7,6 +7,7 @@
  *   A..Z  the client says lines[letter]
  *   0..=  the upstream's next answer (enum far_action)
  *   i o t the client connects: inbound, submission, trusted
+ *   a b j p  the client says a chunk
  *   others: see act()
  * After each one all goes on until nothing moves, unless ';' said not to.
  */
@@ -86,6 +87,20 @@ act_client(struct session_world *w, uint8_t what)
         break;
     case 'm':
         say_much(w);
+        break;
+    case 'a':
+        world_say(w, 0,
+                  BYTES_LIT("BDAT 34\r\nFrom: alice@example.com\r\nTo: b"
+                            "\r\n\r\n"));
+        break;
+    case 'b':
+        world_say(w, 0, BYTES_LIT("BDAT 11 LAST\r\nx\r\n.\r\ny\r\n.\r"));
+        break;
+    case 'j':
+        world_say(w, 0, BYTES_LIT("BDAT 0 LAST\r\n"));
+        break;
+    case 'p':
+        world_say(w, 0, BYTES_LIT("BDAT 5 LAST\r\nno en"));
         break;
     default:
         break;

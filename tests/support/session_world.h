@@ -71,10 +71,11 @@ struct world_client {
     struct session_world *world;
     int fd; /* -1: closed */
     enum world_listener listener;
-    struct buf sent;  /* all of it */
-    size_t at;        /* what follows is not answered yet */
-    struct buf heard; /* not a whole reply yet */
-    struct buf rcpts; /* promised in this transaction, a line each */
+    struct buf sent;   /* all of it */
+    size_t at;         /* what follows is not answered yet */
+    struct buf heard;  /* not a whole reply yet */
+    struct buf rcpts;  /* promised in this transaction, a line each */
+    struct buf chunks; /* content of the BDATs that got 250 */
     enum client_mode mode;
     unsigned replies;
     unsigned delivered; /* 2yz to an end of data */

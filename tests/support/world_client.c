@@ -78,6 +78,7 @@ world_client_free(struct world_client *c)
     buf_free(&c->sent);
     buf_free(&c->heard);
     buf_free(&c->rcpts);
+    buf_free(&c->chunks);
 }
 
 void
@@ -141,6 +142,55 @@ message(struct bytes in, struct buf *content, size_t *taken)
         }
         buf_put(content, line.ptr[0] == '.' ? bytes_skip(line, 1) : line);
     }
+}
+
+/* A BDAT line and what belongs to it. */
+struct chunk {
+    struct bytes octets; /* as far as they were sent */
+    size_t taken;        /* line and octets */
+    bool whole, last;
+};
+
+static bool
+read_chunk(const struct world_client *c, struct chunk *out)
+{
+    struct bytes in = unanswered(c), line, size;
+    size_t n = find(in, crlf);
+    uint64_t octets;
+
+    if (c->mode != CLIENT_COMMAND || c->listener == WORLD_SUBMISSION ||
+        n == in.len || !bytes_starts_ci(in, "BDAT ")) {
+        return false;
+    }
+    line = bytes_skip(bytes_take(in, n), 5);
+    size = bytes_take(line, bytes_find(line, ' '));
+    if (!bytes_to_u64(size, 1 << 30, &octets)) {
+        return false; /* it ends the session */
+    }
+    *out = (struct chunk){
+        .octets = bytes_take(bytes_skip(in, n + 2), octets),
+        .last = bytes_is_ci(bytes_trim(bytes_skip(line, size.len)), "LAST")
+    };
+    out->whole = out->octets.len == octets;
+    out->taken = n + 2 + out->octets.len;
+    return true;
+}
+
+/* The last chunk is here: all of them are a message. */
+static bool
+chunks_ended(const struct world_client *c, struct buf *content)
+{
+    struct chunk chunk;
+
+    if (!read_chunk(c, &chunk) || !chunk.whole || !chunk.last) {
+        return false;
+    }
+    buf_put(content, buf_bytes(&c->chunks));
+    buf_put(content, chunk.octets);
+    if (content->len > 0 && content->ptr[content->len - 1] != '\n') {
+        buf_puts(content, "\r\n");
+    }
+    return true;
 }
 
 static bool
@@ -274,8 +324,9 @@ has_ended(const struct world_client *c, struct buf *content)
 {
     size_t taken;
 
-    return c->mode == CLIENT_DATA && c->sent.len > c->at &&
-           message(unanswered(c), content, &taken);
+    return c->mode == CLIENT_DATA
+               ? c->sent.len > c->at && message(unanswered(c), content, &taken)
+               : chunks_ended(c, content);
 }
 
 /* What a message upstream lacks to be this client's. */
@@ -348,10 +399,21 @@ promise(struct world_client *c, struct bytes line)
 }
 
 static void
+begin_chunks(struct world_client *c)
+{
+    buf_clear(&c->chunks);
+    c->seen = 0;
+    c->accepted = false;
+}
+
+static void
 on_command_reply(struct world_client *c, struct bytes line, int code)
 {
     bool good = code / 100 == 2;
 
+    /* Where the octets of a malformed BDAT end is not known. */
+    c->over = c->over || (code == 501 && c->mode == CLIENT_COMMAND &&
+                          bytes_starts_ci(line, "BDAT"));
     c->mode = code == 334 ? CLIENT_SASL : CLIENT_COMMAND;
     if (code == 354) {
         if (!bytes_is_ci(bytes_trim(line), "DATA")) {
@@ -367,6 +429,7 @@ on_command_reply(struct world_client *c, struct bytes line, int code)
                         bytes_starts_ci(line, "EHLO") ||
                         bytes_starts_ci(line, "HELO"))) {
         buf_clear(&c->rcpts);
+        begin_chunks(c);
     }
 }
 
@@ -388,11 +451,30 @@ on_end_reply(struct world_client *c, int code, struct bytes text)
     buf_clear(&c->rcpts);
 }
 
+/* Line and octets of a BDAT are answered at once. */
+static void
+on_chunk_reply(struct world_client *c, const struct chunk *chunk, int code,
+               struct bytes text)
+{
+    if (!chunk->whole) {
+        world_fail("%d before the end of a chunk", code);
+    }
+    if (chunk->last) {
+        on_end_reply(c, code, text);
+        begin_chunks(c);
+    } else if (code == 250) {
+        buf_put(&c->chunks, chunk->octets);
+    } else if (code < 400) {
+        world_fail("%d to a chunk", code);
+    }
+}
+
 static void
 on_reply(struct world_client *c, int code, struct bytes text)
 {
     struct bytes in = unanswered(c);
     struct buf content = BUF_INIT;
+    struct chunk chunk;
     size_t n;
 
     c->replies++;
@@ -414,6 +496,9 @@ on_reply(struct world_client *c, int code, struct bytes text)
         }
         buf_free(&content);
         on_end_reply(c, code, text);
+    } else if (read_chunk(c, &chunk)) {
+        on_chunk_reply(c, &chunk, code, text);
+        n = chunk.taken;
     } else {
         n = find(in, crlf);
         if (n == in.len) {
@@ -518,6 +603,7 @@ world_client_waits(const struct world_client *c)
 {
     struct buf content = BUF_INIT;
     struct bytes in = unanswered(c);
+    struct chunk chunk;
     bool waits;
 
     if (c->fd < 0 || c->over || c->blind) {
@@ -526,6 +612,8 @@ world_client_waits(const struct world_client *c)
     if (c->mode == CLIENT_DATA) {
         waits = has_ended(c, &content);
         buf_free(&content);
+    } else if (read_chunk(c, &chunk)) {
+        waits = chunk.whole;
     } else {
         waits = find(in, crlf) < in.len;
     }

@@ -26,6 +26,11 @@ chance(unsigned n)
     return (unsigned)(seed % n);
 }
 
+#define CHUNK_1 "BDAT 39\r\nFrom: alice@example.com\r\nSubject: #\r\n\r\n"
+#define CHUNK_2 "BDAT 6 LAST\r\n.\r\n.\r\n"
+#define NO_END  "BDAT 39 LAST\r\nFrom: friend@friend.example\r\n\r\nno end #"
+#define BARE_CR "BDAT 40 LAST\r\nFrom: friend@friend.example\r\n\r\nno end #\r"
+
 static const char *const lines[] = {
     "NOOP\r\n",
     "RSET\r\n",
@@ -39,6 +44,12 @@ static const char *const lines[] = {
     "RCPT TO:<broken\r\n",
     "DATA\r\n",
     "BDAT 5 LAST\r\n",
+    "BDAT 0 LAST\r\n",
+    "BDAT 70000\r\n",
+    "BDAT x\r\n",
+    CHUNK_1 CHUNK_2,
+    CHUNK_1 "RSET\r\n",
+    CHUNK_1 "DATA\r\n",
     "VRFY alice\r\n",
     "AUTH PLAIN AGFsaWNlAHNlY3JldA==\r\n",
     "AUTH PLAIN AGFsaWNlAHdyb25n\r\n",
@@ -87,6 +98,23 @@ say(struct session_world *w, unsigned n, const char *words)
     world_say(w, n, bytes_str(text));
 }
 
+/* A whole message in BDATs, or what goes wrong in one. */
+static void
+talk_chunks(struct session_world *w, unsigned n, bool outbound)
+{
+    static const char *const chunks[] = {
+        CHUNK_1 CHUNK_2, CHUNK_1, CHUNK_2,
+        NO_END,          BARE_CR, CHUNK_1 "BDAT 0 LAST\r\n"
+    };
+
+    say(w, n,
+        outbound ? "MAIL FROM:<alice@example.com>\r\n"
+                   "RCPT TO:<bob@example.net>\r\n"
+                 : "MAIL FROM:<friend@friend.example>\r\n"
+                   "RCPT TO:<alice@example.com>\r\n");
+    say(w, n, chunks[chance(sizeof(chunks) / sizeof(chunks[0]))]);
+}
+
 /* What a client would say now, mostly. */
 static void
 talk(struct session_world *w, unsigned n)
@@ -98,6 +126,8 @@ talk(struct session_world *w, unsigned n)
         say(w, n, bodies[chance(sizeof(bodies) / sizeof(bodies[0]))]);
     } else if (chance(4) == 0) {
         say(w, n, lines[chance(sizeof(lines) / sizeof(lines[0]))]);
+    } else if (c->listener != WORLD_SUBMISSION && chance(3) == 0) {
+        talk_chunks(w, n, outbound);
     } else {
         say(w, n,
             outbound ? "MAIL FROM:<alice@example.com>\r\n"

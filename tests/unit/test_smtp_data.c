@@ -92,6 +92,9 @@ reference(struct bytes wire, char mode, struct outcome *o)
             buf_putc(&o->content, mode == 'n' && c == '\r' ? ' ' : (char)c);
         }
     }
+    if (mode == 'c' && line > 0 && wire.ptr[wire.len - 1] != '\r') {
+        buf_puts(&o->content, "\r\n"); /* a last line is made whole */
+    }
     o->used = wire.len;
 }
 
