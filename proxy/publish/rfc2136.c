@@ -8,12 +8,14 @@
  */
 #include "proxy/publish/ways.h"
 
+#include <base/wipe.h>
+
 #include <errno.h>
-#include <unistd.h>
 
 enum {
     MESSAGE_MAX = 48 * 1024, /* of 64 KiB; text is longer than wire form */
-    MARGIN_S = 2             /* nsupdate gives up before it is killed */
+    KEY_FILE_MAX = 16 * 1024,
+    MARGIN_S = 2 /* nsupdate gives up before it is killed */
 };
 
 static void
@@ -82,10 +84,8 @@ static const struct {
                  "zone" },
     { "SERVFAIL", "the server's log says why; its zone file may not be "
                   "writable" },
-    { "could not read key", "tsig_key_file is to be a file of tsig-keygen" },
-    { "timed out", "is [publish] server there and port 53 over TCP open?" },
-    { "connection refused", "nobody listens at [publish] server" },
-    { "network unreachable", "is [publish] server the right address?" },
+    { "timed out", "is [publish] server there, and open for TCP?" },
+    { "Communication with", "is [publish] server there, and open for TCP?" },
 };
 
 static const char *
@@ -114,6 +114,39 @@ find_program(const struct publish_work *w, struct buf *path, struct buf *why)
     return true;
 }
 
+/*
+ * nsupdate goes on without a key when it can make nothing of the file; what
+ * we send must never be unsigned when it is meant to be signed.
+ */
+static bool
+key_file_is_good(const char *path, struct buf *why)
+{
+    char text[KEY_FILE_MAX + 1];
+    size_t n;
+    FILE *f = fopen(path, "re");
+    bool good;
+
+    if (f == NULL) {
+        buf_printf(why, "[publish] tsig_key_file = %s: %s", path,
+                   strerror(errno));
+        return false;
+    }
+    setvbuf(f, NULL, _IONBF, 0); /* no copy of the secret but this one */
+    n = fread(text, 1, KEY_FILE_MAX, f);
+    (void)fclose(f);
+    text[n] = '\0';
+    good = strstr(text, "secret") != NULL ||
+           strstr(text, "Private-key-format") != NULL;
+    wipe(text, sizeof(text));
+    if (!good) {
+        buf_printf(why,
+                   "[publish] tsig_key_file = %s: no key in it; tsig-keygen "
+                   "NAME >%s makes one",
+                   path, path);
+    }
+    return good;
+}
+
 /* -v: TCP. -t: nsupdate's own end, with words of its own. */
 static bool
 run(const struct publish_work *w, const char *program, struct bytes batch,
@@ -132,9 +165,7 @@ run(const struct publish_work *w, const char *program, struct bytes batch,
     (void)snprintf(seconds, sizeof(seconds), "%u", own_s);
     if (conf->tsig_key_file[0] == '\0') {
         argv[4] = NULL;
-    } else if (access(conf->tsig_key_file, R_OK) != 0) {
-        buf_printf(why, "tsig_key_file = %s: %s", conf->tsig_key_file,
-                   strerror(errno));
+    } else if (!key_file_is_good(conf->tsig_key_file, why)) {
         return false;
     }
     if (spawn_run(&s, &result) == SPAWN_GOOD) {

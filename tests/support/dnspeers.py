@@ -12,14 +12,21 @@ def txt(value):
                     for i in range(0, len(value), 250))
 
 
+def tsig_key(name, secret):
+    """What tsig-keygen writes."""
+    return f'key "{name}" {{ algorithm hmac-sha256; secret "{secret}"; }};\n'
+
+
 class Bind(peers.Peer):
-    """zones: {name: lines of a zone file}; those in signed are signed."""
+    """zones: {name: lines of a zone file}; those in signed are signed.
+    dynamic: {zone: update-policy}, for which keys: {name: secret} stand."""
 
     name = "bind"
 
-    def __init__(self, zones, signed=()):
+    def __init__(self, zones, signed=(), dynamic=None, keys=None):
         super().__init__()
         h = self.home
+        dynamic = dynamic or {}
         conf = f"""options {{
   directory "{h}"; pid-file none; session-keyfile none;
   listen-on port {self.port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }};
@@ -36,7 +43,12 @@ ns A 127.0.0.1
 """ + "\n".join(lines) + "\n")
             if zone in signed:
                 self._sign(zone)
-            conf += f'zone "{zone}" {{ type primary; file "{zone}"; }};\n'
+            policy = f"update-policy {{ {dynamic[zone]} }};" \
+                if zone in dynamic else ""
+            conf += f'zone "{zone}" {{ type primary; file "{zone}"; ' \
+                f"{policy} }};\n"
+        for name, secret in (keys or {}).items():
+            conf += tsig_key(name, secret)
         scratch.write(self.inside("named.conf"), conf)
         self.launch("/usr/sbin/named", "-g", "-c", h + "/named.conf")
 
@@ -97,3 +109,44 @@ class Unbound(peers.Peer):
                 f"  stub-addr: 127.0.0.1@{port}\n"
         scratch.write(self.inside("unbound.conf"), conf)
         self.launch("/usr/sbin/unbound", "-d", "-c", h + "/unbound.conf")
+
+
+class Nsd(peers.Peer):
+    """An authoritative server whose zone is the file that is named; it reads
+    it at start and at reload(), which is what `nsd-control reload` does."""
+
+    name = "nsd"
+
+    def __init__(self, zone, lines, files=None):
+        super().__init__()
+        h = self.home
+        self.zone_file = self.inside("zone")
+        for name, text in (files or {}).items():
+            scratch.write(self.inside(name), text)
+        scratch.write(self.zone_file, lines)
+        scratch.write(self.inside("nsd.conf"), f"""server:
+  ip-address: 127.0.0.1@{self.port}
+  do-ip6: no
+  username: ""
+  chroot: ""
+  server-count: 1
+  zonesdir: "{h}"
+  database: ""
+  pidfile: "{h}/pid"
+  zonelistfile: "{h}/list"
+  xfrdfile: "{h}/xfrd"
+  xfrdir: "{h}"
+  verbosity: 2
+remote-control:
+  control-enable: yes
+  control-interface: {h}/control
+zone:
+  name: "{zone}"
+  zonefile: "zone"
+""")
+        self.launch("/usr/sbin/nsd", "-d", "-c", h + "/nsd.conf")
+
+    def reload_command(self):
+        """For /bin/sh, from outside."""
+        return f"chroot {self.root} /usr/sbin/nsd-control " \
+            f"-c {self.home}/nsd.conf reload"

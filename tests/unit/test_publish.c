@@ -255,7 +255,7 @@ test_rfc2136(void **state)
                         "send\n");
     w->publish.tsig_key_file = w->zone; /* is not there */
     assert_non_null(strstr(try(w, three, 3), "tsig_key_file = "));
-    tempdir_write(&w->dir, "zone", BYTES_LIT("key"), 0600);
+    tempdir_write(&w->dir, "zone", BYTES_LIT("secret"), 0600);
     assert_string_equal(try(w, three, 3), "");
     assert_non_null(strstr(contents(w->seen), "-v -t 3 -k "));
     write_script(w, "echo 'update failed: REFUSED' >&2; exit 2");
