@@ -128,6 +128,7 @@ int cli_verify(int argc, char **argv);
 int cli_spf(int argc, char **argv);
 int cli_explain(int argc, char **argv);
 int cli_key(int argc, char **argv);
+int cli_domain(int argc, char **argv);
 int cli_user(int argc, char **argv);
 int cli_sink(int argc, char **argv);
 

@@ -12,6 +12,7 @@ static const struct cli_command commands[] = {
     { "spf", cli_spf, "may this client send mail for this domain?" },
     { "explain", cli_explain, "why each signature passes or fails" },
     { "key", cli_key, "make, import, list and show signing keys" },
+    { "domain", cli_domain, "domains whose keys are looked after" },
     { "user", cli_user, "add, change, lock, list and test users" },
     { "sink", cli_sink, "an upstream for trials: accepts into a Maildir" },
     { NULL, NULL, NULL },

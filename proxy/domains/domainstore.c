@@ -1,0 +1,277 @@
+/*
+ * domainstore - the notes about domains on disk; see domainfile.h.
+ */
+#include "proxy/domains/domainfile.h"
+#include "proxy/keys/replace.h"
+
+#include <dkim/address.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+    FILE_OCTETS_MAX = 8 * 1024 * 1024,
+    PIECE = 16 * 1024
+};
+
+static struct replace_owner
+owner_of(const struct keystore_conf *conf, mode_t mode)
+{
+    return (struct replace_owner){ conf->uid, conf->gid, mode };
+}
+
+/* STATE_DIR/domains, with "/NAME" behind it unless name is "". */
+static const char *
+path_of(const struct keystore_conf *conf, const char *name, const char *suffix,
+        struct buf *out)
+{
+    buf_printf(out, "%s/domains%s%s%s", conf->state_dir,
+               name[0] == '\0' ? "" : "/", name, suffix);
+    return buf_str(out);
+}
+
+/* The file decides which keys sign: it must be as safe from others. */
+static const char *
+judge_file(const struct keystore_conf *conf, int fd)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+        return "not a regular file; put the file itself there";
+    }
+    if (st.st_uid != 0 && st.st_uid != geteuid() && st.st_uid != conf->uid) {
+        return "the file belongs to another account; chown it to keys_user";
+    }
+    if (st.st_mode & (S_IWGRP | S_IWOTH)) {
+        return "group or others may write the file; chmod 600";
+    }
+    return NULL;
+}
+
+static bool
+read_all(int fd, struct buf *out)
+{
+    for (;;) {
+        ssize_t n;
+
+        if (!buf_reserve(out, PIECE) || out->len > FILE_OCTETS_MAX) {
+            errno = EFBIG;
+            return false;
+        }
+        n = read(fd, out->ptr + out->len, PIECE);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n <= 0) {
+            return n == 0;
+        }
+        out->len += (size_t)n;
+    }
+}
+
+static struct domain_file *
+load_file(const struct keystore_conf *conf, const char *path,
+          const char *domain, struct conf_errors *errors)
+{
+    struct domain_file *file = NULL;
+    struct buf text = BUF_INIT;
+    const char *fault;
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+    if (fd < 0) {
+        if (errno != ENOENT) {
+            conf_error(errors, path, 0, "cannot be opened: %s; a regular file",
+                       strerror(errno));
+        }
+        return NULL;
+    }
+    fault = judge_file(conf, fd);
+    if (fault != NULL) {
+        conf_error(errors, path, 0, "%s", fault);
+    } else if (!read_all(fd, &text)) {
+        conf_error(errors, path, 0,
+                   "cannot be read: %s; a file of 8 MiB at "
+                   "most",
+                   strerror(errno));
+    } else {
+        file = domainfile_read(buf_bytes(&text), domain, path, errors);
+    }
+    close(fd);
+    buf_free(&text);
+    return file;
+}
+
+struct domain_file *
+domainfile_load(const struct keystore_conf *conf, const char *domain,
+                struct conf_errors *errors)
+{
+    struct domain_file *file = NULL;
+    struct buf path = BUF_INIT;
+    char name[DKIM_DOMAIN_MAX + 1];
+
+    if (dkim_domain_parse(bytes_str(domain), false, name) &&
+        path_of(conf, name, ".conf", &path) != NULL) {
+        file = load_file(conf, (const char *)path.ptr, name, errors);
+    }
+    buf_free(&path);
+    return file;
+}
+
+bool
+domainfile_save(const struct keystore_conf *conf,
+                const struct domain_file *file)
+{
+    struct replace_owner owner = owner_of(conf, 0600);
+    struct buf path = BUF_INIT;
+    struct buf text = BUF_INIT;
+    bool good = false;
+    int error;
+
+    domainfile_put(file, &text);
+    if (path_of(conf, file->domain, ".conf", &path) == NULL ||
+        buf_failed(&text)) {
+        errno = ENOMEM;
+    } else {
+        good = replace_file((const char *)path.ptr, buf_bytes(&text), &owner);
+    }
+    error = errno;
+    buf_free(&path);
+    buf_free(&text);
+    errno = error;
+    return good;
+}
+
+bool
+domainfile_remove(const struct keystore_conf *conf, const char *domain)
+{
+    struct buf path = BUF_INIT;
+    bool good;
+    int error;
+
+    good = path_of(conf, domain, ".conf", &path) != NULL &&
+           (unlink((const char *)path.ptr) == 0 || errno == ENOENT);
+    error = errno;
+    buf_free(&path);
+    errno = error;
+    return good;
+}
+
+int
+domainfile_lock(const struct keystore_conf *conf)
+{
+    struct replace_owner dir = owner_of(conf, 0700);
+    struct replace_owner file = owner_of(conf, 0600);
+    struct replace_owner state = { (uid_t)-1, (gid_t)-1, 0755 };
+    struct buf path = BUF_INIT;
+    int fd = -1;
+
+    if (path_of(conf, "", "", &path) != NULL &&
+        replace_mkdir(conf->state_dir, &state) &&
+        replace_mkdir((const char *)path.ptr, &dir)) {
+        buf_puts(&path, "/.lock");
+        if (buf_str(&path) != NULL) {
+            fd = replace_lock((const char *)path.ptr, &file);
+        }
+    }
+    buf_free(&path);
+    return fd;
+}
+
+/* --- all of them -------------------------------------------------------- */
+
+struct names {
+    struct strings *strings;
+    const char **list; /* allocated */
+    size_t count;
+    size_t cap;
+};
+
+static bool
+keep_name(struct names *names, const char *name)
+{
+    char *copy = strings_copy(names->strings, bytes_str(name));
+
+    if (names->count == names->cap) {
+        size_t cap = names->cap == 0 ? 64 : names->cap * 2;
+        const char **list = realloc(names->list, cap * sizeof(*list));
+
+        if (list == NULL) {
+            return false;
+        }
+        names->list = list;
+        names->cap = cap;
+    }
+    names->list[names->count++] = copy;
+    return copy != NULL;
+}
+
+/* "DOMAIN.conf" in lower case; other files are nobody's. */
+static bool
+take_name(struct names *names, const char *file)
+{
+    char domain[DKIM_DOMAIN_MAX + 1];
+    struct bytes name = bytes_str(file);
+
+    if (file[0] == '.' || !bytes_ends_ci(name, bytes_str(".conf"))) {
+        return true;
+    }
+    name.len -= 5;
+    return !dkim_domain_parse(name, false, domain) || !bytes_is(name, domain) ||
+           keep_name(names, domain);
+}
+
+static int
+compare_names(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The list moves to the caller's memory. NULL: no memory. */
+static const char **
+settle(struct names *names)
+{
+    const char **list =
+        strings_array(names->strings, names->count, sizeof(*list));
+
+    if (list != NULL && names->count > 0) {
+        qsort(names->list, names->count, sizeof(*list), compare_names);
+        memcpy(list, names->list, names->count * sizeof(*list));
+    }
+    return list;
+}
+
+const char **
+domainfile_names(const struct keystore_conf *conf, struct strings *s,
+                 size_t *count_out, struct conf_errors *errors)
+{
+    struct names names = { .strings = s };
+    struct buf path = BUF_INIT;
+    const struct dirent *entry;
+    const char **list = NULL;
+    bool good = path_of(conf, "", "", &path) != NULL;
+    DIR *dir = good ? opendir((const char *)path.ptr) : NULL;
+
+    if (dir == NULL && good && errno != ENOENT) {
+        conf_error(errors, (const char *)path.ptr, 0,
+                   "cannot be opened: %s; a directory of keys_user",
+                   strerror(errno));
+        good = false;
+    }
+    while (dir != NULL && good && (entry = readdir(dir)) != NULL) {
+        good = take_name(&names, entry->d_name);
+    }
+    if (dir != NULL) {
+        closedir(dir);
+    }
+    if (good) {
+        list = settle(&names);
+        *count_out = names.count;
+    }
+    free(names.list);
+    buf_free(&path);
+    return list;
+}

@@ -1,0 +1,546 @@
+/*
+ * plan - the next step in the life of keys; see plan.h.
+ *
+ * Each rule looks at the track and either answers with its step or notes
+ * what it waits for and lets the next rule look. Their order matters: what
+ * was seen is written down before anything follows from it, and a new key
+ * begins to sign before the old one ends.
+ */
+#include "proxy/domains/plan_private.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+/* True: the plan is made. */
+typedef bool plan_rule(const struct planning *p);
+
+/* --- small questions ---------------------------------------------------- */
+
+bool
+plan_is_active(const struct plan_key *k)
+{
+    return k->key->view.state == VIEW_KEY_ACTIVE;
+}
+
+bool
+plan_is_proved(const struct plan_key *k)
+{
+    return k->key->view.state == VIEW_KEY_PUBLISHED &&
+           k->key->view.proved_s != 0;
+}
+
+bool
+plan_is_next(const struct plan_key *k)
+{
+    return k->key->view.state == VIEW_KEY_NEW ||
+           k->key->view.state == VIEW_KEY_PUBLISHED;
+}
+
+bool
+plan_is_condemned(const struct plan_key *k)
+{
+    return k->key->life.fault == KEY_FAULT_CONDEMNED;
+}
+
+uint64_t
+plan_after(uint64_t time_s, uint64_t more_s)
+{
+    return time_s == 0 ? 0 : time_s + more_s;
+}
+
+unsigned
+plan_retire_s(const struct plan_rules *rules)
+{
+    unsigned least_s = rules->expire_s + PLAN_EXPIRE_MORE_S;
+
+    return rules->rotate->retire_s > least_s ? rules->rotate->retire_s
+                                             : least_s;
+}
+
+size_t
+plan_active(const struct plan_track *track)
+{
+    size_t best = track->count;
+
+    for (size_t i = 0; i < track->count; i++) {
+        /* Of two, the later in the list, as whoever signs decides. */
+        if (plan_is_active(track->keys + i) &&
+            (best == track->count ||
+             track->keys[i].key->view.activated_s >=
+                 track->keys[best].key->view.activated_s)) {
+            best = i;
+        }
+    }
+    return best;
+}
+
+size_t
+plan_candidate(const struct plan_track *track)
+{
+    size_t best = track->count;
+
+    for (size_t i = 0; i < track->count; i++) {
+        const struct plan_key *k = track->keys + i;
+
+        if (plan_is_proved(k) && !plan_is_condemned(k) &&
+            (best == track->count ||
+             (track->delegated && k->ours && !track->keys[best].ours) ||
+             k->key->view.proved_s > track->keys[best].key->view.proved_s)) {
+            best = i;
+        }
+    }
+    return best;
+}
+
+size_t
+plan_upcoming(const struct plan_track *track)
+{
+    for (size_t i = 0; i < track->count; i++) {
+        if (plan_is_next(track->keys + i) &&
+            (track->keys[i].ours || !track->delegated)) {
+            return i;
+        }
+    }
+    return track->count;
+}
+
+void
+plan_sight(const struct planning *p, size_t key, struct sight *sight_out)
+{
+    const struct plan_key *k = p->track->keys + key;
+    const struct sight_rules rules = {
+        .resolvers_only = p->rules->rotate->prove == CONF_PROVE_RESOLVER,
+        .delegated = k->ours,
+        .now_s = p->rules->now_s,
+    };
+
+    sight_judge(k->seen, k->key->life.silent, k->key->life.silent_count, &rules,
+                sight_out);
+}
+
+/* --- answers ------------------------------------------------------------ */
+
+void
+plan_begin(const struct planning *p, enum plan_step step, size_t key)
+{
+    p->plan->step = step;
+    p->plan->key = key;
+    p->plan->when_s = 0;
+    p->plan->why[0] = '\0';
+    if (key < p->track->count) {
+        p->plan->after = *p->track->keys[key].key;
+    }
+}
+
+static void
+say(const struct planning *p, const char *format, va_list args)
+{
+    vsnprintf(p->plan->why, sizeof(p->plan->why), format, args);
+}
+
+void
+plan_say(const struct planning *p, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    say(p, format, args);
+    va_end(args);
+    p->plan->after.life.reason = p->plan->why;
+}
+
+void
+plan_wait(const struct planning *p, size_t key, uint64_t when_s,
+          const char *format, ...)
+{
+    bool first = p->plan->why[0] == '\0';
+    va_list args;
+
+    /* What has no time waits for somebody: worth more than a date. */
+    if (!first &&
+        (p->plan->when_s == 0 || (when_s != 0 && when_s >= p->plan->when_s))) {
+        return;
+    }
+    p->plan->key = key;
+    p->plan->when_s = when_s;
+    va_start(args, format);
+    say(p, format, args);
+    va_end(args);
+}
+
+/* --- the rules ---------------------------------------------------------- */
+
+static bool
+rule_prove(const struct planning *p)
+{
+    for (size_t i = 0; i < p->track->count; i++) {
+        const struct keystore_key *k = p->track->keys[i].key;
+        uint64_t ready_s = plan_after(k->life.seen_s, k->life.wait_s);
+        struct sight sight;
+
+        if (k->view.state != VIEW_KEY_PUBLISHED || k->view.proved_s != 0 ||
+            plan_is_condemned(p->track->keys + i)) {
+            continue;
+        }
+        plan_sight(p, i, &sight);
+        if (!sight.complete || ready_s == 0) {
+            plan_wait(p, i, 0, "%.60s: %s", k->view.selector, sight.why);
+        } else if (ready_s > p->rules->now_s) {
+            plan_wait(p, i, ready_s,
+                      "%.60s is seen everywhere; answers from before may be "
+                      "kept until then",
+                      k->view.selector);
+        } else {
+            plan_begin(p, PLAN_PROVE, i);
+            p->plan->after.view.proved_s = p->rules->now_s;
+            plan_say(p, "seen everywhere long enough");
+            return true;
+        }
+    }
+    return false;
+}
+
+uint64_t
+plan_due(const struct planning *p)
+{
+    size_t active = plan_active(p->track);
+    const struct plan_key *k = p->track->keys + active;
+
+    if (active == p->track->count || plan_is_condemned(k)) {
+        return 0;
+    }
+    if (p->track->now || (p->track->delegated && !k->ours)) {
+        return p->rules->now_s; /* asked for; or migrating to its slots */
+    }
+    if (!p->track->managed) {
+        return p->rules->now_s; /* who made another key wants it used */
+    }
+    return k->key->view.activated_s == 0
+               ? p->rules->now_s
+               : k->key->view.activated_s + p->rules->rotate->every_s;
+}
+
+/* The new one signs later than any other: even a clock that went back does
+ * not leave the choice to chance. */
+static uint64_t
+activation_time(const struct planning *p)
+{
+    uint64_t time_s = p->rules->now_s;
+
+    for (size_t i = 0; i < p->track->count; i++) {
+        const struct plan_key *k = p->track->keys + i;
+
+        if (plan_is_active(k) && k->key->view.activated_s >= time_s) {
+            time_s = k->key->view.activated_s + 1;
+        }
+    }
+    return time_s;
+}
+
+static bool
+rule_activate(const struct planning *p)
+{
+    size_t active = plan_active(p->track);
+    size_t next = plan_candidate(p->track);
+    uint64_t due_s = plan_due(p);
+    bool emergency =
+        active < p->track->count && plan_is_condemned(p->track->keys + active);
+    struct sight sight;
+
+    if (next == p->track->count) {
+        return false;
+    }
+    if (due_s > p->rules->now_s) {
+        plan_wait(p, next, due_s, "it is the next key's turn then");
+        return false;
+    }
+    if (active < p->track->count && p->track->pause != NULL && !emergency) {
+        plan_wait(p, next, 0, "%s", p->track->pause);
+        return false;
+    }
+    plan_sight(p, next, &sight);
+    /* Proved beforehand is enough when the one that signs must not. */
+    if (!sight.complete && (!emergency || sight.contrary)) {
+        plan_wait(p, next, 0, "%.60s: %s",
+                  p->track->keys[next].key->view.selector, sight.why);
+        return false;
+    }
+    plan_begin(p, PLAN_ACTIVATE, next);
+    p->plan->after.view.state = VIEW_KEY_ACTIVE;
+    p->plan->after.view.activated_s = activation_time(p);
+    plan_say(p, "%s",
+             emergency                  ? "the key before it is condemned"
+             : active < p->track->count ? "it was its turn"
+                                        : "proved, and no other key signs");
+    return true;
+}
+
+/* Somebody may have activated by hand what DNS does not show. */
+static bool
+is_trusted(const struct planning *p, size_t n)
+{
+    struct sight sight;
+
+    plan_sight(p, n, &sight);
+    return p->track->keys[n].key->view.proved_s != 0 || sight.complete;
+}
+
+static bool
+rule_retire(const struct planning *p)
+{
+    size_t active = plan_active(p->track);
+
+    for (size_t i = 0; i < p->track->count; i++) {
+        const struct plan_key *k = p->track->keys + i;
+
+        if (i == active || !plan_is_active(k) || p->track->fixed) {
+            continue;
+        }
+        if (!is_trusted(p, active)) {
+            plan_wait(p, active, 0, "%.60s signs and is not proved",
+                      p->track->keys[active].key->view.selector);
+            continue;
+        }
+        plan_begin(p, PLAN_RETIRE, i);
+        p->plan->after.view.state = VIEW_KEY_RETIRING;
+        p->plan->after.life.retired_s = p->rules->now_s;
+        if (plan_is_condemned(k)) {
+            p->plan->after.view.proved_s = 0; /* it must not stand in */
+        }
+        plan_say(p, "%.60s signs in its place",
+                 p->track->keys[active].key->view.selector);
+        return true;
+    }
+    return false;
+}
+
+/* A slot without a key; the one that was used longest ago. */
+static size_t
+free_slot(const struct plan_track *track)
+{
+    size_t best = track->slot_count;
+
+    for (size_t s = 0; s < track->slot_count; s++) {
+        bool taken = false;
+
+        for (size_t i = 0; i < track->count; i++) {
+            taken = taken || strcmp(track->keys[i].key->view.selector,
+                                    track->slots[s].token) == 0;
+        }
+        if (!taken && (best == track->slot_count ||
+                       track->slots[s].used_s < track->slots[best].used_s)) {
+            best = s;
+        }
+    }
+    return best;
+}
+
+/* What the new key's note begins with. */
+static void
+begin_key(const struct planning *p, size_t slot)
+{
+    const struct plan_track *t = p->track;
+    size_t active = plan_active(t);
+    struct keystore_key *k = &p->plan->after;
+    struct sight sight = { .fault = KEY_FAULT_NONE };
+
+    *k = (struct keystore_key){ .created_s = p->rules->now_s, .note = "" };
+    k->view.domain = t->domain;
+    k->view.selector = slot < t->slot_count ? t->slots[slot].token : "";
+    k->view.alg = t->alg;
+    k->view.owner = t->owner;
+    k->life.wait_s = PLAN_WAIT_S;
+    if (slot < t->slot_count) {
+        const struct sight_rules rules = { .delegated = true };
+
+        sight_judge(t->slots[slot].seen, NULL, 0, &rules, &sight);
+        k->life.wait_s =
+            t->slots[slot].used_s != 0 ? PLAN_WAIT_USED_S : PLAN_WAIT_S;
+    }
+    if (sight.wait_s > k->life.wait_s) {
+        k->life.wait_s = sight.wait_s;
+    }
+    p->plan->bits = KEYFILE_RSA_BITS_MIN;
+    if (t->alg == DKIM_ALG_RSA_SHA256 && active < t->count &&
+        t->keys[active].key->view.bits > p->plan->bits) {
+        p->plan->bits = t->keys[active].key->view.bits;
+    }
+}
+
+static bool
+rule_create(const struct planning *p)
+{
+    const struct plan_track *t = p->track;
+    size_t slot = t->slot_count;
+
+    if (!t->managed || t->fixed || plan_upcoming(t) < t->count) {
+        return false;
+    }
+    if (t->delegated) {
+        slot = free_slot(t);
+        if (slot == t->slot_count) {
+            return false; /* when the retiring one has left its slot */
+        }
+    } else if (plan_due(p) > p->rules->now_s) {
+        plan_wait(p, t->count, plan_due(p), "a new key is made then");
+        return false;
+    }
+    plan_begin(p, PLAN_CREATE, t->count);
+    p->plan->slot = slot;
+    begin_key(p, slot);
+    plan_say(p, t->delegated ? "the next key, for a free slot"
+                             : "its turn has come");
+    return true;
+}
+
+static bool
+rule_publish(const struct planning *p)
+{
+    for (size_t i = 0; i < p->track->count; i++) {
+        const struct plan_key *k = p->track->keys + i;
+
+        if (k->key->view.state != VIEW_KEY_NEW) {
+            continue;
+        }
+        if (!k->ours) {
+            plan_wait(p, i, 0, "%.60s: its TXT record is not in DNS yet",
+                      k->key->view.selector);
+            continue;
+        }
+        plan_begin(p, PLAN_PUBLISH, i);
+        p->plan->after.view.state = VIEW_KEY_PUBLISHED;
+        p->plan->after.life.published_s = p->rules->now_s;
+        plan_say(p, "put into the zone");
+        return true;
+    }
+    return false;
+}
+
+/* Somebody else signs, and everybody sees his key. */
+static bool
+has_successor(const struct planning *p, bool condemned)
+{
+    size_t active = plan_active(p->track);
+    struct sight sight;
+
+    if (active == p->track->count ||
+        plan_is_condemned(p->track->keys + active)) {
+        return false;
+    }
+    plan_sight(p, active, &sight);
+    if (!condemned && !sight.complete) {
+        plan_wait(p, active, 0, "%.60s signs and must be seen first: %s",
+                  p->track->keys[active].key->view.selector, sight.why);
+    }
+    return condemned || sight.complete;
+}
+
+/* May it be revoked now? What it waits for is noted. */
+static bool
+may_revoke(const struct planning *p, size_t n)
+{
+    const struct plan_key *k = p->track->keys + n;
+    bool condemned = plan_is_condemned(k);
+    uint64_t due_s =
+        plan_after(k->key->life.retired_s, plan_retire_s(p->rules));
+
+    if (plan_is_next(k)) {
+        return condemned; /* it never signed */
+    }
+    if (k->key->view.state != VIEW_KEY_RETIRING) {
+        return false;
+    }
+    if (!condemned && due_s > p->rules->now_s) {
+        plan_wait(p, n, due_s, "%.60s has retired long enough then",
+                  k->key->view.selector);
+        return false;
+    }
+    return has_successor(p, condemned);
+}
+
+static bool
+rule_revoke(const struct planning *p)
+{
+    for (size_t i = 0; i < p->track->count; i++) {
+        if (may_revoke(p, i)) {
+            plan_begin(p, PLAN_REVOKE, i);
+            p->plan->after.view.state = VIEW_KEY_REVOKED;
+            p->plan->after.view.proved_s = 0;
+            p->plan->after.life.revoked_s = p->rules->now_s;
+            plan_say(p, "%s",
+                     plan_is_condemned(p->track->keys + i)
+                         ? "condemned"
+                         : "retired long enough");
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool
+rule_delete(const struct planning *p)
+{
+    for (size_t i = 0; i < p->track->count; i++) {
+        const struct plan_key *k = p->track->keys + i;
+        uint64_t due_s =
+            plan_after(k->key->life.revoked_s, p->rules->rotate->revoked_s);
+        const struct sight_rules rules = {
+            .resolvers_only = p->rules->rotate->prove == CONF_PROVE_RESOLVER,
+            .delegated = k->ours,
+            .now_s = p->rules->now_s,
+        };
+
+        if (k->key->view.state != VIEW_KEY_REVOKED || !p->track->managed ||
+            p->track->fixed) {
+            continue;
+        }
+        if (due_s > p->rules->now_s) {
+            plan_wait(p, i, due_s, "%.60s is deleted then",
+                      k->key->view.selector);
+        } else if (!sight_is_gone(k->seen, &rules)) {
+            plan_wait(p, i, 0, "%.60s is revoked, and DNS has its key still",
+                      k->key->view.selector);
+        } else {
+            plan_begin(p, PLAN_DELETE, i);
+            plan_say(p, "revoked long enough");
+            return true;
+        }
+    }
+    return false;
+}
+
+static plan_rule *const rules_in_order[] = {
+    plan_observe, rule_prove,   rule_activate, rule_retire,
+    rule_create,  rule_publish, rule_revoke,   rule_delete,
+};
+
+void
+plan_next(const struct plan_track *track, const struct plan_rules *rules,
+          struct plan *plan_out)
+{
+    const struct planning p = { track, rules, plan_out };
+
+    *plan_out = (struct plan){ .step = PLAN_WAIT, .key = track->count };
+    for (size_t i = 0; i < sizeof(rules_in_order) / sizeof(rules_in_order[0]);
+         i++) {
+        if (rules_in_order[i](&p)) {
+            return;
+        }
+        plan_out->step = PLAN_WAIT; /* what an observer tried */
+    }
+}
+
+const char *
+plan_step_name(enum plan_step step)
+{
+    static const char *const names[] = {
+        [PLAN_WAIT] = "wait",     [PLAN_NOTE] = "note",
+        [PLAN_CREATE] = "create", [PLAN_PUBLISH] = "publish",
+        [PLAN_PROVE] = "prove",   [PLAN_ACTIVATE] = "activate",
+        [PLAN_RETIRE] = "retire", [PLAN_REVOKE] = "revoke",
+        [PLAN_DELETE] = "delete",
+    };
+
+    return (unsigned)step < sizeof(names) / sizeof(names[0]) ? names[step]
+                                                             : "?";
+}
