@@ -11,6 +11,7 @@
 
 enum dns_type {
     DNS_A = 1,
+    DNS_NS = 2,
     DNS_CNAME = 5,
     DNS_PTR = 12,
     DNS_MX = 15,
@@ -34,7 +35,8 @@ struct dns_question {
 
 /*
  * One record. data is: TXT the joined strings; A 4 octets, AAAA 16 octets,
- * network order; PTR, CNAME and MX the name in text, lower case, no final dot.
+ * network order; NS, PTR, CNAME and MX the name in text, lower case, no final
+ * dot.
  */
 struct dns_record {
     struct bytes data;

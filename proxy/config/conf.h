@@ -128,6 +128,9 @@ struct spool_conf {
 struct dns_conf {
     struct conf_addresses nameservers; /* numeric; empty: /etc/resolv.conf */
     unsigned timeout_s;                /* one try */
+    /* for `sealpost domain check` and proofs, never for mail: */
+    struct conf_addresses public_resolvers; /* asked beside nameservers */
+    unsigned authoritative_port;            /* of everybody's servers: 53 */
 };
 
 struct listen_conf {

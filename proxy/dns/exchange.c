@@ -314,6 +314,7 @@ exchange_start(const struct exchange_options *options)
     x->q.name = *options->name;
     x->q.type = options->type;
     x->q.want_ad = options->servers->trust_ad;
+    x->q.check_disabled = options->check_disabled;
     x->udp = -1;
     x->timer = evtimer_new(options->base, on_timer, x);
     if (x->timer == NULL || evtimer_add(x->timer, &at_once) != 0) {

@@ -31,6 +31,7 @@ struct exchange_options {
     struct dns_servers *servers;    /* borrowed */
     const struct packet_name *name; /* copied */
     enum dns_type type;
+    bool check_disabled;   /* as of struct packet_question */
     unsigned hops_left;    /* as of packet_read() */
     unsigned try_ms;       /* one packet, one connection */
     uint64_t deadline_ms;  /* of dns_now_ms() */

@@ -17,6 +17,7 @@ struct resolver_options {
     const char *hosts;                        /* path */
     unsigned try_ms;
     unsigned question_ms; /* all tries and CNAMEs together */
+    bool check_disabled;  /* CD=1: answers though DNSSEC says bogus */
 };
 
 struct resolver *resolver_new_with(struct event_base *base,

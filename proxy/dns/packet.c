@@ -7,6 +7,7 @@
  */
 #include "proxy/dns/packet.h"
 
+#include "proxy/dns/raw.h"
 #include "proxy/dns/records.h"
 
 #include <arpa/nameser.h>
@@ -19,7 +20,9 @@ enum {
     FLAG_QR = 0x80,     /* third octet */
     FLAG_OPCODE = 0x78, /* third octet */
     FLAG_TC = 0x02,     /* third octet */
-    FLAG_AD = 0x20      /* fourth octet */
+    FLAG_RD = 0x01,     /* third octet */
+    FLAG_AD = 0x20,     /* fourth octet */
+    FLAG_CD = 0x10      /* fourth octet */
 };
 
 bool
@@ -54,6 +57,17 @@ packet_name_eq(const struct packet_name *a, const char *text)
     return bytes_eq_ci(bytes_str(a->text), bytes_str(text));
 }
 
+bool
+packet_name_below(const char *name, const char *zone)
+{
+    struct bytes n = bytes_str(name);
+    struct bytes z = bytes_str(zone);
+
+    return z.len == 0 || bytes_eq_ci(n, z) ||
+           (n.len > z.len && n.ptr[n.len - z.len - 1] == '.' &&
+            bytes_ends_ci(n, z));
+}
+
 /* draft-vixie-dnsext-dns0x20: case is kept by servers, ignored by zones. */
 static void
 flip_case(char *text, const uint8_t flips[32])
@@ -82,6 +96,16 @@ put_opt(struct packet_query *query)
     query->data[11] = 1; /* ARCOUNT */
 }
 
+static void
+put_flags(const struct packet_question *q, uint8_t *header)
+{
+    if (q->no_recurse) {
+        header[2] = (uint8_t)(header[2] & ~FLAG_RD);
+    }
+    header[3] = (uint8_t)(header[3] | (q->want_ad ? FLAG_AD : 0) |
+                          (q->check_disabled ? FLAG_CD : 0));
+}
+
 bool
 packet_query_make(const struct packet_question *q,
                   const struct packet_seed *seed,
@@ -103,9 +127,7 @@ packet_query_make(const struct packet_question *q,
     made.name_len = made.len - HEADER_OCTETS - 4;
     made.data[0] = (uint8_t)(seed->id >> 8);
     made.data[1] = (uint8_t)(seed->id & 0xff);
-    if (q->want_ad) {
-        made.data[3] |= FLAG_AD;
-    }
+    put_flags(q, made.data);
     if (q->edns) {
         put_opt(&made);
     }
@@ -165,13 +187,15 @@ match(const struct packet_query *query, struct bytes m, bool tcp)
     return PACKET_ANSWER;
 }
 
-enum packet_verdict
-packet_read(const struct packet_question *q, const struct packet_query *query,
-            struct bytes message, bool tcp, unsigned hops_left,
-            struct packet_answer *answer_out)
+/*
+ * What can be said before the sections are looked at: ANSWER when they are to
+ * be, FAILED for an error without its question.
+ */
+static enum packet_verdict
+read_header(const struct packet_question *q, const struct packet_query *query,
+            struct bytes message, bool tcp)
 {
     enum packet_verdict verdict = match(query, message, tcp);
-    struct packet_answer a = { 0 };
     unsigned rcode;
 
     if (verdict == PACKET_FOREIGN || verdict == PACKET_OTHER_CASE) {
@@ -181,11 +205,22 @@ packet_read(const struct packet_question *q, const struct packet_query *query,
     if (q->edns && (rcode == ns_r_formerr || rcode == ns_r_notimpl)) {
         return PACKET_NO_EDNS; /* 6891 7: a server from before EDNS */
     }
-    if (verdict == PACKET_FAILED) {
-        return PACKET_FAILED;
-    }
-    if (message.ptr[2] & FLAG_TC) {
+    if (verdict != PACKET_FAILED && (message.ptr[2] & FLAG_TC)) {
         return tcp ? PACKET_FAILED : PACKET_TRUNCATED;
+    }
+    return verdict;
+}
+
+enum packet_verdict
+packet_read(const struct packet_question *q, const struct packet_query *query,
+            struct bytes message, bool tcp, unsigned hops_left,
+            struct packet_answer *answer_out)
+{
+    enum packet_verdict verdict = read_header(q, query, message, tcp);
+    struct packet_answer a = { 0 };
+
+    if (verdict != PACKET_ANSWER) {
+        return verdict;
     }
     verdict = records_read(q, message, hops_left, &a);
     if (verdict == PACKET_ANSWER || verdict == PACKET_ALIAS) {
@@ -193,4 +228,30 @@ packet_read(const struct packet_question *q, const struct packet_query *query,
         *answer_out = a;
     }
     return verdict;
+}
+
+enum packet_verdict
+packet_read_raw(const struct packet_question *q,
+                const struct packet_query *query, struct bytes message,
+                bool tcp, struct raw_answer **answer_out)
+{
+    enum packet_verdict verdict = read_header(q, query, message, tcp);
+    struct raw_answer *a;
+
+    if (verdict == PACKET_FAILED && !(message.ptr[2] & FLAG_TC)) {
+        a = raw_new(message.ptr[3] & 0x0fu); /* an error, and no more */
+    } else if (verdict == PACKET_ANSWER) {
+        a = raw_read(message);
+    } else {
+        return verdict;
+    }
+    if (a != NULL && q->edns && a->rcode == RAW_BADVERS) {
+        raw_free(&a);
+        return PACKET_NO_EDNS;
+    }
+    if (a == NULL) {
+        return PACKET_FAILED;
+    }
+    *answer_out = a;
+    return PACKET_ANSWER;
 }

@@ -28,6 +28,9 @@ struct packet_name {
 bool packet_name_make(const char *name, struct packet_name *name_out);
 bool packet_name_eq(const struct packet_name *a, const char *text);
 
+/* name is zone or below it; both in that form. "" is the root. */
+bool packet_name_below(const char *name, const char *zone);
+
 struct packet_seed {
     uint16_t id;
     uint8_t flips[32]; /* a bit a letter: 0x20 */
@@ -38,6 +41,8 @@ struct packet_question {
     enum dns_type type;
     bool edns;
     bool want_ad; /* the server's AD will be believed: ask for it (6840 5.7) */
+    bool no_recurse;     /* RD=0: what the server itself is authority for */
+    bool check_disabled; /* CD=1: answer though DNSSEC says bogus (4035) */
 };
 
 struct packet_query {
@@ -75,5 +80,16 @@ enum packet_verdict packet_read(const struct packet_question *q,
                                 struct bytes message, bool tcp,
                                 unsigned hops_left,
                                 struct packet_answer *answer_out);
+
+/*
+ * The same for who wants to see what stands in the packet: any RCODE, no
+ * CNAME followed. ANSWER (answer_out is the caller's, raw_free()), FOREIGN,
+ * OTHER_CASE, TRUNCATED, NO_EDNS, or FAILED: broken, or no memory.
+ */
+struct raw_answer;
+enum packet_verdict packet_read_raw(const struct packet_question *q,
+                                    const struct packet_query *query,
+                                    struct bytes message, bool tcp,
+                                    struct raw_answer **answer_out);
 
 #endif

@@ -7,6 +7,8 @@
  */
 #include "proxy/dns/records.h"
 
+#include "proxy/dns/names.h"
+
 #include <base/buf.h>
 
 #include <arpa/nameser.h>
@@ -14,7 +16,6 @@
 #include <resolv.h>
 
 enum {
-    HEADER_OCTETS = 12,
     RCODE_BADVERS = 16
 };
 
@@ -22,65 +23,6 @@ static unsigned
 get16(const uint8_t *p)
 {
     return (unsigned)(p[0] << 8 | p[1]);
-}
-
-/* --- names and lengths ---------------------------------------------------- */
-
-/*
- * The octets that the name at offset at takes there; 0: broken. A pointer
- * must lead to before the labels that it continues (1035 4.1.4: a prior
- * occurrence), so every chain of them ends.
- */
-static size_t
-name_octets(struct bytes m, size_t at)
-{
-    size_t start = at;
-    size_t taken = 0;
-    size_t p = at;
-
-    while (p < m.len) {
-        uint8_t c = m.ptr[p];
-
-        if (c == 0) {
-            return taken > 0 ? taken : p + 1 - at;
-        }
-        if (c < 0x40) {
-            p += 1u + c;
-        } else if (c >= 0xc0 && p + 1 < m.len) {
-            size_t to = (c & 0x3fu) << 8 | m.ptr[p + 1];
-
-            taken = taken > 0 ? taken : p + 2 - at;
-            if (to >= start) {
-                return 0;
-            }
-            start = p = to;
-        } else {
-            return 0;
-        }
-    }
-    return 0;
-}
-
-static bool
-names_sound(struct bytes m)
-{
-    unsigned count = get16(m.ptr + 6) + get16(m.ptr + 8) + get16(m.ptr + 10);
-    size_t at = HEADER_OCTETS + name_octets(m, HEADER_OCTETS) + 4;
-
-    for (; count > 0; count--) {
-        size_t n = at < m.len ? name_octets(m, at) : 0;
-
-        if (n == 0 || m.len - at < n + 10) {
-            return false;
-        }
-        at += n + 10;
-        n = get16(m.ptr + at - 2);
-        if (m.len - at < n) {
-            return false;
-        }
-        at += n;
-    }
-    return at == m.len;
 }
 
 /* --- what it says --------------------------------------------------------- */
@@ -110,20 +52,6 @@ get_record(struct reading *rd, ns_sect section, unsigned i, ns_rr *rr)
            ns_parserr(&rd->msg, section, (int)i, rr) == 0;
 }
 
-/* A name inside RDATA, which it must fill from skip on. */
-static bool
-rdata_name(const struct reading *rd, const ns_rr *rr, size_t skip,
-           struct packet_name *name_out)
-{
-    const uint8_t *p = ns_rr_rdata(*rr) + skip;
-    size_t at = (size_t)(p - rd->message.ptr);
-
-    return ns_rr_rdlen(*rr) > skip &&
-           name_octets(rd->message, at) == ns_rr_rdlen(*rr) - skip &&
-           dn_expand(rd->message.ptr, rd->message.ptr + rd->message.len, p,
-                     name_out->text, sizeof(name_out->text)) >= 0;
-}
-
 static bool
 put_txt(struct reading *rd, const ns_rr *rr)
 {
@@ -149,7 +77,7 @@ put_name(struct reading *rd, const ns_rr *rr, size_t skip)
 {
     struct packet_name name;
 
-    if (!rdata_name(rd, rr, skip, &name)) {
+    if (!names_rdata(rd->message, rr, skip, &name)) {
         return false;
     }
     for (const char *c = name.text; *c != '\0'; c++) {
@@ -178,6 +106,7 @@ put_data(struct reading *rd, const ns_rr *rr, enum dns_type type)
     case DNS_MX:
         return put_name(rd, rr, 2);
     case DNS_CNAME:
+    case DNS_NS:
     case DNS_PTR:
         return put_name(rd, rr, 0);
     }
@@ -232,7 +161,7 @@ follow_cname(struct reading *rd, struct packet_name *name)
         if (!is_record(&rr, name, DNS_CNAME)) {
             continue;
         }
-        if (!rdata_name(rd, &rr, 0, &target)) {
+        if (!names_rdata(rd->message, &rr, 0, &target)) {
             return STEP_BROKEN;
         }
         note_ttl(rd, ns_rr_ttl(rr));
@@ -240,17 +169,6 @@ follow_cname(struct reading *rd, struct packet_name *name)
         return STEP_MOVED;
     }
     return STEP_NONE;
-}
-
-static bool
-is_below(const struct packet_name *name, const char *zone)
-{
-    struct bytes n = bytes_str(name->text);
-    struct bytes z = bytes_str(zone);
-
-    return z.len == 0 || bytes_eq_ci(n, z) ||
-           (n.len > z.len && n.ptr[n.len - z.len - 1] == '.' &&
-            bytes_ends_ci(n, z));
 }
 
 /* 2308 5: the smaller of the SOA's TTL and its last field. */
@@ -261,7 +179,8 @@ negative_ttl(struct reading *rd, const struct packet_name *name)
 
     for (unsigned i = 0; get_record(rd, ns_s_ns, i, &rr); i++) {
         if (ns_rr_type(rr) == ns_t_soa && ns_rr_class(rr) == ns_c_in &&
-            ns_rr_rdlen(rr) >= 22 && is_below(name, ns_rr_name(rr))) {
+            ns_rr_rdlen(rr) >= 22 &&
+            packet_name_below(name->text, ns_rr_name(rr))) {
             note_ttl(rd, ns_rr_ttl(rr));
             note_ttl(rd,
                      (uint32_t)ns_get32(ns_rr_rdata(rr) + ns_rr_rdlen(rr) - 4));

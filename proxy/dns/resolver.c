@@ -72,6 +72,7 @@ struct resolver {
     struct event *deliver;
     struct event *expire; /* at the deadline of the first that waits */
     unsigned question_ms;
+    bool check_disabled;
     uint64_t seed;
 };
 
@@ -214,6 +215,7 @@ ask_servers(struct question *qn, const struct packet_name *name)
         .servers = &qn->r->servers,
         .name = name,
         .type = qn->q.type,
+        .check_disabled = qn->r->check_disabled,
         .hops_left = PACKET_HOPS_MAX - qn->hops,
         .try_ms = qn->r->try_ms,
         .deadline_ms = qn->deadline_ms,
@@ -451,6 +453,7 @@ resolver_new_with(struct event_base *base,
     r->question_ms = options->question_ms;
     r->base = base;
     r->try_ms = options->try_ms;
+    r->check_disabled = options->check_disabled;
     servers_set(&r->servers, options->nameservers, options->resolv_conf);
     r->deliver = evtimer_new(base, on_deliver, r);
     r->expire = evtimer_new(base, on_expire, r);
