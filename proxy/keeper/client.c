@@ -91,7 +91,8 @@ to_gone(struct keeper_client *k, struct keeper_request *r)
 static bool
 wants_reply(const struct keeper_request *r)
 {
-    return r->op != KEEPER_OP_RELEASE && r->op != KEEPER_OP_VIEW;
+    return r->op != KEEPER_OP_RELEASE && r->op != KEEPER_OP_VIEW &&
+           r->op != KEEPER_OP_SEEN && r->op != KEEPER_OP_FROM;
 }
 
 static void
@@ -232,7 +233,7 @@ on_answer(struct keeper_client *k, const struct keeper_answer *answer)
     size_t slot = answer->id % KEEPER_IN_FLIGHT_MAX;
     struct keeper_request *r = k->slots[slot];
     struct keeper_reply reply = { answer->status, answer->handle,
-                                  answer->signature, text };
+                                  answer->signature, answer->public_key, text };
 
     if (r == NULL || r->id != answer->id || r->op != answer->op) {
         lose(k);
@@ -397,15 +398,46 @@ keeper_sign(struct keeper_client *k, const struct keeper_handle *handle,
     return submit_new(k, &ask, cb, arg);
 }
 
-void
-keeper_release(struct keeper_client *k, const struct keeper_handle *handle)
+/* What needs no reply, and is lost with the keeper. */
+static void
+tell(struct keeper_client *k, const struct keeper_ask *ask)
 {
-    struct keeper_ask ask = { .op = KEEPER_OP_RELEASE, .handle = *handle };
-    struct keeper_request *r = request_new(k, &ask, NULL, NULL);
+    struct keeper_request *r = request_new(k, ask, NULL, NULL);
 
     if (r != NULL) {
         submit(k, r);
     }
+}
+
+void
+keeper_seen(struct keeper_client *k, const struct view_key *key,
+            enum keeper_seen word)
+{
+    struct keeper_ask ask = { .op = KEEPER_OP_SEEN,
+                              .domain = bytes_str(key->domain),
+                              .selector = bytes_str(key->selector),
+                              .word = word };
+
+    memcpy(ask.public_hash, key->public_hash, sizeof(ask.public_hash));
+    tell(k, &ask);
+}
+
+void
+keeper_from(struct keeper_client *k, const char *domain, uint32_t count)
+{
+    struct keeper_ask ask = { .op = KEEPER_OP_FROM,
+                              .domain = bytes_str(domain),
+                              .count = count };
+
+    tell(k, &ask);
+}
+
+void
+keeper_release(struct keeper_client *k, const struct keeper_handle *handle)
+{
+    struct keeper_ask ask = { .op = KEEPER_OP_RELEASE, .handle = *handle };
+
+    tell(k, &ask);
 }
 
 void

@@ -28,6 +28,16 @@ enum keeper_status {
     KEEPER_STATUSES
 };
 
+/* What was seen of a key. */
+enum keeper_seen {
+    KEEPER_SEEN_GOOD,    /* its record is in DNS, and is this key */
+    KEEPER_SEEN_GONE,    /* there is no record */
+    KEEPER_SEEN_DIFFERS, /* another key, or a record that nobody can use */
+    KEEPER_SEEN_REFUSED, /* its public half refused its signature; the keeper
+                            alone says that */
+    KEEPER_SEEN_WORDS
+};
+
 /* One word, for logs: "denied". */
 const char *keeper_status_text(enum keeper_status status);
 
@@ -59,6 +69,9 @@ struct keeper_reply {
     enum keeper_status status;
     struct keeper_handle handle; /* AUTH, ASSERT */
     struct bytes signature;      /* SIGN; lent for the call */
+    struct bytes public_key;     /* SIGN; what p= of the key's note stands for:
+                                    check the field with it. Mostly empty;
+                                    lent for the call */
     const char *text;            /* for the log; "" for none; lent */
 };
 
@@ -84,6 +97,14 @@ struct keeper_request *keeper_sign(struct keeper_client *k,
                                    const char *domain, const char *selector,
                                    enum dkim_alg alg, const uint8_t *digest,
                                    keeper_callback *cb, void *arg);
+/*
+ * What DNS was seen to say about a key of the view; GOOD, GONE or DIFFERS.
+ * No reply: what follows from it comes with the next view.
+ */
+void keeper_seen(struct keeper_client *k, const struct view_key *key,
+                 enum keeper_seen word);
+/* So many messages with a From in a domain that has no key of its own. */
+void keeper_from(struct keeper_client *k, const char *domain, uint32_t count);
 /* The handle is not needed any more. */
 void keeper_release(struct keeper_client *k,
                     const struct keeper_handle *handle);

@@ -27,7 +27,10 @@ data_drop(struct keeper_data **dp)
         return;
     }
     view_free(&data->view);
-    userfile_free(&data->users);
+    if (data->base == NULL) {
+        userfile_free(&data->users);
+    }
+    data_drop(&data->base);
     if (data->view_fd >= 0) {
         close(data->view_fd);
     }
@@ -146,6 +149,7 @@ load(const struct conf *conf, uint64_t epoch, const char *path,
     }
     data->view_fd = -1;
     data->epoch = epoch;
+    data->loaded = epoch;
     atomic_init(&data->refs, 1);
     keystore_conf_init(&where, &conf->server, conf->sign.allow_short_keys);
     data->users = userfile_load(path, where.uid, errors);
@@ -176,4 +180,60 @@ data_load(const struct conf *conf, uint64_t epoch)
     conf_errors_free(&errors);
     buf_free(&path);
     return data;
+}
+
+/* --- faults ----------------------------------------------------------------
+ */
+
+static struct view *
+view_with_faults(const struct view *notes, const struct faults *faults,
+                 uint64_t epoch)
+{
+    struct view_builder *b = view_builder_new();
+    bool good = b != NULL;
+    struct view *view = NULL;
+
+    for (size_t i = 0; good && i < view_user_count(notes); i++) {
+        good = view_builder_user(b, view_user_at(notes, i));
+    }
+    for (size_t i = 0; good && i < view_key_count(notes); i++) {
+        struct view_key key = *view_key_at(notes, i);
+
+        key.faulty = faults_judge(faults, &key);
+        good = view_builder_key(b, &key);
+    }
+    if (good) {
+        view = view_build(&b, epoch);
+    }
+    view_builder_free(&b);
+    return view;
+}
+
+struct keeper_data *
+data_with_faults(struct keeper_data *base, const struct faults *faults,
+                 uint64_t epoch)
+{
+    struct keeper_data *data = malloc(sizeof(*data));
+
+    base = base->base == NULL ? base : base->base;
+    if (data == NULL) {
+        return NULL;
+    }
+    /* What is shared; refs, which others may be counting now, is the last. */
+    memcpy(data, base, offsetof(struct keeper_data, refs));
+    atomic_init(&data->refs, 1);
+    data->base = data_hold(base);
+    data->epoch = epoch;
+    data->view = view_with_faults(base->view, faults, epoch);
+    data->view_fd = data->view == NULL ? -1 : pack(data->view);
+    if (data->view_fd < 0) {
+        data_drop(&data);
+    }
+    return data;
+}
+
+const struct view *
+data_notes(const struct keeper_data *data)
+{
+    return data->base == NULL ? data->view : data->base->view;
 }

@@ -7,6 +7,7 @@
 #ifndef PROXY_KEEPER_DATA_H
 #define PROXY_KEEPER_DATA_H
 
+#include <proxy/keeper/faults.h>
 #include <proxy/keys/keystore.h>
 #include <proxy/users/userfile.h>
 #include <proxy/users/view.h>
@@ -14,10 +15,13 @@
 
 struct keeper_data {
     struct view *view;      /* owned; public */
-    struct userfile *users; /* owned; secret */
+    struct userfile *users; /* owned, or base's; secret */
     int view_fd;            /* owned; the packed view in a sealed memfd */
     uint64_t epoch;
-    atomic_uint refs; /* private */
+    uint64_t loaded;          /* the epoch in which users were loaded */
+    struct keeper_data *base; /* held; the same as its notes say it is; NULL:
+                                 this is that */
+    atomic_uint refs;         /* private; stays the last */
 };
 
 /*
@@ -26,6 +30,17 @@ struct keeper_data {
  * caller holds the result once.
  */
 struct keeper_data *data_load(const struct conf *conf, uint64_t epoch);
+
+/*
+ * base (or that which it is made of), where faults say which keys are faulty:
+ * a view of its own, all else is shared. NULL: no memory or descriptors. The
+ * caller holds the result once.
+ */
+struct keeper_data *data_with_faults(struct keeper_data *base,
+                                     const struct faults *faults,
+                                     uint64_t epoch);
+/* The view as the keys' notes make it. */
+const struct view *data_notes(const struct keeper_data *data);
 
 struct keeper_data *data_hold(struct keeper_data *data);
 /* *data is NULL afterwards; NULL is fine. The last one wipes and frees. */

@@ -6,6 +6,7 @@
  * waited: a revoked key signs nothing any more.
  */
 #include <proxy/keeper/server.h>
+#include <proxy/keeper/upkeep.h>
 #include <proxy/log/log.h>
 #include <stdlib.h>
 
@@ -158,7 +159,8 @@ still_right(struct server *s, struct job *j, struct keeper_answer *answer,
     const struct view_key *key;
     const char *why = "";
 
-    if (j->epoch == s->data->epoch) {
+    if (j->epoch == s->data->epoch &&
+        !faults_refused(s->faults, j->key->domain, j->key->selector)) {
         return true;
     }
     answer->status = request_judge(s, j->identity, j->key->domain,
@@ -170,6 +172,19 @@ still_right(struct server *s, struct job *j, struct keeper_answer *answer,
                      j->key->selector, why, refusal);
     }
     return answer->status == KEEPER_OK;
+}
+
+/* The alarm: what this key signs nobody can verify. */
+static void
+log_self_verify(const struct key_entry *key, const char *text)
+{
+    struct log_line l;
+
+    log_begin(&l, LOG_LEVEL_ERROR, "self-verify-failed");
+    log_text(&l, "domain", key->domain);
+    log_text(&l, "selector", key->selector);
+    log_text(&l, "text", text);
+    log_end(&l);
 }
 
 /* An operator must mend the file: said once for each try, not each message. */
@@ -185,6 +200,10 @@ log_fault(const struct server *s, const struct key_entry *key,
     log_format(&l, "text", "%s/keys/%s/%s.pem: %s", s->conf->server.state_dir,
                key->domain, key->selector, key_err_text(fault));
     log_end(&l);
+    if (fault == KEY_ERR_MISMATCH) {
+        log_self_verify(key, "the private key is not that of the public key "
+                             "in its note; it is not used until a reload");
+    }
 }
 
 static enum key_err
@@ -198,6 +217,9 @@ load(struct server *s, struct job *j, struct loaded_key **key_out)
     server_lock(s);
     if (j->epoch == s->data->epoch) { /* else: perhaps an older file's */
         keycache_store(s->keys, j->key, *key_out, fault, server_now_ms());
+        if (fault == KEY_ERR_MISMATCH) {
+            upkeep_refused(s, j->key->domain, j->key->selector);
+        }
     }
     server_unlock(s);
     return fault;
@@ -228,10 +250,60 @@ get_key(struct server *s, struct job *j, struct keeper_answer *answer)
     return key;
 }
 
-/* signature: room for the result, which the answer then lends. */
+/* What an answer lends. */
+struct made {
+    uint8_t signature[KEEPER_SIGNATURE_MAX];
+    uint8_t public_key[KEEPER_PUBLIC_MAX];
+};
+
+/* Our own public key refuses what our private key made: nobody must get it,
+ * and the key signs nothing more until users and keys are loaded anew. */
+static void
+refuse_own(struct server *s, const struct job *j, struct keeper_answer *answer)
+{
+    answer->status = KEEPER_BAD_KEY;
+    answer->text = bytes_str("its public half refuses its signature");
+    server_lock(s);
+    s->self_verify_failures++;
+    upkeep_refused(s, j->key->domain, j->key->selector);
+    server_unlock(s);
+    log_self_verify(j->key,
+                    "a signature does not verify by the public key in its "
+                    "note; the key is not used until a reload; sealpostd -t "
+                    "--all-keys");
+}
+
+/* A signature that is due is checked by the public half; the worker, which is
+ * given that, checks the field it makes of it. */
+static void
+self_verify(struct server *s, struct job *j, struct loaded_key *key,
+            struct keeper_answer *answer, struct made *made)
+{
+    struct bytes p = keycache_public(key);
+
+    if (!keycache_due(key)) {
+        return;
+    }
+    switch (keycache_check(key, j->digest, answer->signature)) {
+    case DKIM_KEY_OK:
+        memcpy(made->public_key, p.ptr, p.len);
+        answer->public_key = bytes_make(made->public_key, p.len);
+        return;
+    case DKIM_KEY_BAD_SIGNATURE:
+        refuse_own(s, j, answer);
+        break;
+    default:
+        answer->status = KEEPER_FAILED;
+        answer->text = bytes_str("libcrypto could not check the signature");
+        break;
+    }
+    answer->signature = bytes_make(NULL, 0);
+}
+
+/* made: room for the result, which the answer then lends. */
 static void
 sign(struct server *s, struct job *j, unsigned thread,
-     struct keeper_answer *answer, uint8_t *signature)
+     struct keeper_answer *answer, struct made *made)
 {
     struct loaded_key *key = get_key(s, j, answer);
     size_t len;
@@ -239,14 +311,17 @@ sign(struct server *s, struct job *j, unsigned thread,
     if (key == NULL) {
         return;
     }
-    len = keycache_sign(key, thread, j->alg, j->digest, signature);
+    len = keycache_sign(key, thread, j->alg, j->digest, made->signature);
     answer->status = len > 0 ? KEEPER_OK : KEEPER_FAILED;
     answer->text = bytes_str(len > 0 ? "" : "libcrypto could not sign");
-    answer->signature = bytes_make(signature, len);
+    answer->signature = bytes_make(made->signature, len);
+    if (len > 0) {
+        self_verify(s, j, key, answer, made);
+    }
     server_lock(s);
     keycache_release(&key);
-    s->signatures += len > 0;
-    j->identity->signatures += len > 0;
+    s->signatures += answer->status == KEEPER_OK;
+    j->identity->signatures += answer->status == KEEPER_OK;
     server_unlock(s);
 }
 
@@ -284,7 +359,7 @@ job_run(struct server *s, struct queue_job *queued, unsigned thread)
 {
     struct job *j = job_of(queued);
     struct keeper_answer answer = { .op = j->op, .id = j->id };
-    uint8_t signature[KEEPER_SIGNATURE_MAX];
+    struct made made;
     uint64_t started_ns = server_now_ns();
     struct connection *c;
     bool open;
@@ -294,7 +369,7 @@ job_run(struct server *s, struct queue_job *queued, unsigned thread)
     } else if (j->op == KEEPER_OP_AUTH) {
         check(s, j, &answer);
     } else {
-        sign(s, j, thread, &answer, signature);
+        sign(s, j, thread, &answer, &made);
     }
     c = done(s, j, started_ns, &open);
     if (open) {

@@ -10,6 +10,7 @@
 #include <proxy/keeper/harden.h>
 #include <proxy/keeper/keeper.h>
 #include <proxy/keeper/server.h>
+#include <proxy/keeper/upkeep.h>
 #include <proxy/log/log.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -25,7 +26,8 @@ enum {
     EVENTS = 16,
     ACCEPT_PAUSE_MS = 200,
     LISTEN_EVENT = CONNECTIONS_MAX, /* not the place of a connection */
-    SIGNAL_EVENT
+    SIGNAL_EVENT,
+    NEWS_EVENT
 };
 
 struct keeper {
@@ -94,10 +96,12 @@ server_free(struct server **sp)
     keycache_free(&s->keys);
     identities_free(&s->identities);
     passwords_free(&s->passwords);
+    faults_free(&s->faults);
     data_drop(&s->data);
     close(s->packets_epoll);
     close(s->main_epoll);
     close(s->wake_fd);
+    close(s->news_fd);
     (void)pthread_mutex_destroy(&s->lock);
     free(s);
 }
@@ -117,9 +121,12 @@ make_parts(struct server *s, const struct keeper_conf *conf, size_t keys_max)
     s->packets_epoll = epoll_create1(EPOLL_CLOEXEC);
     s->main_epoll = epoll_create1(EPOLL_CLOEXEC);
     s->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    s->news_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    s->faults = faults_new();
     return s->queue != NULL && s->keys != NULL && s->identities != NULL &&
            s->passwords != NULL && s->packets_epoll >= 0 &&
-           s->main_epoll >= 0 &&
+           s->main_epoll >= 0 && s->faults != NULL &&
+           watch(s->main_epoll, s->news_fd, EPOLLIN | EPOLLET, NEWS_EVENT) &&
            watch(s->packets_epoll, s->wake_fd, EPOLLIN | EPOLLET, UINT64_MAX);
 }
 
@@ -131,7 +138,7 @@ server_new(const struct keeper_conf *conf, size_t keys_max)
     if (s != NULL) {
         s->conf = conf->conf;
         s->threads = thread_count(conf->threads);
-        s->packets_epoll = s->main_epoll = s->wake_fd = -1;
+        s->packets_epoll = s->main_epoll = s->wake_fd = s->news_fd = -1;
         (void)pthread_mutex_init(&s->lock, NULL);
     }
     if (s != NULL && !make_parts(s, conf, keys_max)) {
@@ -232,108 +239,6 @@ accept_all(struct keeper *k)
     }
 }
 
-/* --- reload --------------------------------------------------------------- */
-
-static bool
-user_is_gone(const char *name, void *arg)
-{
-    const struct keeper_data *data = arg;
-
-    return view_user(data->view, bytes_str(name)) == NULL;
-}
-
-/* Each worker that ever asked gets the new view. */
-static void
-push_view(struct server *s)
-{
-    for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
-        struct connection *c = NULL;
-        struct keeper_data *data = NULL;
-
-        server_lock(s);
-        if (s->connections[i].open && s->connections[i].wants_view) {
-            c = connection_hold(s, connection_id(s, &s->connections[i]));
-            data = server_data(s);
-        }
-        server_unlock(s);
-        if (c != NULL) {
-            connection_send_view(s, c, data);
-            server_lock(s);
-            connection_drop(&c);
-            server_unlock(s);
-        }
-        data_drop(&data);
-    }
-}
-
-static void
-log_loaded(const struct keeper_data *data)
-{
-    struct log_line l;
-
-    log_begin(&l, LOG_LEVEL_INFO, "loaded");
-    log_number(&l, "epoch", data->epoch);
-    log_number(&l, "users", view_user_count(data->view));
-    log_number(&l, "keys", view_key_count(data->view));
-    log_end(&l);
-}
-
-/* A key that has signed must be able to go on: its file is parsed again when
- * it has changed. Others are parsed when they first sign. */
-static bool
-keys_still_good(struct server *s, const struct view *view)
-{
-    struct keycache_file *files;
-    bool good = true;
-    size_t count;
-
-    server_lock(s);
-    files = keycache_files(s->keys, &count);
-    server_unlock(s);
-    for (size_t i = 0; files != NULL && i < count; i++) {
-        const struct keycache_file *f = &files[i];
-        const struct view_key *key = view_key(view, f->domain, f->selector);
-        enum key_err err = key == NULL || key->state == VIEW_KEY_REVOKED
-                               ? KEY_OK
-                               : keycache_probe(s->keys, f);
-
-        if (err != KEY_OK) {
-            log_event(LOG_LEVEL_ERROR, "load", "%s/keys/%s/%s.pem: %s",
-                      s->conf->server.state_dir, f->domain, f->selector,
-                      key_err_text(err));
-            good = false;
-        }
-    }
-    free(files);
-    return good;
-}
-
-static void
-reload(struct server *s)
-{
-    struct keeper_data *data = data_load(s->conf, s->data->epoch + 1);
-    struct keeper_data *old;
-
-    if (data != NULL && !keys_still_good(s, data->view)) {
-        data_drop(&data);
-    }
-    if (data == NULL) {
-        log_event(LOG_LEVEL_ERROR, "reload",
-                  "users and keys stay as they were; mend what is said above "
-                  "and reload");
-        return;
-    }
-    server_lock(s);
-    old = s->data;
-    s->data = data;
-    keycache_forget(s->keys);
-    identities_sweep(s->identities, user_is_gone, data);
-    server_unlock(s);
-    data_drop(&old);
-    log_loaded(data);
-    push_view(s);
-}
-
 /* --- the main thread ------------------------------------------------------ */
 
 /* False: SIGTERM. */
@@ -348,7 +253,7 @@ take_signals(struct keeper *k)
         hup = hup || info.ssi_signo == SIGHUP;
     }
     if (go_on && hup) {
-        reload(k->server);
+        reload_all(k->server);
     }
     return go_on;
 }
@@ -373,17 +278,19 @@ static void
 serve(struct keeper *k)
 {
     struct epoll_event events[EVENTS];
+    struct upkeep upkeep = { 0 };
     bool go_on = true;
 
     while (go_on) {
-        int n = epoll_wait(k->server->main_epoll, events, EVENTS, -1);
+        int n = epoll_wait(k->server->main_epoll, events, EVENTS,
+                           upkeep_run(k->server, &upkeep));
 
         for (int i = 0; i < n; i++) {
             if (events[i].data.u64 == LISTEN_EVENT) {
                 accept_all(k);
             } else if (events[i].data.u64 == SIGNAL_EVENT) {
                 go_on = take_signals(k) && go_on;
-            } else {
+            } else if (events[i].data.u64 != NEWS_EVENT) {
                 flush(k->server, events[i].data.u64);
             }
         }
@@ -421,6 +328,7 @@ log_end_of_life(const struct server *s)
     log_number(&l, "logins", s->logins);
     log_number(&l, "signatures", s->signatures);
     log_number(&l, "refusals", s->refusals);
+    log_number(&l, "self_verify_failures", s->self_verify_failures);
     log_end(&l);
 }
 
@@ -432,7 +340,7 @@ run(struct keeper *k)
 
     if (watch(k->server->main_epoll, k->signal_fd, EPOLLIN, SIGNAL_EVENT) &&
         start_threads(k) && open_doors(k)) {
-        log_loaded(k->server->data);
+        reload_log(k->server->data);
         tell_ready(k);
         k->conf.ready_fd = -1;
         serve(k);

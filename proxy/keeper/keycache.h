@@ -17,6 +17,8 @@
 #ifndef PROXY_KEEPER_KEYCACHE_H
 #define PROXY_KEEPER_KEYCACHE_H
 
+#include <dkim/keyrecord.h>
+
 #include <proxy/keeper/protocol.h>
 #include <proxy/keeper/queue.h>
 #include <proxy/keys/keystore.h>
@@ -91,5 +93,16 @@ void keycache_store(struct keycache *c, struct key_entry *entry,
  */
 size_t keycache_sign(struct loaded_key *key, unsigned thread, enum dkim_alg alg,
                      const uint8_t *digest, uint8_t *signature_out);
+/*
+ * Unlocked, after each signature: is this one to be checked? The first 100 of
+ * a loaded key, then now and then.
+ */
+bool keycache_due(struct loaded_key *key);
+/* Unlocked. OK, BAD_SIGNATURE by the public half in the key's note, or
+ * TEMPFAIL: it could not be tried. */
+enum dkim_key_err keycache_check(const struct loaded_key *key,
+                                 const uint8_t *digest, struct bytes signature);
+/* What p= in the note stands for; lent while the key is held. */
+struct bytes keycache_public(const struct loaded_key *key);
 
 #endif

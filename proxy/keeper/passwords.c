@@ -106,7 +106,7 @@ passwords_known(struct passwords *p, const struct keeper_data *data,
     struct success *s;
     bool known;
 
-    if (!mac_of(p, data->epoch, user, secret, mac)) {
+    if (!mac_of(p, data->loaded, user, secret, mac)) {
         return false;
     }
     s = place_of(p, mac);
@@ -124,7 +124,7 @@ remember(struct passwords *p, const struct keeper_data *data, struct bytes user,
 {
     uint8_t mac[MAC_OCTETS];
 
-    if (mac_of(p, data->epoch, user, secret, mac)) {
+    if (mac_of(p, data->loaded, user, secret, mac)) {
         struct success *s = place_of(p, mac);
 
         (void)pthread_mutex_lock(&p->lock);

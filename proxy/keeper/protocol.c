@@ -104,6 +104,12 @@ ask_ok(const struct keeper_ask *ask)
                 ask->alg == DKIM_ALG_ED25519_SHA256) &&
                text_ok(ask->domain, 1, KEEPER_DOMAIN_MAX) &&
                text_ok(ask->selector, 1, KEEPER_SELECTOR_MAX);
+    case KEEPER_OP_SEEN:
+        return ask->word < KEEPER_SEEN_REFUSED &&
+               text_ok(ask->domain, 1, KEEPER_DOMAIN_MAX) &&
+               text_ok(ask->selector, 1, KEEPER_SELECTOR_MAX);
+    case KEEPER_OP_FROM:
+        return ask->count > 0 && text_ok(ask->domain, 1, KEEPER_DOMAIN_MAX);
     case KEEPER_OP_ASSERT:
         return text_ok(ask->user, 0, KEEPER_USER_MAX);
     case KEEPER_OP_RELEASE:
@@ -126,8 +132,11 @@ answer_ok(const struct keeper_answer *answer)
         return answer->status < KEEPER_STATUSES &&
                answer->status != KEEPER_GONE &&
                answer->signature.len <= KEEPER_SIGNATURE_MAX &&
+               answer->public_key.len <= KEEPER_PUBLIC_MAX &&
                text_ok(answer->text, 0, KEEPER_TEXT_MAX);
     case KEEPER_OP_RELEASE:
+    case KEEPER_OP_SEEN:
+    case KEEPER_OP_FROM:
     case KEEPER_OPS:
         break;
     }
@@ -175,6 +184,19 @@ keeper_ask_encode(const struct keeper_ask *ask, uint8_t *out)
     case KEEPER_OP_RELEASE:
         write_bytes(&w, bytes_make(ask->handle.octets, 16));
         break;
+    case KEEPER_OP_SEEN:
+        write_number(&w, (uint64_t)ask->word, 1);
+        write_number(&w, ask->domain.len, 1);
+        write_number(&w, ask->selector.len, 1);
+        write_bytes(&w, bytes_make(ask->public_hash, VIEW_PUBLIC_HASH));
+        write_bytes(&w, ask->domain);
+        write_bytes(&w, ask->selector);
+        break;
+    case KEEPER_OP_FROM:
+        write_number(&w, ask->count, 4);
+        write_number(&w, ask->domain.len, 1);
+        write_bytes(&w, ask->domain);
+        break;
     case KEEPER_OP_VIEW:
     case KEEPER_OPS:
         break;
@@ -207,12 +229,16 @@ keeper_answer_encode(const struct keeper_answer *answer, uint8_t *out)
     case KEEPER_OP_SIGN:
         write_number(&w, a.signature.len, 2);
         write_bytes(&w, a.signature);
+        write_number(&w, a.public_key.len, 2);
+        write_bytes(&w, a.public_key);
         write_text(&w, a.text);
         break;
     case KEEPER_OP_VIEW:
         write_number(&w, a.epoch, 8);
         break;
     case KEEPER_OP_RELEASE:
+    case KEEPER_OP_SEEN:
+    case KEEPER_OP_FROM:
     case KEEPER_OPS:
         break;
     }
@@ -243,6 +269,26 @@ read_auth(struct reader *r, struct keeper_ask *ask)
     ask->secret = read_bytes(r, secret_len);
 }
 
+static void
+read_seen(struct reader *r, struct keeper_ask *ask)
+{
+    size_t domain_len, selector_len;
+
+    ask->word = (enum keeper_seen)read_number(r, 1);
+    domain_len = (size_t)read_number(r, 1);
+    selector_len = (size_t)read_number(r, 1);
+    read_array(r, ask->public_hash, sizeof(ask->public_hash));
+    ask->domain = read_bytes(r, domain_len);
+    ask->selector = read_bytes(r, selector_len);
+}
+
+static void
+read_from(struct reader *r, struct keeper_ask *ask)
+{
+    ask->count = (uint32_t)read_number(r, 4);
+    ask->domain = read_bytes(r, (size_t)read_number(r, 1));
+}
+
 bool
 keeper_ask_decode(struct bytes packet, struct keeper_ask *ask_out)
 {
@@ -266,6 +312,12 @@ keeper_ask_decode(struct bytes packet, struct keeper_ask *ask_out)
         break;
     case KEEPER_OP_RELEASE:
         read_array(&r, ask.handle.octets, sizeof(ask.handle.octets));
+        break;
+    case KEEPER_OP_SEEN:
+        read_seen(&r, &ask);
+        break;
+    case KEEPER_OP_FROM:
+        read_from(&r, &ask);
         break;
     case KEEPER_OP_VIEW:
     case KEEPER_OPS:
@@ -305,12 +357,15 @@ keeper_answer_decode(struct bytes packet, struct keeper_answer *answer_out)
         break;
     case KEEPER_OP_SIGN:
         answer.signature = read_bytes(&r, (size_t)read_number(&r, 2));
+        answer.public_key = read_bytes(&r, (size_t)read_number(&r, 2));
         read_text(&r, &answer);
         break;
     case KEEPER_OP_VIEW:
         answer.epoch = read_number(&r, 8);
         break;
     case KEEPER_OP_RELEASE:
+    case KEEPER_OP_SEEN:
+    case KEEPER_OP_FROM:
     case KEEPER_OPS:
         break;
     }

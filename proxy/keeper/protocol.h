@@ -9,8 +9,12 @@
  *   AUTH     user length 2, secret length 2, user, secret  -> handle 16, text
  *   ASSERT   listener 4, user length 2, user               -> handle 16, text
  *   SIGN     handle 16, algorithm 1, domain length 1, selector length 1,
- *            digest 32, domain, selector -> signature length 2, signature, text
+ *            digest 32, domain, selector -> signature length 2, signature,
+ *            public key length 2, public key, text
  *   RELEASE  handle 16                                     -> no reply
+ *   SEEN     word 1, domain length 1, selector length 1, public hash 32,
+ *            domain, selector                              -> no reply
+ *   FROM     count 4, domain length 1, domain              -> no reply
  *   VIEW     nothing                                       -> epoch 8
  *
  * text is length 1 and characters. A VIEW reply carries the packed view in a
@@ -34,10 +38,11 @@ enum {
     KEEPER_DOMAIN_MAX = 253,
     KEEPER_SELECTOR_MAX = 63,
     KEEPER_SIGNATURE_MAX = 512, /* RSA-4096 */
+    KEEPER_PUBLIC_MAX = 640,    /* the same key's SubjectPublicKeyInfo: 550 */
     KEEPER_TEXT_MAX = 255,
     KEEPER_DIGEST_OCTETS = 32,
     KEEPER_REQUEST_MAX = 1536, /* no packet is longer */
-    KEEPER_REPLY_MAX = 1024,
+    KEEPER_REPLY_MAX = 1536,
     /* Unanswered requests of a connection; what is more waits in the client.
      * The keeper closes a connection that exceeds it. */
     KEEPER_IN_FLIGHT_MAX = 1024
@@ -49,6 +54,8 @@ enum keeper_op {
     KEEPER_OP_SIGN,
     KEEPER_OP_RELEASE,
     KEEPER_OP_VIEW,
+    KEEPER_OP_SEEN,
+    KEEPER_OP_FROM,
     KEEPER_OPS
 };
 
@@ -62,9 +69,12 @@ struct keeper_ask {
     uint32_t listener;           /* ASSERT */
     struct keeper_handle handle; /* SIGN, RELEASE */
     enum dkim_alg alg;           /* SIGN: one of the two we sign with */
-    struct bytes domain;         /* SIGN: 1 to KEEPER_DOMAIN_MAX */
-    struct bytes selector;       /* SIGN: 1 to KEEPER_SELECTOR_MAX */
+    struct bytes domain;         /* SIGN, SEEN, FROM: 1 to KEEPER_DOMAIN_MAX */
+    struct bytes selector;       /* SIGN, SEEN: 1 to KEEPER_SELECTOR_MAX */
     uint8_t digest[KEEPER_DIGEST_OCTETS];
+    enum keeper_seen word;                 /* SEEN: not REFUSED */
+    uint8_t public_hash[VIEW_PUBLIC_HASH]; /* SEEN: which key was meant */
+    uint32_t count;                        /* FROM: 1 or more */
 };
 
 struct keeper_answer {
@@ -73,6 +83,7 @@ struct keeper_answer {
     enum keeper_status status; /* never KEEPER_GONE on the wire */
     struct keeper_handle handle;
     struct bytes signature;
+    struct bytes public_key; /* SIGN: up to KEEPER_PUBLIC_MAX */
     struct bytes text;
     uint64_t epoch;
 };

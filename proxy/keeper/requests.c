@@ -7,6 +7,7 @@
  * now, by the present users and keys.
  */
 #include <proxy/keeper/server.h>
+#include <proxy/keeper/upkeep.h>
 #include <proxy/log/log.h>
 #include <proxy/users/decide.h>
 #include <proxy/users/keychoice.h>
@@ -154,6 +155,11 @@ request_judge(const struct server *s, const struct identity *identity,
         *why_out = "no such key of this algorithm";
         return KEEPER_NO_KEY;
     }
+    if (faults_refused(s->faults, domain, selector)) {
+        *why_out = "its public half refuses its signatures; mend the key and "
+                   "reload";
+        return KEEPER_BAD_KEY;
+    }
     if (!keychoice_signs(view, key)) {
         *why_out = "the key is not active";
         return KEEPER_NO_KEY;
@@ -235,6 +241,29 @@ take_sign(struct server *s, struct connection *c, const struct keeper_ask *ask,
     return true;
 }
 
+/* --- SEEN ------------------------------------------------------------------
+ */
+
+/*
+ * Locked. A worker's word moves signing among keys that were proved, and no
+ * further: keychoice_signs() is what it cannot change. The hash tells a key
+ * from another that has its name since the worker looked.
+ */
+static void
+take_seen(struct server *s, const struct keeper_ask *ask)
+{
+    char domain[KEEPER_DOMAIN_MAX + 1], selector[KEEPER_SELECTOR_MAX + 1];
+    const struct view_key *key;
+
+    (void)bytes_copy(ask->domain, domain, sizeof(domain));
+    (void)bytes_copy(ask->selector, selector, sizeof(selector));
+    key = view_key(data_notes(s->data), domain, selector);
+    if (key != NULL && memcmp(key->public_hash, ask->public_hash,
+                              sizeof(ask->public_hash)) == 0) {
+        upkeep_seen(s, key, ask->word);
+    }
+}
+
 /* --- all ------------------------------------------------------------------ */
 
 static void
@@ -265,8 +294,12 @@ take_locked(struct server *s, struct connection *c,
     case KEEPER_OP_RELEASE:
         handles_remove(c->handles, &ask->handle);
         return false;
+    case KEEPER_OP_SEEN:
+        take_seen(s, ask);
+        return false;
     case KEEPER_OP_AUTH:
     case KEEPER_OP_VIEW:
+    case KEEPER_OP_FROM:
     case KEEPER_OPS:
         break;
     }

@@ -9,6 +9,7 @@
  *   connections.c  sockets and what is not sent yet
  *   requests.c     judges a packet: an answer at once, or a job
  *   jobs.c         computes: password checks and signatures
+ *   reload.c, upkeep.c (upkeep.h)  the main thread: data and views
  */
 #ifndef PROXY_KEEPER_SERVER_H
 #define PROXY_KEEPER_SERVER_H
@@ -17,6 +18,7 @@
 
 #include <proxy/config/conf.h>
 #include <proxy/keeper/data.h>
+#include <proxy/keeper/faults.h>
 #include <proxy/keeper/handles.h>
 #include <proxy/keeper/identities.h>
 #include <proxy/keeper/keycache.h>
@@ -60,6 +62,7 @@ struct server {
     int packets_epoll;       /* threads: connections that have packets */
     int main_epoll;          /* main: the rest */
     int wake_fd;             /* eventfd in packets_epoll */
+    int news_fd;             /* eventfd in main_epoll: upkeep_run() is due */
 
     pthread_mutex_t lock; /* guards all below */
     bool stopping;
@@ -69,7 +72,9 @@ struct server {
     struct keycache *keys;
     struct identities *identities;
     struct passwords *passwords; /* has its own lock */
-    uint64_t logins, signatures, refusals;
+    struct faults *faults;
+    bool faults_news; /* the view does not show them yet */
+    uint64_t logins, signatures, refusals, self_verify_failures;
     struct connection connections[CONNECTIONS_MAX];
 };
 

@@ -7,9 +7,11 @@
 
 #include "proxy/keys/keynote.h"
 
+#include <base/base64.h>
 #include <base/wipe.h>
 
 #include <dkim/address.h>
+#include <dkim/keyrecord.h>
 
 #include <dirent.h>
 #include <errno.h>
@@ -442,39 +444,103 @@ load_private(const struct keystore_conf *conf, const struct keystore_key *key,
     return KEY_OK;
 }
 
-enum key_err
-keystore_private(const struct keystore_conf *conf, const char *domain,
-                 const char *selector, EVP_PKEY **key_out,
-                 enum dkim_alg *alg_out)
+/* Reads the note of the key whose names are in key->view. */
+static enum key_err
+find_note(const struct keystore_conf *conf, struct strings *strings,
+          struct keystore_key *key)
+{
+    struct conf_errors *errors = conf_errors_new();
+    struct buf path = BUF_INIT;
+    enum key_err err = KEY_ERR_FORMAT;
+
+    keystore_path(conf, key->view.domain, key->view.selector, ".conf", &path);
+    if (errors == NULL || buf_failed(&path)) {
+        err = KEY_ERR_NO_MEMORY;
+    } else if (access((const char *)path.ptr, F_OK) != 0) {
+        err = KEY_ERR_MISSING;
+    } else if (read_note(conf, (const char *)path.ptr, strings, key, errors)) {
+        err = KEY_OK;
+    }
+    conf_errors_free(&errors);
+    buf_free(&path);
+    return err;
+}
+
+/* The public key that the note names, and its octets. */
+static enum key_err
+read_public(const struct keystore_key *key, struct keystore_pair *pair)
+{
+    struct dkim_key_record record = { .type = key->view.alg ==
+                                                      DKIM_ALG_ED25519_SHA256
+                                                  ? DKIM_KEY_ED25519
+                                                  : DKIM_KEY_RSA,
+                                      .sha256 = true,
+                                      .email = true };
+    unsigned bits;
+
+    if (!base64_decode(bytes_str(key->public_b64), false, pair->p,
+                       sizeof(pair->p), &pair->p_len)) {
+        return KEY_ERR_MISMATCH;
+    }
+    memcpy(record.p, pair->p, pair->p_len);
+    record.p_len = pair->p_len;
+    return dkim_key_load(&record, key->view.alg, false, &pair->public_key,
+                         &bits) == DKIM_KEY_OK
+               ? KEY_OK
+               : KEY_ERR_MISMATCH;
+}
+
+/* pair NULL: without the public half. */
+static enum key_err
+load_key(const struct keystore_conf *conf, const char *domain,
+         const char *selector, EVP_PKEY **key_out, enum dkim_alg *alg_out,
+         struct keystore_pair *pair)
 {
     char d[DKIM_DOMAIN_MAX + 1];
     char s[SELECTOR_MAX + 1];
     struct keystore_key key = { .note = "" };
     struct strings strings = { NULL };
-    struct conf_errors *errors;
-    struct buf path = BUF_INIT;
-    enum key_err err = KEY_ERR_FORMAT;
+    enum key_err err;
 
     if (!dkim_domain_parse(bytes_str(domain), false, d) ||
         !keystore_selector_parse(bytes_str(selector), s)) {
         return KEY_ERR_NAME;
     }
-    errors = conf_errors_new();
-    keystore_path(conf, d, s, ".conf", &path);
     key.view.domain = d;
     key.view.selector = s;
-    if (errors == NULL || buf_failed(&path)) {
-        err = KEY_ERR_NO_MEMORY;
-    } else if (access((const char *)path.ptr, F_OK) != 0) {
-        err = KEY_ERR_MISSING;
-    } else if (read_note(conf, (const char *)path.ptr, &strings, &key,
-                         errors)) {
+    err = find_note(conf, &strings, &key);
+    if (err == KEY_OK) {
         err = load_private(conf, &key, key_out, alg_out);
     }
-    conf_errors_free(&errors);
+    if (err == KEY_OK && pair != NULL) {
+        err = read_public(&key, pair);
+    }
     strings_free(&strings);
-    buf_free(&path);
     return err;
+}
+
+enum key_err
+keystore_private(const struct keystore_conf *conf, const char *domain,
+                 const char *selector, EVP_PKEY **key_out,
+                 enum dkim_alg *alg_out)
+{
+    return load_key(conf, domain, selector, key_out, alg_out, NULL);
+}
+
+enum key_err
+keystore_pair(const struct keystore_conf *conf, const char *domain,
+              const char *selector, struct keystore_pair *pair_out)
+{
+    struct keystore_pair pair = { .private_key = NULL };
+    enum key_err err =
+        load_key(conf, domain, selector, &pair.private_key, &pair.alg, &pair);
+
+    if (err != KEY_OK) {
+        EVP_PKEY_free(pair.private_key);
+        return err;
+    }
+    *pair_out = pair;
+    return KEY_OK;
 }
 
 void

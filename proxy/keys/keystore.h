@@ -107,6 +107,24 @@ enum key_err keystore_private(const struct keystore_conf *conf,
                               const char *domain, const char *selector,
                               EVP_PKEY **key_out, enum dkim_alg *alg_out);
 
+enum {
+    KEYSTORE_PUBLIC_MAX = 640
+}; /* octets; RSA-4096 takes 550 */
+
+struct keystore_pair {
+    EVP_PKEY *private_key; /* the caller frees both */
+    EVP_PKEY *public_key;  /* made of p, not of the private half */
+    enum dkim_alg alg;
+    uint8_t p[KEYSTORE_PUBLIC_MAX]; /* what p= in the note stands for: what
+                                       was published */
+    size_t p_len;
+};
+
+/* The same, with the public half by which signatures can be checked. */
+enum key_err keystore_pair(const struct keystore_conf *conf, const char *domain,
+                           const char *selector,
+                           struct keystore_pair *pair_out);
+
 /* STATE_DIR/keys/DOMAIN/SELECTOR.pem, NUL-terminated in out, for messages. */
 void keystore_path(const struct keystore_conf *conf, const char *domain,
                    const char *selector, const char *suffix, struct buf *out);

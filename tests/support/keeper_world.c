@@ -407,6 +407,10 @@ worker_answered(const struct keeper_reply *reply, void *arg)
     if (a->len > 0) {
         memcpy(a->signature, reply->signature.ptr, a->len);
     }
+    a->public_len = reply->public_key.len;
+    if (a->public_len > 0) {
+        memcpy(a->public_key, reply->public_key.ptr, a->public_len);
+    }
 }
 
 struct answer

@@ -89,6 +89,8 @@ struct answer {
     struct keeper_handle handle;
     uint8_t signature[512];
     size_t len;
+    uint8_t public_key[640];
+    size_t public_len;
 };
 
 void worker_end_open(struct worker_end *e, const struct world *w);

@@ -41,6 +41,14 @@ static const struct keeper_ask asks[] = {
     { .op = KEEPER_OP_ASSERT,
       .id = 5,
       .user = { (const uint8_t *)long_text, KEEPER_USER_MAX } },
+    { .op = KEEPER_OP_SEEN,
+      .word = KEEPER_SEEN_DIFFERS,
+      .domain = { (const uint8_t *)long_text, KEEPER_DOMAIN_MAX },
+      .selector = { (const uint8_t *)long_text, KEEPER_SELECTOR_MAX },
+      .public_hash = { 1, [31] = 2 } },
+    { .op = KEEPER_OP_FROM,
+      .count = 0x01020304,
+      .domain = { (const uint8_t *)"sub.example.com", 15 } },
 };
 
 static const struct keeper_answer answers[] = {
@@ -54,6 +62,7 @@ static const struct keeper_answer answers[] = {
       .id = 4,
       .status = KEEPER_OK,
       .signature = { (const uint8_t *)long_text, KEEPER_SIGNATURE_MAX },
+      .public_key = { (const uint8_t *)long_text, KEEPER_PUBLIC_MAX },
       .text = { (const uint8_t *)long_text, KEEPER_TEXT_MAX } },
     { .op = KEEPER_OP_SIGN, .id = 5, .status = KEEPER_BAD_KEY },
     { .op = KEEPER_OP_VIEW, .id = 0, .epoch = 0x0102030405060708 },
@@ -90,6 +99,10 @@ asks_come_back(void **state)
         assert_bytes(a->domain, b.domain);
         assert_bytes(a->selector, b.selector);
         assert_memory_equal(a->digest, b.digest, sizeof(b.digest));
+        assert_int_equal(a->word, b.word);
+        assert_memory_equal(a->public_hash, b.public_hash,
+                            sizeof(b.public_hash));
+        assert_int_equal(a->count, b.count);
     }
 }
 
@@ -110,6 +123,7 @@ answers_come_back(void **state)
         assert_int_equal(a->status, b.status);
         assert_memory_equal(&a->handle, &b.handle, sizeof(b.handle));
         assert_bytes(a->signature, b.signature);
+        assert_bytes(a->public_key, b.public_key);
         assert_bytes(a->text, b.text);
         assert_true(a->epoch == b.epoch);
     }
@@ -222,6 +236,14 @@ fields_out_of_range_are_refused(void **state)
         { .op = KEEPER_OP_SIGN,
           .selector = { (const uint8_t *)"s", 1 },
           .domain = { (const uint8_t *)long_text, KEEPER_DOMAIN_MAX + 1 } },
+        { .op = KEEPER_OP_SEEN,
+          .domain = { (const uint8_t *)"d", 1 },
+          .selector = { (const uint8_t *)"s", 1 },
+          .word = KEEPER_SEEN_REFUSED },
+        { .op = KEEPER_OP_SEEN, .domain = { (const uint8_t *)"d", 1 } },
+        { .op = KEEPER_OP_SEEN, .selector = { (const uint8_t *)"s", 1 } },
+        { .op = KEEPER_OP_FROM, .count = 1 },
+        { .op = KEEPER_OP_FROM, .domain = { (const uint8_t *)"d", 1 } },
         { .op = 0 },
         { .op = KEEPER_OPS },
     };
