@@ -13,7 +13,7 @@ static const char list_usage[] =
     "Lists the keys of the key store.\n";
 static const char show_usage[] =
     "usage: sealpost key show DOMAIN [SELECTOR] [-c FILE]\n"
-    "           [--format zone|value|json|route53|cloudflare]\n"
+    "           [--format zone|bind|value|json|route53|cloudflare]\n"
     "Shows the DNS record of a key, or of all keys of a domain that are in\n"
     "use.\n";
 
@@ -157,6 +157,7 @@ show_records(struct key_command *ch, const struct keystore *store,
         if (is_chosen(ch, k) &&
             (named ? strcmp(k->view.selector, ch->selector) == 0
                    : k->view.state != VIEW_KEY_REVOKED)) {
+            buf_puts(&out, out.len == 0 ? format->begin : format->between);
             format->put(k, &out);
         }
     }
@@ -167,6 +168,7 @@ show_records(struct key_command *ch, const struct keystore *store,
                         "there is no such key; "
                         "sealpost key list");
     } else {
+        buf_puts(&out, format->end);
         code = cli_write(&ch->cli, buf_bytes(&out));
     }
     buf_free(&out);

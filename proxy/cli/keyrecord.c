@@ -20,13 +20,40 @@ keyrecord_name(const struct keystore_key *key, struct buf *out)
     buf_printf(out, "%s._domainkey.%s", key->view.selector, key->view.domain);
 }
 
+/*
+ * RFC 6376 3.6.1: n= is a qp-section (RFC 2045 6.7). `;` would end the tag,
+ * quotes and backslashes are trouble in every zone file and panel, and a tag's
+ * value neither begins nor ends with a space.
+ */
+static void
+put_note(struct bytes note, struct buf *out)
+{
+    for (size_t i = 0; i < note.len; i++) {
+        uint8_t c = note.ptr[i];
+        bool edge = i == 0 || i + 1 == note.len;
+
+        if (c < 0x20 || c > 0x7e || c == '=' || c == ';' || c == '"' ||
+            c == '\\' || (c == ' ' && edge)) {
+            buf_printf(out, "=%02X", c);
+        } else {
+            buf_putc(out, (char)c);
+        }
+    }
+}
+
 void
 keyrecord_value(const struct keystore_key *key, struct buf *out)
 {
     bool revoked = key->view.state == VIEW_KEY_REVOKED;
 
-    buf_printf(out, "v=DKIM1; k=%s; %sp=%s", keynote_type_name(key->view.alg),
-               key->test_mode ? "t=y; " : "", revoked ? "" : key->public_b64);
+    buf_printf(out, "v=DKIM1; k=%s; ", keynote_type_name(key->view.alg));
+    if (key->note[0] != '\0') {
+        buf_puts(out, "n=");
+        put_note(bytes_str(key->note), out);
+        buf_puts(out, "; ");
+    }
+    buf_printf(out, "%sp=%s", key->test_mode ? "t=y; " : "",
+               revoked ? "" : key->public_b64);
 }
 
 /* The strings of the record, quoted, with between between them. */
@@ -100,22 +127,21 @@ put_json(const struct keystore_key *key, struct buf *out)
     buf_free(&value);
 }
 
-/* For `aws route53 change-resource-record-sets --change-batch`. */
+/* One of `aws route53 change-resource-record-sets --change-batch`. */
 static void
 put_route53(const struct keystore_key *key, struct buf *out)
 {
     struct buf strings = BUF_INIT;
 
     put_strings(key, " ", &strings);
-    buf_puts(out, "{\"Changes\":[{\"Action\":\"UPSERT\","
-                  "\"ResourceRecordSet\":{");
+    buf_puts(out, "{\"Action\":\"UPSERT\",\"ResourceRecordSet\":{");
     put_json_name(key, "Name", out);
     buf_printf(out,
                ",\"Type\":\"TXT\",\"TTL\":%d,\"ResourceRecords\":"
                "[{\"Value\":",
                TTL_S);
     cli_json(out, buf_bytes(&strings));
-    buf_puts(out, "}]}}]}\n");
+    buf_puts(out, "}]}}");
     buf_free(&strings);
 }
 
@@ -135,11 +161,12 @@ put_cloudflare(const struct keystore_key *key, struct buf *out)
 }
 
 static const struct keyrecord_format formats[] = {
-    { "zone", put_zone },
-    { "value", put_value },
-    { "json", put_json },
-    { "route53", put_route53 },
-    { "cloudflare", put_cloudflare },
+    { "zone", put_zone, "", "", "" },
+    { "bind", put_zone, "", "", "" },
+    { "value", put_value, "", "", "" },
+    { "json", put_json, "", "", "" },
+    { "route53", put_route53, "{\"Changes\":[", ",", "]}\n" },
+    { "cloudflare", put_cloudflare, "", "", "" },
 };
 enum {
     FORMATS = sizeof(formats) / sizeof(formats[0])

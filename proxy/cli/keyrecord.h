@@ -12,6 +12,7 @@
 struct keyrecord_format {
     const char *name;
     void (*put)(const struct keystore_key *key, struct buf *out);
+    const char *begin, *between, *end; /* around all keys that are shown */
 };
 
 /* NULL: no such format. */
@@ -19,7 +20,8 @@ const struct keyrecord_format *keyrecord_format(const char *name);
 /* "zone, value, ..." */
 void keyrecord_formats(struct buf *out);
 
-/* "v=DKIM1; k=rsa; p=..." (RFC 6376 3.6.1). A revoked key has an empty p=. */
+/* "v=DKIM1; k=rsa; n=note; p=..." (RFC 6376 3.6.1). A revoked key has an empty
+ * p=. */
 void keyrecord_value(const struct keystore_key *key, struct buf *out);
 /* "SELECTOR._domainkey.DOMAIN" */
 void keyrecord_name(const struct keystore_key *key, struct buf *out);

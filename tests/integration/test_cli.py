@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import pty
+import quopri
 import re
 import subprocess
 import threading
@@ -149,8 +150,23 @@ class Keys(Case):
                          ("ed25519", "the new one", True, "active"))
         self.assertEqual((found["r1"]["bits"], found["r1"]["state"],
                           found["r1"]["activated"]), (3072, "new", ""))
-        self.assertIn("; t=y;", self.ok("key", "show", "example.com", "e1",
-                                        "--format", "value"))
+        self.assertIn("v=DKIM1; k=ed25519; n=the new one; t=y; p=",
+                      self.ok("key", "show", "example.com", "e1",
+                              "--format", "value"))
+
+    def test_note_in_the_record(self):
+        """n= is quoted-printable (RFC 6376 3.6.1), whatever the note has."""
+        self.ok("key", "generate", "example.com", "n1", "--type", "ed25519",
+                "--note", 'a=b "c\\d" \u00e9')
+        value = self.ok("key", "show", "example.com", "n1", "--format",
+                        "value").strip()
+        note = re.search(r"; n=([^;]*); p=", value)[1]
+        self.assertEqual(note, "a=3Db =22c=5Cd=22 =C3=A9")
+        self.assertEqual(quopri.decodestring(note).decode(),
+                         'a=b "c\\d" \u00e9')
+        for form in ("zone", "bind", "route53", "cloudflare"):
+            self.assertIn(note, self.ok("key", "show", "example.com", "n1",
+                                        "--format", form))
 
     def test_selectors_of_their_own(self):
         for letter in "abc":
@@ -197,6 +213,12 @@ class Keys(Case):
         out = self.ok("key", "show", "example.com")
         self.assertIn("s1._domainkey", out)
         self.assertIn("s2._domainkey", out)
+        batch = json.loads(self.ok("key", "show", "example.com", "--format",
+                                   "route53"))
+        self.assertEqual([c["ResourceRecordSet"]["Name"]
+                          for c in batch["Changes"]],
+                         [s + "._domainkey.example.com"
+                          for s in ("s1", "s2")])
 
     def test_import(self):
         path = os.path.join(self.site.home, "in.pem")
