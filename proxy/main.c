@@ -224,6 +224,22 @@ load(const struct options *o, int *fd_out)
     return conf;
 }
 
+/* What presets stand for, so that nobody has to look it up. */
+static void
+print_presets(const struct conf *conf)
+{
+    for (size_t i = 0; i < conf->upstream_count; i++) {
+        const struct upstream_conf *u = &conf->upstreams[i];
+        struct buf text = BUF_INIT;
+
+        if (conf_preset_put(conf, u, &text) && buf_str(&text) != NULL) {
+            printf("[upstream %s] preset = %s: %s\n", u->name, u->preset,
+                   buf_str(&text));
+        }
+        buf_free(&text);
+    }
+}
+
 static int
 run(struct options *o)
 {
@@ -240,6 +256,7 @@ run(struct options *o)
     if (conf == NULL) {
         code = EX_CONFIG;
     } else if (o->test) {
+        print_presets(conf);
         printf("%s: good\n", o->path);
         conf_free(&conf);
         (void)close(fd);

@@ -3,6 +3,7 @@
  */
 #include "proxy/route.h"
 
+#include <proxy/idn.h>
 #include <proxy/upstream/upstream.h>
 #include <string.h>
 
@@ -24,15 +25,31 @@ by_name(const struct worker *w, const char *name)
     return NULL;
 }
 
+static struct upstream *
+by_sender(const struct worker *w, struct bytes sender)
+{
+    const struct upstream_conf *conf;
+    char domain[IDN_NAME_MAX + 1];
+
+    if (sender.len == 0 || !idn_domain(sender, domain)) {
+        return NULL;
+    }
+    conf = conf_upstream_of_sender(w->conf, domain);
+    return conf == NULL ? NULL : by_name(w, conf->name);
+}
+
 struct upstream *
 route_upstream(const struct worker *w, const struct listen_conf *listener,
-               const struct view_user *user)
+               const struct view_user *user, struct bytes sender)
 {
-    struct upstream *own = user == NULL || user->upstream[0] == '\0'
-                               ? NULL
-                               : by_name(w, user->upstream);
+    struct upstream *u = user == NULL || user->upstream[0] == '\0'
+                             ? NULL
+                             : by_name(w, user->upstream);
 
-    return own != NULL ? own : by_name(w, listener->upstream);
+    if (u == NULL && listener->mode == CONF_OUTBOUND) {
+        u = by_sender(w, sender);
+    }
+    return u != NULL ? u : by_name(w, listener->upstream);
 }
 
 static void

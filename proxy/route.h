@@ -9,10 +9,16 @@
 #include <proxy/users/view.h>
 #include <proxy/worker.h>
 
-/* The user's own upstream, else the listener's. user may be NULL. */
+/*
+ * The user's own upstream, else the one whose `sender_domains` have the
+ * envelope sender's domain (outbound only: inbound the sender is anybody's
+ * word), else the listener's. user may be NULL; sender: the domain of MAIL
+ * FROM, as it was written, empty for <>.
+ */
 struct upstream *route_upstream(const struct worker *w,
                                 const struct listen_conf *listener,
-                                const struct view_user *user);
+                                const struct view_user *user,
+                                struct bytes sender);
 
 /*
  * What every upstream that this listener's users can reach offers, of that

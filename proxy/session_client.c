@@ -179,8 +179,7 @@ on_mail(struct session *s, const struct smtp_command *cmd)
     if (!session_begin(s, cmd)) {
         return;
     }
-    s->tx->link = upstream_take(s->tx->upstream);
-    session_dial(s);
+    session_dial(s, true);
 }
 
 /*
@@ -232,6 +231,22 @@ no_memory_for_rcpt(struct session *s)
     }
 }
 
+/* RFC 2033 4.2: behind the dot LMTP has an answer for each recipient, and SMTP
+ * one for all. So there is one recipient, beside the one at hand. */
+static bool
+has_its_one(const struct transaction *tx)
+{
+    if (!upstream_settings(tx->upstream)->lmtp) {
+        return false;
+    }
+    for (size_t i = 0; i + 1 < tx->rcpt_count; i++) {
+        if (tx->rcpts[i].state != RCPT_REFUSED) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void
 on_rcpt(struct session *s, const struct smtp_command *cmd)
 {
@@ -245,6 +260,9 @@ on_rcpt(struct session *s, const struct smtp_command *cmd)
     } else if (!is_ours(s->conf, &cmd->path)) {
         tx->rcpts[tx->rcpt_count - 1].state = RCPT_REFUSED;
         tx->rcpts[tx->rcpt_count - 1].not_ours = true;
+    } else if (has_its_one(tx)) {
+        tx->rcpts[tx->rcpt_count - 1].state = RCPT_REFUSED;
+        tx->rcpts[tx->rcpt_count - 1].too_many = true;
     }
 }
 

@@ -260,6 +260,10 @@ answer_rcpts(struct session *s)
                       "Relaying denied, this domain is not served here");
         free(tx->reply);
         tx->reply = strdup("550 5.7.1 Relaying denied");
+    } else if (tx->rcpts[tx->rcpt_answered].too_many) {
+        session_reply(s, 452, "4.5.3",
+                      "One recipient a message goes to this upstream, send to "
+                      "the others in messages of their own");
     } else if (tx->dead != NULL) {
         session_reply(s, 451, "4.4.2", tx->dead);
     } else if (tx->mail_code != 0) {

@@ -41,17 +41,19 @@ take_decision(struct session *s)
 {
     struct transaction *tx = s->tx;
     const struct sign_conf *sign = &s->worker->conf->sign;
+    const struct upstream_conf *up = upstream_settings(tx->upstream);
     struct decide_question q = {
         .view = keeper_client_view(s->worker->keeper),
         .sign = sign,
         .user = session_user(s),
         .author = &tx->author,
-        .signatures = upstream_settings(tx->upstream)->signatures,
+        .signatures = up->signatures,
     };
 
     decide(&q, &tx->decision);
     keep_names(tx);
-    decide_signed(sign, &tx->header, tx->author.domain, &tx->decision);
+    decide_signed(conf_skips_signed(s->worker->conf, up), &tx->header,
+                  tx->author.domain, &tx->decision);
 }
 
 /* False: the transaction was ended. */

@@ -129,7 +129,8 @@ void session_set_timer(struct session *s, uint64_t ms);
 void session_stop_timer(struct session *s);
 
 /* session_upstream.c */
-void session_dial(struct session *s);
+/* kept: a connection that was used before will do. */
+void session_dial(struct session *s, bool kept);
 /* The connection is of no more use. */
 void session_link_lost(struct session *s, const char *why);
 /* NOOP while the client uploads. */

@@ -10,6 +10,7 @@
 #include "proxy/session_state.h"
 
 #include <smtp/client.h>
+#include <smtp/xclient.h>
 
 #include <stdlib.h>
 
@@ -87,28 +88,78 @@ on_dialled(struct upstream_link *link, const char *error, void *arg)
     if (link != NULL) {
         link_held(s, link);
     } else if (s->owed == OWED_MAIL) {
-        session_reply(s, 451, "4.4.1",
-                      "No upstream can be reached now, try again later");
+        session_reply(
+            s, 451, "4.4.1",
+            "No upstream connection is to be had now, try again later");
         s->owed = OWED_NOTHING;
         session_end(s, OUTCOME_REFUSED);
         session_expect(s, SESSION_COMMAND_S);
     } else {
-        session_give_up(s, "No upstream can be reached now, try again later");
+        session_give_up(
+            s, "No upstream connection is to be had now, try again later");
     }
     session_run(s);
 }
 
+static void
+set_attr(struct smtp_xattrs *attrs, enum smtp_xattr attr, const char *value)
+{
+    attrs->given |= 1u << attr;
+    (void)bytes_copy(bytes_str(value == NULL ? "" : value), attrs->value[attr],
+                     sizeof(attrs->value[attr]));
+}
+
+/* The client as it is told to an upstream. Not its port: connections would
+ * never be for the same client twice. */
+static void
+describe_client(const struct session *s, struct smtp_xattrs *attrs)
+{
+    *attrs = (struct smtp_xattrs){ 0 };
+    set_attr(attrs, SMTP_XATTR_NAME, "");
+    set_attr(attrs, SMTP_XATTR_ADDR, s->peer.anonymous ? "" : s->address);
+    set_attr(attrs, SMTP_XATTR_PROTO, s->server.esmtp ? "ESMTP" : "SMTP");
+    set_attr(attrs, SMTP_XATTR_HELO, s->helo);
+}
+
+/* For whom the connection is: a user may have a login of her own. */
+static void
+fill_wish(const struct session *s, struct upstream_wish *wish,
+          struct smtp_xattrs *client)
+{
+    const struct upstream_conf *conf = upstream_settings(s->tx->upstream);
+    const struct view_user *user = session_user(s);
+
+    *wish = (struct upstream_wish){ 0 };
+    if (user != NULL && user->upstream_username[0] != '\0' &&
+        conf->login != CONF_LOGIN_NONE) {
+        wish->username = user->upstream_username;
+        wish->secret_file = user->upstream_password_file;
+    }
+    if (conf->xclient != CONF_TELL_NO) {
+        describe_client(s, client);
+        set_attr(client, SMTP_XATTR_LOGIN,
+                 s->identity == SESSION_AUTHENTICATED ? s->user : "");
+        wish->client = client;
+    }
+}
+
 void
-session_dial(struct session *s)
+session_dial(struct session *s, bool kept)
 {
     struct transaction *tx = s->tx;
+    struct smtp_xattrs client;
+    struct upstream_wish wish;
 
+    fill_wish(s, &wish, &client);
+    if (kept) {
+        tx->link = upstream_take(tx->upstream, &wish);
+    }
     if (tx->link != NULL) {
         link_held(s, tx->link);
         return;
     }
     tx->up = UP_DIALLING;
-    tx->wait = upstream_get(tx->upstream, on_dialled, s);
+    tx->wait = upstream_get(tx->upstream, &wish, on_dialled, s);
     if (tx->message == MESSAGE_NONE && s->server.phase == SMTP_PHASE_READY) {
         s->owed = OWED_MAIL;
         session_set_timer(s, (uint64_t)s->conf->reply_deadline_s * 1000);
@@ -172,7 +223,7 @@ replay(struct session *s)
             tx->rcpts[i].state = RCPT_NEW;
         }
     }
-    session_dial(s);
+    session_dial(s, false);
     return true;
 }
 

@@ -74,6 +74,7 @@ struct rcpt {
     struct mail_path path;
     enum rcpt_state state;
     bool not_ours; /* refused here, without asking the upstream */
+    bool too_many; /* the same: LMTP, and another one was accepted */
 };
 
 struct signing {

@@ -4,6 +4,7 @@
  * To know another extension: enum smtp_cap and a row in keywords[].
  */
 #include <smtp/caps.h>
+#include <smtp/xclient.h>
 
 enum {
     LIMIT_DIGITS = 6
@@ -115,6 +116,10 @@ parse_args(enum smtp_cap cap, struct bytes args, struct smtp_caps *caps)
         while (take_word(&args, &word)) {
             caps->mechs |= smtp_mech_parse(word);
         }
+    } else if (cap == SMTP_CAP_XCLIENT) {
+        caps->xclient = smtp_xattr_names(SMTP_VERB_XCLIENT, args);
+    } else if (cap == SMTP_CAP_XFORWARD) {
+        caps->xforward = smtp_xattr_names(SMTP_VERB_XFORWARD, args);
     }
 }
 

@@ -5,26 +5,11 @@
  * the next line, or says that the way is over. Where to go after EHLO, TLS
  * and a refused STARTTLS is decided in one place, after_hello().
  */
-#include <base/base64.h>
-#include <base/wipe.h>
+#include "client_steps.h"
 
-#include <smtp/client.h>
-#include <smtp/sasl.h>
+#include <smtp/xclient.h>
 
 #define BIT(n) (1u << (n))
-
-enum step {
-    STEP_GREETING,
-    STEP_EHLO,
-    STEP_HELO,
-    STEP_STARTTLS,
-    STEP_HANDSHAKE, /* no reply comes now: smtp_client_tls_started() */
-    STEP_AUTH,
-    STEP_LOGIN_USER,
-    STEP_LOGIN_SECRET,
-    STEP_OVER,
-    STEP_COUNT
-};
 
 void
 smtp_client_init(struct smtp_client *c, const struct smtp_client_conf *conf,
@@ -35,67 +20,83 @@ smtp_client_init(struct smtp_client *c, const struct smtp_client_conf *conf,
                                .tls = tls };
 }
 
-/* RFC 5321 3.1: take leave, unless the server already has (421). */
-static enum smtp_client_action
-fail(struct smtp_client *c, enum smtp_client_failure failure, int code,
-     struct buf *out)
+void
+smtp_client_note(struct smtp_client *c, struct bytes text)
 {
+    size_t n =
+        text.len < SMTP_CLIENT_SAID_MAX ? text.len : SMTP_CLIENT_SAID_MAX;
+
+    for (size_t i = 0; i < n; i++) {
+        uint8_t octet = text.ptr[i];
+
+        c->said[i] = octet < ' ' || octet > '~' ? '?' : (char)octet;
+    }
+    c->said[n] = '\0';
+}
+
+/* RFC 5321 3.1: take leave, unless the server already has (421). */
+enum smtp_client_action
+smtp_client_fail(struct smtp_client *c, enum smtp_client_failure failure,
+                 const struct smtp_reply *reply, struct buf *out)
+{
+    struct bytes rest, line;
+
     c->failure = failure;
-    c->code = code;
+    c->code = reply == NULL ? 0 : reply->code;
     c->step = STEP_OVER;
-    if (code != 421) {
+    if (reply != NULL && c->said[0] == '\0') {
+        rest = reply->text;
+        if (smtp_reply_line(&rest, &line)) {
+            smtp_client_note(c, line);
+        }
+    }
+    if (c->code != 421) {
         buf_puts(out, "QUIT\r\n");
     }
     return SMTP_CLIENT_FAILED;
 }
 
-static enum smtp_client_action
-ready(struct smtp_client *c)
+enum smtp_client_action
+smtp_client_ready(struct smtp_client *c)
 {
     c->step = STEP_OVER;
     return SMTP_CLIENT_READY;
 }
 
 static enum smtp_client_action
-send_hello(struct smtp_client *c, enum step step, struct buf *out)
+send_hello(struct smtp_client *c, enum smtp_client_step step, struct buf *out)
 {
-    buf_printf(out, "%s %s\r\n", step == STEP_EHLO ? "EHLO" : "HELO",
-               c->conf.hostname);
+    const char *verb = step == STEP_HELO ? "HELO"
+                       : c->conf.lmtp    ? "LHLO"
+                                         : "EHLO";
+
+    buf_printf(out, "%s %s\r\n", verb, c->conf.hostname);
     c->step = step;
     return SMTP_CLIENT_WAIT;
 }
 
-/* RFC 4954 4: PLAIN in one line; LOGIN where there is no PLAIN. */
+/* XCLIENT_README: before AUTH, whose result it would take back. */
 static enum smtp_client_action
-start_auth(struct smtp_client *c, struct buf *out)
+introduce(struct smtp_client *c, struct buf *out)
 {
-    if (c->conf.user == NULL) {
-        return ready(c);
+    if (c->conf.xclient == NULL || c->introduced) {
+        return smtp_client_start_auth(c, out);
     }
-    if (!c->tls && c->conf.tls == SMTP_CLIENT_TLS_MAY) {
-        /* Who can strip STARTTLS would get the password. */
-        return fail(c, SMTP_CLIENT_NO_STARTTLS, 0, out);
-    }
-    if (c->caps.mechs & SMTP_MECH_PLAIN) {
-        buf_puts(out, "AUTH PLAIN ");
-        smtp_sasl_plain_put(out, c->conf.user, c->conf.secret);
-        buf_puts(out, "\r\n");
-        c->step = STEP_AUTH;
+    if (smtp_xclient_put(out, SMTP_VERB_XCLIENT, c->caps.xclient,
+                         c->conf.xclient)) {
+        c->step = STEP_XCLIENT;
         return SMTP_CLIENT_WAIT;
     }
-    if (c->caps.mechs & SMTP_MECH_LOGIN) {
-        buf_puts(out, "AUTH LOGIN\r\n");
-        c->step = STEP_LOGIN_USER;
-        return SMTP_CLIENT_WAIT;
-    }
-    return fail(c, SMTP_CLIENT_NO_MECH, 0, out);
+    return c->conf.xclient_needed
+               ? smtp_client_fail(c, SMTP_CLIENT_NO_XCLIENT, NULL, out)
+               : smtp_client_start_auth(c, out);
 }
 
 static enum smtp_client_action
 after_hello(struct smtp_client *c, struct buf *out)
 {
     if (c->tls || c->conf.tls == SMTP_CLIENT_TLS_NONE) {
-        return start_auth(c, out);
+        return introduce(c, out);
     }
     if (c->caps.offers & SMTP_CAP_STARTTLS) {
         buf_puts(out, "STARTTLS\r\n");
@@ -103,9 +104,9 @@ after_hello(struct smtp_client *c, struct buf *out)
         return SMTP_CLIENT_WAIT;
     }
     if (c->conf.tls == SMTP_CLIENT_TLS_REQUIRED) {
-        return fail(c, SMTP_CLIENT_NO_STARTTLS, 0, out);
+        return smtp_client_fail(c, SMTP_CLIENT_NO_STARTTLS, NULL, out);
     }
-    return start_auth(c, out);
+    return introduce(c, out);
 }
 
 static enum smtp_client_action
@@ -113,7 +114,7 @@ on_greeting(struct smtp_client *c, const struct smtp_reply *reply,
             struct buf *out)
 {
     if (reply->code != 220) {
-        return fail(c, SMTP_CLIENT_GREETING, reply->code, out);
+        return smtp_client_fail(c, SMTP_CLIENT_GREETING, reply, out);
     }
     return send_hello(c, STEP_EHLO, out);
 }
@@ -121,11 +122,11 @@ on_greeting(struct smtp_client *c, const struct smtp_reply *reply,
 static enum smtp_client_action
 on_ehlo(struct smtp_client *c, const struct smtp_reply *reply, struct buf *out)
 {
-    if (reply->code / 100 == 5) {
+    if (reply->code / 100 == 5 && !c->conf.lmtp) {
         return send_hello(c, STEP_HELO, out); /* 3.2 */
     }
     if (reply->code / 100 != 2) {
-        return fail(c, SMTP_CLIENT_EHLO, reply->code, out);
+        return smtp_client_fail(c, SMTP_CLIENT_EHLO, reply, out);
     }
     smtp_caps_parse(reply, &c->caps);
     return after_hello(c, out);
@@ -135,7 +136,7 @@ static enum smtp_client_action
 on_helo(struct smtp_client *c, const struct smtp_reply *reply, struct buf *out)
 {
     if (reply->code / 100 != 2) {
-        return fail(c, SMTP_CLIENT_EHLO, reply->code, out);
+        return smtp_client_fail(c, SMTP_CLIENT_EHLO, reply, out);
     }
     return after_hello(c, out);
 }
@@ -149,40 +150,24 @@ on_starttls(struct smtp_client *c, const struct smtp_reply *reply,
         return SMTP_CLIENT_TLS;
     }
     if (c->conf.tls == SMTP_CLIENT_TLS_REQUIRED || reply->code == 421) {
-        return fail(c, SMTP_CLIENT_NO_STARTTLS, reply->code, out);
+        return smtp_client_fail(c, SMTP_CLIENT_NO_STARTTLS, reply, out);
     }
-    return start_auth(c, out);
+    return introduce(c, out);
 }
 
+/* 220: the session begins again, with a new EHLO. */
 static enum smtp_client_action
-on_auth(struct smtp_client *c, const struct smtp_reply *reply, struct buf *out)
+on_xclient(struct smtp_client *c, const struct smtp_reply *reply,
+           struct buf *out)
 {
-    if (reply->code / 100 != 2) {
-        return fail(c, SMTP_CLIENT_AUTH, reply->code, out);
+    c->introduced = true;
+    if (reply->code == 220) {
+        return send_hello(c, STEP_EHLO, out);
     }
-    return ready(c);
-}
-
-static void
-put_base64(struct buf *out, struct bytes text)
-{
-    if (buf_reserve(out, BASE64_LEN(text.len))) {
-        out->len += base64_encode(text, (char *)out->ptr + out->len);
+    if (c->conf.xclient_needed || reply->code == 421) {
+        return smtp_client_fail(c, SMTP_CLIENT_NO_XCLIENT, reply, out);
     }
-}
-
-static enum smtp_client_action
-on_login(struct smtp_client *c, const struct smtp_reply *reply, struct buf *out)
-{
-    bool user = c->step == STEP_LOGIN_USER;
-
-    if (reply->code != 334) {
-        return fail(c, SMTP_CLIENT_AUTH, reply->code, out);
-    }
-    put_base64(out, bytes_str(user ? c->conf.user : c->conf.secret));
-    buf_puts(out, "\r\n");
-    c->step = user ? STEP_LOGIN_SECRET : STEP_AUTH;
-    return SMTP_CLIENT_WAIT;
+    return smtp_client_start_auth(c, out);
 }
 
 /* A reply that nothing asked for: nobody can tell what it answers. */
@@ -208,10 +193,17 @@ smtp_client_reply(struct smtp_client *c, const struct smtp_reply *reply,
 {
     static enum smtp_client_action (*const steps[STEP_COUNT])(
         struct smtp_client *, const struct smtp_reply *, struct buf *) = {
-        [STEP_GREETING] = on_greeting, [STEP_EHLO] = on_ehlo,
-        [STEP_HELO] = on_helo,         [STEP_STARTTLS] = on_starttls,
-        [STEP_HANDSHAKE] = on_stray,   [STEP_AUTH] = on_auth,
-        [STEP_LOGIN_USER] = on_login,  [STEP_LOGIN_SECRET] = on_login,
+        [STEP_GREETING] = on_greeting,
+        [STEP_EHLO] = on_ehlo,
+        [STEP_HELO] = on_helo,
+        [STEP_STARTTLS] = on_starttls,
+        [STEP_HANDSHAKE] = on_stray,
+        [STEP_XCLIENT] = on_xclient,
+        [STEP_AUTH_READY] = smtp_client_on_auth_ready,
+        [STEP_AUTH] = smtp_client_on_auth,
+        [STEP_LOGIN_USER] = smtp_client_on_login,
+        [STEP_LOGIN_SECRET] = smtp_client_on_login,
+        [STEP_SCRAM] = smtp_client_on_scram,
         [STEP_OVER] = on_stray,
     };
 
@@ -235,8 +227,13 @@ smtp_client_failure_text(enum smtp_client_failure failure)
         [SMTP_CLIENT_EHLO] = "the server refused EHLO and HELO",
         [SMTP_CLIENT_NO_STARTTLS] = "the server does not offer STARTTLS",
         [SMTP_CLIENT_NO_MECH] =
-            "the server offers neither AUTH PLAIN nor AUTH LOGIN",
+            "the server offers no AUTH mechanism that may be used here",
         [SMTP_CLIENT_AUTH] = "the server refused the user name or password",
+        [SMTP_CLIENT_AUTH_LATER] = "the server can't check logins now",
+        [SMTP_CLIENT_TOKEN] = "the server refused the token",
+        [SMTP_CLIENT_SCRAM] =
+            "the server has not proved that it knows the password",
+        [SMTP_CLIENT_NO_XCLIENT] = "the server does not take XCLIENT from here",
     };
 
     return failure < SMTP_CLIENT_FAILURES ? texts[failure] : "unknown failure";

@@ -207,3 +207,70 @@ smtp_xclient_parse(enum smtp_verb verb, struct bytes arg,
     *out = attrs;
     return SMTP_OK;
 }
+
+unsigned
+smtp_xattr_names(enum smtp_verb verb, struct bytes args)
+{
+    unsigned names = 0;
+
+    while (args.len > 0) {
+        struct bytes name = bytes_take(args, bytes_find(args, ' '));
+        unsigned i = find_rule(verb, name);
+
+        names |= i < SMTP_XATTR_COUNT ? BIT(i) : 0;
+        args = bytes_skip(args, name.len + (name.len < args.len ? 1 : 0));
+    }
+    return names;
+}
+
+/* --- writing -------------------------------------------------------------- */
+
+/* RFC 3461 4. */
+static void
+put_xtext(struct buf *out, const char *value)
+{
+    for (; *value != '\0'; value++) {
+        uint8_t c = (uint8_t)*value;
+
+        if (c <= ' ' || c > '~' || c == '+' || c == '=') {
+            buf_printf(out, "+%02X", (unsigned)c);
+        } else {
+            buf_putc(out, *value);
+        }
+    }
+}
+
+static void
+put_value(struct buf *out, unsigned attr, const char *value)
+{
+    bool address = attr == SMTP_XATTR_ADDR || attr == SMTP_XATTR_DESTADDR;
+
+    if (value[0] == '\0') {
+        buf_puts(out, "[UNAVAILABLE]");
+        return;
+    }
+    if (address && strchr(value, ':') != NULL) {
+        buf_puts(out, "IPV6:"); /* XCLIENT_README: as in RFC 5321 4.1.3 */
+    }
+    put_xtext(out, value);
+}
+
+bool
+smtp_xclient_put(struct buf *out, enum smtp_verb verb, unsigned offered,
+                 const struct smtp_xattrs *attrs)
+{
+    unsigned said = attrs->given & offered;
+
+    if (said == 0) {
+        return false;
+    }
+    buf_puts(out, verb == SMTP_VERB_XCLIENT ? "XCLIENT" : "XFORWARD");
+    for (unsigned i = 0; i < SMTP_XATTR_COUNT; i++) {
+        if (said & BIT(i)) {
+            buf_printf(out, " %s=", rules[i].name);
+            put_value(out, i, attrs->value[i]);
+        }
+    }
+    buf_puts(out, "\r\n");
+    return true;
+}

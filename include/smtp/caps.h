@@ -39,6 +39,8 @@ struct smtp_caps {
     uint64_t size;    /* octets; 0: no fixed limit (RFC 1870 3) */
     unsigned rcpt_max; /* LIMITS RCPTMAX; 0: none named */
     unsigned mail_max; /* LIMITS MAILMAX; 0: none named */
+    unsigned xclient;  /* attributes taken: 1u << enum smtp_xattr; read only */
+    unsigned xforward; /* the same of XFORWARD */
 };
 
 /* What an EHLO reply offers. Unknown keywords are passed over. */

@@ -1,16 +1,18 @@
 /*
  * client - the client's side until the connection is ready for MAIL.
  *
- * Replies in, lines out: greeting, EHLO (HELO on 5yz), STARTTLS, EHLO again,
- * AUTH. What is sent for a transaction is put together with smtp_mail_put()
- * and smtp_rcpt_put(). It owns no memory and knows no socket.
+ * Replies in, lines out: greeting, EHLO (HELO on 5yz; LMTP: LHLO), STARTTLS,
+ * EHLO again, XCLIENT and once more EHLO, AUTH with the strongest mechanism
+ * that both sides know. What is sent for a transaction is put together with
+ * smtp_mail_put() and smtp_rcpt_put(). It owns no memory and knows no socket;
+ * what SCRAM computes is the caller's.
  *
  * THE CALLER CHECKS that nothing is read ahead: each time a reply was taken,
  * the input behind it is empty, else the upstream speaks out of turn and the
  * connection is dropped. Above all before the TLS handshake: what came in
  * clear behind the 220 must not be read as if it came under TLS (RFC 3207 4).
  *
- * RFC 5321 3.1, 3.2; 3207 4; 4954 4.
+ * RFC 5321 3.1, 3.2; 2033 4.1; 3207 4; 4954 4; 7628 3; XCLIENT_README.
  */
 #ifndef SMTP_CLIENT_H
 #define SMTP_CLIENT_H
@@ -19,6 +21,8 @@
 #include <smtp/command.h>
 #include <smtp/reply.h>
 
+struct smtp_xattrs;
+
 enum smtp_client_tls {
     SMTP_CLIENT_TLS_NONE,     /* never, or already on (implicit) */
     SMTP_CLIENT_TLS_REQUIRED, /* STARTTLS or failure */
@@ -26,11 +30,35 @@ enum smtp_client_tls {
                                  AUTH: NO_STARTTLS */
 };
 
+enum smtp_scram_result {
+    SMTP_SCRAM_MORE,  /* send the response, wait for the next challenge */
+    SMTP_SCRAM_DONE,  /* the same, and the server has proved itself */
+    SMTP_SCRAM_FAILED /* not what a server that knows the password says */
+};
+
+/*
+ * One step of SCRAM-SHA-256 or -PLUS. challenge: base64 as it came, empty
+ * before the first message. The response is put in base64, maybe empty.
+ * RFC 5802, 7677.
+ */
+typedef enum smtp_scram_result smtp_scram_step(void *ctx, enum smtp_mech mech,
+                                               struct bytes challenge,
+                                               struct buf *response);
+
+/* All of it borrowed until READY or FAILED. */
 struct smtp_client_conf {
-    const char *hostname;     /* for EHLO; borrowed */
+    const char *hostname;     /* for EHLO */
     enum smtp_client_tls tls;
-    const char *user;         /* NULL: no AUTH; borrowed */
-    const char *secret;
+    bool lmtp;                /* RFC 2033: LHLO, and never HELO */
+    const struct smtp_xattrs *xclient; /* NULL: nothing is said */
+    bool xclient_needed;      /* not offered or refused: failure */
+    const char *user;         /* NULL: no AUTH */
+    const char *secret;       /* password; token of XOAUTH2, OAUTHBEARER */
+    unsigned mechs;           /* may be used; 0: PLAIN and LOGIN */
+    const char *host;         /* OAUTHBEARER names where it was meant to go */
+    uint16_t port;
+    smtp_scram_step *scram;   /* NULL: SCRAM is not used */
+    void *scram_ctx;
 };
 
 enum smtp_client_action {
@@ -47,17 +75,29 @@ enum smtp_client_failure {
     SMTP_CLIENT_NO_STARTTLS, /* required and not offered, or refused */
     SMTP_CLIENT_NO_MECH,     /* no mechanism in common */
     SMTP_CLIENT_AUTH,        /* credentials refused */
+    SMTP_CLIENT_AUTH_LATER,  /* AUTH answered with 4yz: nothing is judged */
+    SMTP_CLIENT_TOKEN,       /* token refused */
+    SMTP_CLIENT_SCRAM,       /* the server does not know the password either */
+    SMTP_CLIENT_NO_XCLIENT,  /* needed and not offered, or refused */
     SMTP_CLIENT_FAILURES
 };
 
-/* Caller-allocated; fields private but for caps, failure and code. */
+enum {
+    SMTP_CLIENT_SAID_MAX = 200
+};
+
+/* Caller-allocated; fields private but for caps, failure, code, said, mech. */
 struct smtp_client {
     struct smtp_client_conf conf;
     struct smtp_caps caps; /* of the last EHLO */
     enum smtp_client_failure failure;
     int code; /* of the reply that made it fail, else 0 */
+    char said[SMTP_CLIENT_SAID_MAX + 1]; /* what it said, printable; or "" */
+    enum smtp_mech mech;                 /* of AUTH, once begun; else 0 */
     unsigned step;
     bool tls;
+    bool introduced; /* XCLIENT was said */
+    bool proved;     /* SCRAM: by the server */
 };
 
 /* tls: the connection is under TLS from its first octet (implicit). */

@@ -10,6 +10,8 @@
 #ifndef SMTP_XCLIENT_H
 #define SMTP_XCLIENT_H
 
+#include <base/buf.h>
+
 #include <smtp/command.h>
 
 enum smtp_xattr {
@@ -44,5 +46,16 @@ struct smtp_xattrs {
  */
 enum smtp_err smtp_xclient_parse(enum smtp_verb verb, struct bytes arg,
                                  struct smtp_xattrs *out);
+
+/* The attributes that an EHLO keyword names: 1u << enum smtp_xattr. */
+unsigned smtp_xattr_names(enum smtp_verb verb, struct bytes args);
+
+/*
+ * Puts "XCLIENT NAME=VALUE ...\r\n": what attrs gives of what the server takes
+ * (its `offered` names). A value that was given and is "" is [UNAVAILABLE].
+ * False, nothing put: none is left to be said.
+ */
+bool smtp_xclient_put(struct buf *out, enum smtp_verb verb, unsigned offered,
+                      const struct smtp_xattrs *attrs);
 
 #endif

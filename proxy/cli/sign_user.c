@@ -82,12 +82,19 @@ add_missing(struct signing *s)
     return CLI_GO_ON;
 }
 
-/* The upstream whose contract counts: hers, else the first outbound one. */
+/* The upstream whose contract counts: hers, else that of the author's domain
+ * (as if it were the envelope sender's), else the first outbound one. */
 static const struct upstream_conf *
-find_upstream(const struct conf *conf, const struct view_user *user)
+find_upstream(const struct conf *conf, const struct view_user *user,
+              const char *domain)
 {
+    const struct upstream_conf *u = conf_upstream_of_sender(conf, domain);
+
     if (user->upstream[0] != '\0') {
         return conf_upstream(conf, user->upstream);
+    }
+    if (u != NULL) {
+        return u;
     }
     for (size_t i = 0; i < conf->listen_count; i++) {
         if (conf->listens[i].mode == CONF_OUTBOUND) {
@@ -138,7 +145,11 @@ sign_as_user(struct signing *s)
                         "user list",
                         s->user);
     }
-    up = find_upstream(s->cli.conf, q.user);
+    from = idn_author(&s->message.header, &author);
+    if (from != DKIM_FROM_OK) {
+        return cli_fail(&s->cli, EX_DATAERR, "%s", dkim_from_text(from));
+    }
+    up = find_upstream(s->cli.conf, q.user, author.domain);
     if (up == NULL) {
         return cli_fail(&s->cli, EX_CONFIG,
                         "no upstream for %s; an outbound "
@@ -147,12 +158,9 @@ sign_as_user(struct signing *s)
     }
     q.signatures = up->signatures;
     remove_fields(s, up);
-    from = idn_author(&s->message.header, &author);
-    if (from != DKIM_FROM_OK) {
-        return cli_fail(&s->cli, EX_DATAERR, "%s", dkim_from_text(from));
-    }
     decide(&q, &d);
-    decide_signed(q.sign, &s->message.header, author.domain, &d);
+    decide_signed(conf_skips_signed(s->cli.conf, up), &s->message.header,
+                  author.domain, &d);
     if (d.kind == DECIDE_REFUSE) {
         return cli_fail(&s->cli, d.code == 451 ? EX_TEMPFAIL : EX_NOPERM,
                         "%d %s %s (%s)", d.code, d.enhanced, d.text, d.reason);

@@ -185,7 +185,8 @@ struct trial {
     const struct view_user *user;
     const struct listen_conf *listen; /* the one she would come to */
     const struct upstream_conf *upstream;
-    bool trusted; /* the client is in its trusted_networks */
+    const char *route; /* why this upstream */
+    bool trusted;      /* the client is in its trusted_networks */
     struct decision decision;
 };
 
@@ -240,6 +241,13 @@ choose_upstream(struct trial *t)
     const char *name =
         t->user->upstream[0] != '\0' ? t->user->upstream : t->listen->upstream;
 
+    t->route =
+        t->user->upstream[0] != '\0' ? "the user's own" : "the listener's";
+    t->upstream = conf_upstream_of_sender(t->cli.conf, t->author.domain);
+    if (t->user->upstream[0] == '\0' && t->upstream != NULL) {
+        t->route = "the sender domain's";
+        return CLI_GO_ON;
+    }
     t->upstream = conf_upstream(t->cli.conf, name);
     return t->upstream != NULL ? CLI_GO_ON
                                : cli_fail(&t->cli, EX_CONFIG,
@@ -274,6 +282,26 @@ kind_word(enum decide_kind kind)
                                      : "refuse";
 }
 
+/* What the upstream's preset sets; how the user logs in there. */
+static void
+put_contract(const struct trial *t, struct buf *out)
+{
+    size_t before = out->len;
+
+    buf_printf(out, "preset:    %s: ", t->upstream->preset);
+    if (!conf_preset_put(t->cli.conf, t->upstream, out)) {
+        out->len = before;
+    } else {
+        buf_putc(out, '\n');
+    }
+    if (t->upstream->login != CONF_LOGIN_NONE) {
+        buf_printf(out, "login:     %s\n",
+                   t->user->upstream_username[0] != '\0'
+                       ? t->user->upstream_username
+                       : t->upstream->username);
+    }
+}
+
 static void
 put_trial(const struct trial *t, struct buf *out)
 {
@@ -291,9 +319,8 @@ put_trial(const struct trial *t, struct buf *out)
         }
     }
     buf_printf(out, "listener:  %s\nupstream:  %s (%s)\n", t->listen->name,
-               t->upstream->name,
-               t->user->upstream[0] != '\0' ? "the user's own"
-                                            : "the listener's");
+               t->upstream->name, t->route);
+    put_contract(t, out);
     buf_printf(out, "decision:  %s\nrule:      %s\nreason:    %s\n",
                kind_word(d->kind), d->rule, d->reason);
     if (d->fault[0] != '\0') {
@@ -324,6 +351,7 @@ put_trial_json(const struct trial *t, struct buf *out)
     cli_json_text(out, "from", t->from);
     cli_json_text(out, "listener", t->listen->name);
     cli_json_text(out, "upstream", t->upstream->name);
+    cli_json_text(out, "route", t->route);
     cli_json_text(out, "decision",
                   d->kind == DECIDE_SIGN       ? "sign"
                   : d->kind == DECIDE_UNSIGNED ? "unsigned"

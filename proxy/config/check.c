@@ -18,6 +18,10 @@
 #include <time.h>
 #include <unistd.h>
 
+enum {
+    TOKEN_MAX = 8192 /* octets; as proxy/upstream/login.c has it */
+};
+
 static void
 check_account(struct conf_checking *c, const char *key, const char *user,
               bool set)
@@ -114,11 +118,12 @@ check_log(struct conf_checking *c)
     }
 }
 
+/* A password's, or a token's file. */
 static void
-check_password(struct conf_checking *c, const struct upstream_conf *u)
+check_secret(struct conf_checking *c, const struct upstream_conf *u,
+             const char *key, const char *path, size_t octets_max)
 {
-    struct conf_named file = { conf_section_of(c->conf, u), "password_file",
-                               u->password_file, true };
+    struct conf_named file = { conf_section_of(c->conf, u), key, path, true };
     struct buf text = BUF_INIT;
     struct bytes line;
 
@@ -128,11 +133,12 @@ check_password(struct conf_checking *c, const struct upstream_conf *u)
         if (line.len > 0 && line.ptr[line.len - 1] == '\r') {
             line.len--;
         }
-        if (line.len == 0 || line.len > SMTP_SASL_SECRET_MAX ||
+        if (line.len == 0 || line.len > octets_max ||
             bytes_find(line, '\0') < line.len) {
-            conf_check_error(c, &file,
-                             "no password; 1 to %d octets in the first line",
-                             SMTP_SASL_SECRET_MAX);
+            conf_check_error(
+                c, &file, "no %s; 1 to %zu octets in the first line",
+                strcmp(key, "token_file") == 0 ? "token" : "password",
+                octets_max);
         }
     }
     wipe(text.ptr, text.cap);
@@ -162,7 +168,12 @@ conf_check(const struct conf *conf, struct conf_errors *errors)
     }
     for (size_t i = 0; i < conf->upstream_count; i++) {
         if (conf->upstreams[i].login == CONF_LOGIN_PASSWORD) {
-            check_password(&c, &conf->upstreams[i]);
+            check_secret(&c, &conf->upstreams[i], "password_file",
+                         conf->upstreams[i].password_file,
+                         SMTP_SASL_SECRET_MAX);
+        } else if (conf->upstreams[i].login == CONF_LOGIN_OAUTH) {
+            check_secret(&c, &conf->upstreams[i], "token_file",
+                         conf->upstreams[i].token_file, TOKEN_MAX);
         }
         conf_check_upstream_tls(&c, &conf->upstreams[i], now_s);
     }

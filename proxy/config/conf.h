@@ -9,6 +9,7 @@
 #ifndef PROXY_CONFIG_CONF_H
 #define PROXY_CONFIG_CONF_H
 
+#include <base/buf.h>
 #include <base/bytes.h>
 
 #include <netinet/in.h>
@@ -33,6 +34,7 @@ struct conf_networks {
 struct conf_address {
     char *host;
     uint16_t port;
+    unsigned weight; /* upstream: its share; 0: stands by */
 };
 
 struct conf_addresses {
@@ -82,7 +84,19 @@ enum conf_recipients {
 };
 enum conf_login {
     CONF_LOGIN_NONE,
-    CONF_LOGIN_PASSWORD
+    CONF_LOGIN_PASSWORD,
+    CONF_LOGIN_OAUTH
+};
+/* Whether something is told to an upstream that offers to take it. */
+enum conf_tell {
+    CONF_TELL_NO,
+    CONF_TELL_AUTO,
+    CONF_TELL_YES /* or the upstream is of no use */
+};
+enum conf_already {
+    CONF_ALREADY_UNSET, /* upstreams only: as [sign] says */
+    CONF_ALREADY_SIGN,
+    CONF_ALREADY_SKIP /* skip-aligned */
 };
 enum conf_signatures {
     CONF_SIGN_NONE,
@@ -165,6 +179,19 @@ struct listen_conf {
 struct upstream_conf {
     const char *name;
     struct conf_addresses addresses;
+    bool lmtp;                /* protocol = lmtp */
+    conf_list sender_domains; /* "*.example.org": below it */
+    unsigned max_connections; /* of all workers; 0: no limit */
+    unsigned queue_timeout_s;
+    unsigned reuse_messages;
+    unsigned reuse_age_s;
+    unsigned reuse_idle_s; /* 0: none is kept */
+    unsigned fail_timeout_s;
+    unsigned slow_start_s;
+    unsigned health_interval_s; /* 0: no checks */
+    unsigned health_timeout_s;
+    unsigned health_rise;
+    unsigned health_fall;
     enum conf_tls tls;
     bool tls_verify;
     const char *ca_file; /* "" : the system's bundle */
@@ -174,8 +201,14 @@ struct upstream_conf {
     enum conf_login login;
     const char *username;
     const char *password_file;
+    const char *token_file;
+    unsigned auth_mechanisms; /* enum smtp_mech */
+    bool login_unverified;    /* AUTH also to whom nobody has vouched for */
+    enum conf_tell xclient;
+    enum conf_tell xforward;
     enum conf_signatures signatures;
     bool strip_signatures; /* existing_signatures = strip */
+    enum conf_already already_signed;
     const char *preset;
     bool chunking; /* BDAT when offered */
 };
@@ -333,6 +366,15 @@ void conf_free(struct conf **conf);
 size_t conf_list_count(conf_list list);
 const struct upstream_conf *conf_upstream(const struct conf *conf,
                                           const char *name);
+/* The upstream that mail with this envelope sender's domain (lower case) goes
+ * to by `sender_domains`: the longest name counts. NULL: none. */
+const struct upstream_conf *conf_upstream_of_sender(const struct conf *conf,
+                                                    const char *domain);
+/* Puts "KEY = VALUE, ..." that come of u's preset; false: nothing. */
+bool conf_preset_put(const struct conf *conf, const struct upstream_conf *u,
+                     struct buf *out);
+/* Does u skip mail that is signed already (`already_signed`)? */
+bool conf_skips_signed(const struct conf *conf, const struct upstream_conf *u);
 const struct check_conf *conf_check_section(const struct conf *conf,
                                             const char *name);
 bool conf_networks_has(const struct conf_networks *nets,

@@ -103,6 +103,79 @@ finish_listen(const struct conf *conf, struct listen_conf *l)
     }
 }
 
+/* What a preset sets where the section does not. */
+static const struct preset {
+    const char *name;
+    const char *key;
+    unsigned value;
+    const char *text; /* as it would be written */
+} presets[] = {
+    { "ses", "signatures", CONF_SIGN_RSA, "rsa" },
+    { "ses", "already_signed", CONF_ALREADY_SKIP, "skip-aligned" },
+    { "ses", "tls", CONF_TLS_STARTTLS, "starttls" },
+    { "m365", "signatures", CONF_SIGN_RSA, "rsa" },
+    { "m365", "tls", CONF_TLS_STARTTLS, "starttls" },
+    { "m365", "max_connections", 3, "3" },
+    { "m365", "reuse_age", 300, "5m" },
+    { "gmail", "signatures", CONF_SIGN_RSA, "rsa" },
+    { "gmail", "tls", CONF_TLS_STARTTLS, "starttls" },
+    { "gmail", "reuse_idle", 30, "30s" },
+};
+enum {
+    PRESETS = sizeof(presets) / sizeof(presets[0])
+};
+
+static bool
+is_preset(const struct conf *conf, const struct upstream_conf *u,
+          const struct preset *p)
+{
+    return strcmp(p->name, u->preset) == 0 &&
+           !conf_is_set(conf_section_of(conf, u), p->key);
+}
+
+static void
+set_preset(struct upstream_conf *u, const struct preset *p)
+{
+    if (strcmp(p->key, "signatures") == 0) {
+        u->signatures = (enum conf_signatures)p->value;
+    } else if (strcmp(p->key, "already_signed") == 0) {
+        u->already_signed = (enum conf_already)p->value;
+    } else if (strcmp(p->key, "tls") == 0) {
+        u->tls = (enum conf_tls)p->value;
+    } else if (strcmp(p->key, "max_connections") == 0) {
+        u->max_connections = p->value;
+    } else if (strcmp(p->key, "reuse_age") == 0) {
+        u->reuse_age_s = p->value;
+    } else {
+        u->reuse_idle_s = p->value;
+    }
+}
+
+bool
+conf_preset_put(const struct conf *conf, const struct upstream_conf *u,
+                struct buf *out)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < PRESETS; i++) {
+        if (is_preset(conf, u, &presets[i])) {
+            buf_printf(out, "%s%s = %s", n++ > 0 ? ", " : "", presets[i].key,
+                       presets[i].text);
+        }
+    }
+    return n > 0;
+}
+
+static void
+finish_upstream(const struct conf *conf, struct upstream_conf *u)
+{
+    for (size_t i = 0; i < PRESETS; i++) {
+        if (is_preset(conf, u, &presets[i])) {
+            set_preset(u, &presets[i]);
+        }
+    }
+}
+
 void
 conf_finish(struct conf *conf, struct conf_errors *errors)
 {
@@ -112,5 +185,8 @@ conf_finish(struct conf *conf, struct conf_errors *errors)
     finish_limits(conf);
     for (size_t i = 0; i < conf->listen_count; i++) {
         finish_listen(conf, &conf->listens[i]);
+    }
+    for (size_t i = 0; i < conf->upstream_count; i++) {
+        finish_upstream(conf, &conf->upstreams[i]);
     }
 }

@@ -5,6 +5,10 @@
 
 #include <stdio.h>
 
+enum {
+    WEIGHT_MAX = 100
+};
+
 const char *
 conf_parse_words(struct conf_value *v, union conf_field *out)
 {
@@ -61,6 +65,49 @@ const char *
 conf_parse_targets(struct conf_value *v, union conf_field *out)
 {
     return parse_addresses(v, false, 0, out);
+}
+
+/* "weight=N" behind an address. NULL: done; else what is wrong. */
+static const char *
+parse_weight(struct bytes text, unsigned *weight_out)
+{
+    uint64_t weight;
+
+    if (!bytes_starts_ci(text, "weight=")) {
+        return "text behind the port that is no weight=N";
+    }
+    if (!bytes_to_u64(bytes_skip(text, strlen("weight=")), WEIGHT_MAX,
+                      &weight) ||
+        weight == 0) {
+        return "not a weight from 1 to 100";
+    }
+    *weight_out = (unsigned)weight;
+    return NULL;
+}
+
+const char *
+conf_parse_pool(struct conf_value *v, union conf_field *out)
+{
+    struct conf_address *list =
+        conf_arena_new(v->arena, v->count + 1, sizeof(*list));
+
+    for (v->faulty = 0; list != NULL && v->faulty < v->count; v->faulty++) {
+        struct bytes text = v->elements[v->faulty];
+        struct bytes address = bytes_take(text, bytes_find(text, ' '));
+        struct bytes more = bytes_trim(bytes_skip(text, address.len));
+        const char *why =
+            conf_address_parse(v->arena, address, false, 0, &list[v->faulty]);
+
+        if (why == NULL && more.len > 0) {
+            why = parse_weight(more, &list[v->faulty].weight);
+        }
+        if (why != NULL) {
+            return why;
+        }
+    }
+    out->addresses.list = list;
+    out->addresses.count = list == NULL ? 0 : v->count;
+    return NULL;
 }
 
 const char *
@@ -139,6 +186,20 @@ const char *
 conf_parse_domains(struct conf_value *v, union conf_field *out)
 {
     return parse_names(v, conf_is_host, "not a DNS name", out);
+}
+
+/* "*.example.org" is what stands below it. */
+static bool
+is_sender(struct bytes text)
+{
+    return conf_is_host(
+        bytes_skip(text, bytes_is(bytes_take(text, 2), "*.") ? 2 : 0));
+}
+
+const char *
+conf_parse_senders(struct conf_value *v, union conf_field *out)
+{
+    return parse_names(v, is_sender, "not a DNS name or *.NAME", out);
 }
 
 const char *

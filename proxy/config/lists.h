@@ -11,6 +11,8 @@ const char *conf_parse_words(struct conf_value *v, union conf_field *out);
 const char *conf_parse_listen(struct conf_value *v, union conf_field *out);
 const char *conf_parse_servers(struct conf_value *v, union conf_field *out);
 const char *conf_parse_targets(struct conf_value *v, union conf_field *out);
+const char *conf_parse_pool(struct conf_value *v, union conf_field *out);
+const char *conf_parse_senders(struct conf_value *v, union conf_field *out);
 const char *conf_parse_networks(struct conf_value *v, union conf_field *out);
 const char *conf_parse_paths(struct conf_value *v, union conf_field *out);
 const char *conf_parse_domains(struct conf_value *v, union conf_field *out);

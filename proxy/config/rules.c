@@ -28,9 +28,6 @@ struct listen_rule {
     const struct listen_conf *l;
 };
 
-#define AT(s, key) \
-    conf_place_of((s), (key)).file, conf_place_of((s), (key)).line
-
 static void
 rule_open_relay(const struct listen_rule *r)
 {
@@ -271,46 +268,6 @@ rule_own_certificate(const struct judging *j, const struct upstream_conf *u)
 }
 
 static void
-rule_login(const struct judging *j, const struct upstream_conf *u)
-{
-    const struct conf_section *s = conf_section_of(j->conf, u);
-
-    if (u->login == CONF_LOGIN_NONE) {
-        if (conf_is_set(s, "username") || conf_is_set(s, "password_file")) {
-            conf_warning(j->errors,
-                         AT(s, conf_is_set(s, "username") ? "username"
-                                                          : "password_file"),
-                         "nobody logs in with login = none; login = password");
-        }
-        return;
-    }
-    if (u->username[0] == '\0') {
-        conf_error(j->errors, AT(s, "login"),
-                   "login = password needs username; username = NAME");
-    }
-    if (u->password_file[0] == '\0') {
-        conf_error(j->errors, AT(s, "login"),
-                   "login = password needs password_file; password_file = "
-                   "FILE with the password in its first line");
-    }
-    if (conf_all_loopback(&u->addresses)) {
-        return;
-    }
-    if (u->tls == CONF_TLS_NONE || u->tls == CONF_TLS_OPPORTUNISTIC) {
-        conf_warning(j->errors, AT(s, "tls"),
-                     "the password of [upstream %s] may cross the network in "
-                     "clear; tls = starttls or implicit",
-                     u->name);
-    } else if (!u->tls_verify) {
-        conf_warning(j->errors, AT(s, "tls_verify"),
-                     "whoever stands in for [upstream %s] reads the password; "
-                     "tls_verify = yes, with ca_file when its certificate is "
-                     "your own",
-                     u->name);
-    }
-}
-
-static void
 rules_single(const struct judging *j)
 {
     const struct conf *conf = j->conf;
@@ -361,7 +318,7 @@ conf_rules(const struct conf *conf, struct conf_errors *errors)
         rule_addresses(&j, i);
     }
     for (size_t i = 0; i < conf->upstream_count; i++) {
-        rule_login(&j, &conf->upstreams[i]);
+        conf_rules_upstream(conf, &conf->upstreams[i], errors);
         rule_own_certificate(&j, &conf->upstreams[i]);
     }
 }

@@ -62,6 +62,14 @@ void conf_rules(const struct conf *conf, struct conf_errors *errors);
 /* Its part for [rotate] and [publish]. */
 void conf_rules_publish(const struct conf *conf, struct conf_errors *errors);
 
+/* Of conf_rules(): one [upstream]. */
+void conf_rules_upstream(const struct conf *conf, const struct upstream_conf *u,
+                         struct conf_errors *errors);
+
+/* The first two arguments of conf_error() and conf_warning(). */
+#define AT(s, key) \
+    conf_place_of((s), (key)).file, conf_place_of((s), (key)).line
+
 /* Appends a section record; NULL: no memory. */
 struct conf_section *conf_section_new(struct conf_memory *m,
                                       const struct conf_kind *kind,

@@ -33,6 +33,8 @@ enum conf_type {
     CONF_LISTEN,      /* conf_addresses: ADDRESS:PORT (elements) */
     CONF_SERVERS,     /* conf_addresses: ADDRESS[:53] (elements) */
     CONF_TARGETS,     /* conf_addresses: HOST:PORT (elements) */
+    CONF_POOL,        /* conf_addresses: HOST:PORT [weight=N] (elements) */
+    CONF_SENDERS,     /* conf_list: DNS names or *.NAME, lower case (elements) */
     CONF_NETWORKS,    /* conf_networks (elements) */
     CONF_PATHS,       /* conf_list: each begins with / (elements) */
     CONF_DOMAINS,     /* conf_list: DNS names, lower case (elements) */

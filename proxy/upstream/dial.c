@@ -1,21 +1,16 @@
 /*
- * dial - from a configured address to a connection that is ready for MAIL.
+ * dial - from an upstream's addresses to a connection that is ready for MAIL.
  *
- * Each host of `address` is looked up, each of its addresses connected to,
- * greeted, put under TLS and logged in to, until one is ready. A failure is
- * kept as a sentence; the last one is what the caller is told.
+ * Addresses of the configuration are tried in balance.h's order, each of the
+ * hosts that a name stands for in turn, until one is ready. A failure is kept
+ * as a sentence; the last one is what the caller is told.
  */
-#include "proxy/upstream/link.h"
-
-#include <base/wipe.h>
+#include "proxy/upstream/handshake.h"
 
 #include <event2/event.h>
 
-#include <arpa/inet.h>
-#include <errno.h>
 #include <proxy/dns/resolver.h>
 #include <proxy/log/log.h>
-#include <proxy/net/tls.h>
 #include <proxy/worker.h>
 #include <stdlib.h>
 #include <time.h>
@@ -24,23 +19,22 @@ enum {
     STEP_LAST_MS = 240 * 1000, /* the only address left: RFC 5321 4.5.3.2,
                                   less than the client's deadline */
     STEP_MS = 30 * 1000,       /* others wait to be tried */
-    BAD_MS = 30 * 1000,
-    ERROR_MAX = 400
+    ERROR_MAX = 500
 };
 
 struct dial {
     struct upstream *upstream;
+    const struct login_wish *wish; /* borrowed; NULL: a check */
     dial_callback *done;
     void *arg;
-    size_t *order; /* owns; indices into targets, good ones first */
+    size_t *order; /* owns; indices of targets */
+    size_t count;  /* in order */
     size_t next_target;
     struct dns_lookup *lookup;
     struct sockaddr_storage *found; /* owns; addresses of this host */
     size_t found_count;
     size_t next_found;
-    struct upstream_link *link; /* being made */
-    struct smtp_client client;
-    struct buf out;
+    struct handshake *handshake;
     struct event *later; /* starts outside dial_start() */
     char error[ERROR_MAX];
 };
@@ -60,35 +54,26 @@ dial_free(struct dial **dp)
     struct dial *d = *dp;
 
     dns_lookup_cancel(&d->lookup);
-    upstream_link_free(&d->link);
+    handshake_cancel(&d->handshake);
     if (d->later != NULL) {
         event_free(d->later);
     }
     free(d->order);
     free(d->found);
-    wipe(d->out.ptr, d->out.cap);
-    buf_free(&d->out);
     free(d);
     *dp = NULL;
+}
+
+static size_t
+current(const struct dial *d)
+{
+    return d->order[d->next_target - 1];
 }
 
 static struct upstream_target *
 target(const struct dial *d)
 {
-    return &d->upstream->targets[d->order[d->next_target - 1]];
-}
-
-static bool
-more_to_try(const struct dial *d)
-{
-    return d->next_found < d->found_count ||
-           d->next_target < d->upstream->conf->addresses.count;
-}
-
-static void
-arm(struct dial *d)
-{
-    conn_set_deadline(d->link->conn, more_to_try(d) ? STEP_MS : STEP_LAST_MS);
+    return &d->upstream->targets[current(d)];
 }
 
 static void next_address(struct dial *d);
@@ -101,238 +86,190 @@ finish(struct dial *d, struct upstream_link *link)
     char error[ERROR_MAX];
 
     memcpy(error, d->error, sizeof(error));
-    d->link = NULL;
     dial_free(&d);
     done(link, link == NULL ? error : "", arg);
 }
 
-/* This address is of no use; code 0: no reply was the reason. */
-static void
-fail(struct dial *d, const char *why, int code)
-{
-    const char *name =
-        d->link == NULL ? target(d)->address->host : d->link->name;
+/* --- the hosts of a name ---------------------------------------------------
+ */
 
-    if (code != 0) {
-        snprintf(d->error, sizeof(d->error), "%s: %s (%d)", name, why, code);
-    } else {
-        snprintf(d->error, sizeof(d->error), "%s: %s", name, why);
+static bool
+same_host(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
+{
+    const struct sockaddr_in *a4 = (const struct sockaddr_in *)(const void *)a;
+    const struct sockaddr_in *b4 = (const struct sockaddr_in *)(const void *)b;
+    const struct sockaddr_in6 *a6 =
+        (const struct sockaddr_in6 *)(const void *)a;
+    const struct sockaddr_in6 *b6 =
+        (const struct sockaddr_in6 *)(const void *)b;
+
+    if (a->ss_family != b->ss_family) {
+        return false;
     }
-    log_event(LOG_LEVEL_WARN, "upstream-failed", "%s", d->error);
-    target(d)->bad_until_ms = upstream_now_ms() + BAD_MS;
-    upstream_link_free(&d->link);
+    return a->ss_family == AF_INET ? a4->sin_addr.s_addr == b4->sin_addr.s_addr
+                                   : memcmp(&a6->sin6_addr, &b6->sin6_addr,
+                                            sizeof(a6->sin6_addr)) == 0;
+}
+
+static struct upstream_host *
+find_host(struct upstream_target *t, const struct sockaddr_storage *address)
+{
+    for (size_t i = 0; i < t->host_count; i++) {
+        if (same_host(&t->hosts[i].address, address)) {
+            return &t->hosts[i];
+        }
+    }
+    return NULL;
+}
+
+/* Only those that failed are remembered; the oldest makes room. */
+static void
+host_failed(struct dial *d, const struct sockaddr_storage *address)
+{
+    struct upstream_target *t = target(d);
+    struct upstream_host *host = find_host(t, address);
+
+    if (host == NULL) {
+        if (t->host_count == UPSTREAM_HOSTS_MAX) {
+            t->host_count--;
+            memmove(&t->hosts[0], &t->hosts[1],
+                    t->host_count * sizeof(t->hosts[0]));
+        }
+        host = &t->hosts[t->host_count++];
+        *host = (struct upstream_host){ .address = *address };
+    }
+    (void)balance_failed(&host->balance, &d->upstream->balance,
+                         upstream_now_ms());
+}
+
+static void
+host_good(struct dial *d, const struct sockaddr_storage *address)
+{
+    struct upstream_target *t = target(d);
+    struct upstream_host *host = find_host(t, address);
+
+    if (host != NULL) {
+        *host = t->hosts[--t->host_count];
+    }
+}
+
+/* Those of the first family take turns, so that the load of a name with
+ * several addresses is shared; those that failed lately are tried last. */
+static void
+keep_found(struct dial *d, const struct dns_addresses *found)
+{
+    struct upstream_target *t = target(d);
+    uint64_t now = upstream_now_ms();
+    size_t alike = 0;
+
+    while (alike < found->count &&
+           found->list[alike].ss_family == found->list[0].ss_family) {
+        alike++;
+    }
+    for (int down = 0; down <= 1; down++) {
+        for (size_t i = 0; i < found->count; i++) {
+            size_t k = i < alike ? (i + t->turn) % alike : i;
+            const struct upstream_host *host = find_host(t, &found->list[k]);
+            bool is_down = host != NULL && balance_is_down(&host->balance, now);
+
+            if (is_down == (down == 1)) {
+                d->found[d->found_count++] = found->list[k];
+            }
+        }
+    }
+    t->turn++;
+}
+
+/* --- trying ----------------------------------------------------------------
+ */
+
+/* This address is of no use; why names it. */
+static void
+fail(struct dial *d, const char *why)
+{
+    (void)bytes_copy(bytes_take(bytes_str(why), sizeof(d->error) - 1), d->error,
+                     sizeof(d->error));
+    if (d->wish != NULL) {
+        log_event(LOG_LEVEL_WARN, "upstream-failed", "%s", d->error);
+    }
+    if (d->next_found == d->found_count && d->wish != NULL) {
+        upstream_target_failed(d->upstream, current(d), d->error);
+    }
     next_address(d);
 }
 
 static void
-ready(struct dial *d)
-{
-    struct upstream *u = d->upstream;
-
-    target(d)->bad_until_ms = 0;
-    u->caps = d->client.caps;
-    u->caps_known = true;
-    d->link->caps = d->client.caps;
-    conn_set_deadline(d->link->conn, 0);
-    finish(d, d->link);
-}
-
-static void
-send_out(struct dial *d)
-{
-    conn_write(d->link->conn, buf_bytes(&d->out));
-    wipe(d->out.ptr, d->out.len);
-    buf_clear(&d->out);
-    arm(d);
-}
-
-static void
-start_tls(struct dial *d)
-{
-    SSL *ssl = tls_client_ssl(d->upstream->tls, d->upstream->conf,
-                              target(d)->address->host);
-
-    if (ssl == NULL) {
-        fail(d, "no memory for TLS", 0);
-        return;
-    }
-    arm(d);
-    conn_tls_connect(d->link->conn, ssl);
-}
-
-static void
-read_replies(struct dial *d)
-{
-    struct bytes in = conn_input(d->link->conn);
-    struct bytes rest = in;
-    struct smtp_reply reply;
-    enum smtp_client_action action;
-
-    switch (smtp_reply_next(&rest, &reply)) {
-    case SMTP_REPLY_MORE:
-        if (in.len >= CONN_INPUT_MAX) {
-            fail(d, "a reply without an end", 0);
-        }
-        return;
-    case SMTP_REPLY_BAD:
-    default:
-        fail(d, "not an SMTP reply", 0);
-        return;
-    case SMTP_REPLY_OK:
-        break;
-    }
-    action = smtp_client_reply(&d->client, &reply, &d->out);
-    if (action == SMTP_CLIENT_FAILED) {
-        fail(d, smtp_client_failure_text(d->client.failure), d->client.code);
-        return;
-    }
-    if (rest.len > 0) {
-        /* Nothing may stand behind a reply that we had to wait for: what
-         * comes early could be meant to be read under TLS (RFC 3207 4). */
-        fail(d, "octets behind a reply", 0);
-        return;
-    }
-    conn_consume(d->link->conn, in.len - rest.len);
-    if (action == SMTP_CLIENT_TLS) {
-        start_tls(d);
-    } else if (action == SMTP_CLIENT_READY) {
-        ready(d);
-    } else {
-        send_out(d);
-    }
-}
-
-static void
-on_conn(struct conn *conn, enum conn_event event, void *arg)
+on_handshake(struct upstream_link *link, const char *error, void *arg)
 {
     struct dial *d = arg;
+    const struct sockaddr_storage *address = &d->found[d->next_found - 1];
 
-    switch (event) {
-    case CONN_CONNECTED:
-        if (d->upstream->conf->tls == CONF_TLS_IMPLICIT) {
-            start_tls(d);
-        } else {
-            arm(d); /* for the greeting */
-        }
-        return;
-    case CONN_TLS_DONE:
-        if (d->upstream->conf->tls != CONF_TLS_IMPLICIT) {
-            smtp_client_tls_started(&d->client, &d->out);
-            send_out(d);
-        } else {
-            arm(d);
-        }
-        return;
-    case CONN_INPUT:
-        read_replies(d);
-        return;
-    case CONN_DRAINED:
-        return;
-    case CONN_TIMEOUT:
-        fail(d, "no answer in time", 0);
-        return;
-    case CONN_EOF:
-        fail(d, "connection closed", 0);
-        return;
-    case CONN_GONE:
-    default:
-        fail(d, conn_error(conn), 0);
-        return;
-    }
-}
-
-/* "smtp1.example.net[192.0.2.1]:587" */
-static char *
-link_name(const struct conf_address *address, const struct sockaddr *to)
-{
-    char number[INET6_ADDRSTRLEN] = "?";
-    struct buf name = BUF_INIT;
-    const void *octets =
-        to->sa_family == AF_INET6
-            ? (const void *)&((const struct sockaddr_in6 *)(const void *)to)
-                  ->sin6_addr
-            : (const void *)&((const struct sockaddr_in *)(const void *)to)
-                  ->sin_addr;
-
-    inet_ntop(to->sa_family, octets, number, sizeof(number));
-    buf_printf(&name, "%s[%s]:%u", address->host, number,
-               (unsigned)address->port);
-    return (char *)(uintptr_t)buf_str(&name); /* taken; freed by free() */
-}
-
-static struct upstream_link *
-link_new(struct dial *d, const struct sockaddr *to)
-{
-    struct upstream_link *link = calloc(1, sizeof(*link));
-
+    d->handshake = NULL;
     if (link == NULL) {
-        return NULL;
+        host_failed(d, address);
+        fail(d, error);
+        return;
     }
-    link->upstream = d->upstream;
-    link->made_ms = upstream_now_ms();
-    link->name = link_name(target(d)->address, to);
-    if (link->name == NULL) {
-        upstream_link_free(&link);
-        return NULL;
+    host_good(d, address);
+    if (d->wish != NULL) {
+        upstream_target_good(d->upstream, current(d), &link->caps);
     }
-    link->conn =
-        conn_connect(d->upstream->worker->loop, to,
-                     to->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
-                                               : sizeof(struct sockaddr_in),
-                     on_conn, d);
-    return link;
+    finish(d, link);
+}
+
+static unsigned
+step_ms(const struct dial *d)
+{
+    bool more = d->next_found < d->found_count || d->next_target < d->count;
+
+    if (d->wish == NULL) {
+        return d->upstream->conf->health_timeout_s * 1000;
+    }
+    return more ? STEP_MS : STEP_LAST_MS;
 }
 
 static void
-client_init(struct dial *d)
+connect_to(struct dial *d, const struct sockaddr_storage *address)
 {
-    const struct upstream_conf *conf = d->upstream->conf;
-    bool login = conf->login == CONF_LOGIN_PASSWORD;
-    struct smtp_client_conf c = {
-        .hostname = d->upstream->worker->conf->server.hostname,
-        .tls = conf->tls == CONF_TLS_STARTTLS        ? SMTP_CLIENT_TLS_REQUIRED
-               : conf->tls == CONF_TLS_OPPORTUNISTIC ? SMTP_CLIENT_TLS_MAY
-                                                     : SMTP_CLIENT_TLS_NONE,
-        .user = login ? conf->username : NULL,
-        .secret = login ? d->upstream->password : NULL,
+    struct handshake_to to = {
+        .upstream = d->upstream,
+        .target = current(d),
+        .address = (const struct sockaddr *)(const void *)address,
+        .wish = d->wish,
+        .step_ms = step_ms(d),
     };
+    struct buf error = BUF_INIT;
+    const char *why;
 
-    smtp_client_init(&d->client, &c, conf->tls == CONF_TLS_IMPLICIT);
-}
-
-static void
-connect_to(struct dial *d, const struct sockaddr *to)
-{
-    client_init(d);
-    buf_clear(&d->out);
-    d->link = link_new(d, to);
-    if (d->link == NULL) {
-        fail(d, "no memory", 0);
-    } else if (d->link->conn == NULL) {
-        fail(d, strerror(errno), 0);
-    } else {
-        conn_set_deadline(d->link->conn, STEP_MS);
+    d->handshake = handshake_start(&to, on_handshake, d, &error);
+    if (d->handshake == NULL) {
+        why = buf_str(&error);
+        fail(d, why == NULL ? "no memory" : why);
     }
+    buf_free(&error);
 }
 
 static void
 on_addresses(const struct dns_addresses *found, void *arg)
 {
     struct dial *d = arg;
-    size_t octets = found->count * sizeof(found->list[0]);
+    char why[ERROR_MAX];
 
     d->lookup = NULL;
     if (found->count == 0) {
-        fail(d, found->error, 0);
+        (void)snprintf(why, sizeof(why), "%s: %s", target(d)->address->host,
+                       found->error);
+        fail(d, why);
         return;
     }
     free(d->found);
-    d->found = malloc(octets);
-    d->next_found = 0;
-    d->found_count = d->found == NULL ? 0 : found->count;
-    if (d->found != NULL) {
-        memcpy(d->found, found->list, octets);
+    d->found_count = d->next_found = 0;
+    d->found = calloc(found->count, sizeof(*d->found));
+    if (d->found == NULL) {
+        fail(d, "no memory");
+        return;
     }
+    keep_found(d, found);
     next_address(d);
 }
 
@@ -340,15 +277,11 @@ on_addresses(const struct dns_addresses *found, void *arg)
 static void
 next_address(struct dial *d)
 {
-    const struct conf_addresses *all = &d->upstream->conf->addresses;
-
     if (d->next_found < d->found_count) {
-        const struct sockaddr_storage *to = &d->found[d->next_found++];
-
-        connect_to(d, (const struct sockaddr *)(const void *)to);
+        connect_to(d, &d->found[d->next_found++]);
         return;
     }
-    if (d->next_target == all->count) {
+    if (d->next_target == d->count) {
         finish(d, NULL);
         return;
     }
@@ -358,7 +291,7 @@ next_address(struct dial *d)
         dns_lookup(d->upstream->worker->resolver, target(d)->address->host,
                    target(d)->address->port, on_addresses, d);
     if (d->lookup == NULL) {
-        fail(d, "no memory for a DNS question", 0);
+        fail(d, "no memory for a DNS question");
     }
 }
 
@@ -370,25 +303,11 @@ on_later(evutil_socket_t fd, short what, void *arg)
     next_address(arg);
 }
 
-/* Good ones in their order, then those that failed lately. */
-static void
-set_order(struct dial *d)
-{
-    const struct upstream *u = d->upstream;
-    uint64_t now = upstream_now_ms();
-    size_t n = 0;
+/* --- beginning -------------------------------------------------------------
+ */
 
-    for (int bad = 0; bad <= 1; bad++) {
-        for (size_t i = 0; i < u->conf->addresses.count; i++) {
-            if ((u->targets[i].bad_until_ms > now) == (bad == 1)) {
-                d->order[n++] = i;
-            }
-        }
-    }
-}
-
-struct dial *
-dial_start(struct upstream *u, dial_callback *done, void *arg)
+static struct dial *
+dial_new(struct upstream *u, dial_callback *done, void *arg)
 {
     static const struct timeval now = { 0, 0 };
     struct dial *d = calloc(1, sizeof(*d));
@@ -404,9 +323,35 @@ dial_start(struct upstream *u, dial_callback *done, void *arg)
     if (d->order == NULL || d->later == NULL ||
         event_add(d->later, &now) != 0) {
         dial_free(&d);
-        return NULL;
     }
-    set_order(d);
+    return d;
+}
+
+struct dial *
+dial_start(struct upstream *u, const struct login_wish *wish,
+           dial_callback *done, void *arg)
+{
+    struct dial *d = dial_new(u, done, arg);
+    uint64_t now = upstream_now_ms();
+
+    if (d != NULL) {
+        d->wish = wish;
+        d->count = u->conf->addresses.count;
+        balance_order(u->balances, d->count, &u->balance, now, d->order);
+        balance_chosen(u->balances, d->count, &u->balance, now, d->order[0]);
+    }
+    return d;
+}
+
+struct dial *
+dial_check(struct upstream *u, size_t check, dial_callback *done, void *arg)
+{
+    struct dial *d = dial_new(u, done, arg);
+
+    if (d != NULL) {
+        d->order[0] = check;
+        d->count = 1;
+    }
     return d;
 }
 

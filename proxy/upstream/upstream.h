@@ -3,8 +3,9 @@
  *
  * A session asks for a link, is given a connection that is ready for MAIL,
  * and gives it back or drops it. Links are reused only when their last reply
- * was whole and nothing unread is left. Addresses are tried in their order;
- * one that failed is tried last for a while.
+ * was whole and nothing unread is left, and only for who would have made the
+ * same: one login is never lent to another. Which address is tried is
+ * balance.h's; beyond `max_connections` who asks waits in a queue.
  */
 #ifndef PROXY_UPSTREAM_UPSTREAM_H
 #define PROXY_UPSTREAM_UPSTREAM_H
@@ -16,6 +17,7 @@
 #include <proxy/config/conf.h>
 #include <proxy/net/conn.h>
 
+struct smtp_xattrs;
 struct worker;
 struct upstream;
 struct upstream_link;
@@ -31,8 +33,26 @@ void upstream_reload(struct upstream *u, struct buf *error);
 void upstream_free(struct upstream **u);
 
 const struct upstream_conf *upstream_settings(const struct upstream *u);
-/* What the last EHLO offered; NULL: never known. Kept across outages. */
+/*
+ * What all its addresses offered when they were last greeted, behind TLS and
+ * AUTH: what one of them lacks is not in it, and `size` is the smallest. NULL:
+ * none was ever reached. Kept across outages.
+ */
 const struct smtp_caps *upstream_caps(const struct upstream *u);
+
+/*
+ * For whom a connection is. Zero is: as the configuration says. Everything is
+ * borrowed for the call.
+ */
+struct upstream_wish {
+    const char *username;    /* NULL: the upstream's own */
+    const char *secret_file; /* with username: whose first line counts */
+    const char *secret;      /* with username, in the file's place: the client's
+                                own credentials; the connection is never lent to
+                                anybody else, upstream_put() closes it */
+    unsigned mechs;          /* with secret: enum smtp_mech; 0: as configured */
+    const struct smtp_xattrs *client; /* for XCLIENT; NULL: nobody */
+};
 
 /*
  * link NULL: no connection to be had; error says why in one sentence, lent for
@@ -43,15 +63,19 @@ typedef void upstream_callback(struct upstream_link *link, const char *error,
 
 /*
  * A kept connection, or NULL. The caller sets itself as the owner of its conn
- * before it returns to the loop.
+ * before it returns to the loop. wish NULL: as a zero one.
  */
-struct upstream_link *upstream_take(struct upstream *u);
+struct upstream_link *upstream_take(struct upstream *u,
+                                    const struct upstream_wish *wish);
 /*
- * Asks for a new connection. The callback comes later, never from inside the
- * call. NULL: no memory.
+ * Asks for a connection: a new one, or the one that is given back next when
+ * there may be no more. The callback comes later, never from inside the call;
+ * at the latest when `queue_timeout` and the tries behind it are over. NULL:
+ * no memory.
  */
-struct upstream_wait *upstream_get(struct upstream *u, upstream_callback *cb,
-                                   void *arg);
+struct upstream_wait *upstream_get(struct upstream *u,
+                                   const struct upstream_wish *wish,
+                                   upstream_callback *cb, void *arg);
 /* No callback after this. *wait is NULL afterwards; NULL is fine. */
 void upstream_cancel(struct upstream_wait **wait);
 

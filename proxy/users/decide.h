@@ -55,13 +55,12 @@ struct decide_question {
 void decide(const struct decide_question *q, struct decision *decision_out);
 
 /*
- * With `already_signed = skip-aligned`: a decision to sign becomes one not to
+ * skip_aligned (conf_skips_signed()): a decision to sign becomes one not to
  * when the header, as it will be sent, has a DKIM-Signature that is aligned
  * with the From domain.
  */
-void decide_signed(const struct sign_conf *sign,
-                   const struct dkim_header *header, const char *domain,
-                   struct decision *decision);
+void decide_signed(bool skip_aligned, const struct dkim_header *header,
+                   const char *domain, struct decision *decision);
 
 /* The user's `from` covers this address. */
 bool users_from_covers(const struct view_user *user, const char *local,

@@ -24,10 +24,10 @@ has_aligned_signature(const struct dkim_header *header, const char *domain)
 }
 
 void
-decide_signed(const struct sign_conf *sign, const struct dkim_header *header,
+decide_signed(bool skip_aligned, const struct dkim_header *header,
               const char *domain, struct decision *decision)
 {
-    if (decision->kind == DECIDE_SIGN && sign->skip_aligned &&
+    if (decision->kind == DECIDE_SIGN && skip_aligned &&
         has_aligned_signature(header, domain)) {
         *decision = (struct decision){
             .kind = DECIDE_UNSIGNED,

@@ -101,8 +101,11 @@ begin_user(struct userread *r, const struct conf_entry *e)
         return;
     }
     r->f->count++;
-    *userread_user(r) =
-        (struct view_user){ .selectors = none, .domain = "", .upstream = "" };
+    *userread_user(r) = (struct view_user){ .selectors = none,
+                                            .domain = "",
+                                            .upstream = "",
+                                            .upstream_username = "",
+                                            .upstream_password_file = "" };
     userread_user(r)->name = userread_lower(r, bytes_str(e->section));
     *userread_secret(r) = (struct user_secret){ "", "" };
     *userread_lines(r) = (struct user_lines){ e->line, e->line, e->line };

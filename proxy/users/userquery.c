@@ -132,6 +132,12 @@ userfile_check_upstreams(const struct userfile *f, const char *path,
     for (size_t i = 0; i < f->count; i++) {
         const char *name = f->users[i].upstream;
 
+        if ((f->users[i].upstream_username[0] == '\0') !=
+            (f->users[i].upstream_password_file[0] == '\0')) {
+            conf_error(errors, path, f->memory->lines[i].section,
+                       "upstream_username and upstream_password_file go "
+                       "together; both of them, or neither");
+        }
         if (name[0] != '\0' && conf_upstream(conf, name) == NULL) {
             conf_error(errors, path, f->memory->lines[i].upstream,
                        "there is no [upstream %s]; the name of one", name);

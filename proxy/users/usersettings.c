@@ -13,6 +13,10 @@
 
 #include <stdlib.h>
 
+enum {
+    UPSTREAM_USERNAME_MAX = 255
+};
+
 /* Takes the value; NULL, or what is wrong and what is allowed. */
 typedef const char *setter(struct userread *r, const char *value);
 
@@ -166,6 +170,25 @@ set_upstream(struct userread *r, const char *value)
 }
 
 static const char *
+set_upstream_username(struct userread *r, const char *value)
+{
+    userread_user(r)->upstream_username = userread_keep(r, bytes_str(value));
+    return strlen(value) <= UPSTREAM_USERNAME_MAX
+               ? NULL
+               : "the name is too long; at most 255 octets";
+}
+
+static const char *
+set_upstream_password_file(struct userread *r, const char *value)
+{
+    userread_user(r)->upstream_password_file =
+        userread_keep(r, bytes_str(value));
+    return value[0] == '\0' || value[0] == '/'
+               ? NULL
+               : "not a path; a path that begins with /";
+}
+
+static const char *
 set_rate(struct userread *r, const char *value)
 {
     return value[0] == '\0' || uservalue_rate(bytes_str(value),
@@ -209,6 +232,8 @@ static const struct {
     { "other_from", set_other_from, false },
     { "no_key", set_no_key, false },
     { "upstream", set_upstream, false },
+    { "upstream_username", set_upstream_username, false },
+    { "upstream_password_file", set_upstream_password_file, false },
     { "rate", set_rate, false },
     { "locked", set_locked, false },
 };
@@ -239,5 +264,6 @@ userread_setting(struct userread *r, const struct conf_entry *e)
         }
     }
     return "unknown setting; password, scram, from, selector, domain, "
-           "other_from, no_key, upstream, rate, locked, name";
+           "other_from, no_key, upstream, upstream_username, "
+           "upstream_password_file, rate, locked, name";
 }

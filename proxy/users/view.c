@@ -238,6 +238,12 @@ copy_selectors(struct strings *s, conf_list list, conf_list *out)
     return true;
 }
 
+static const char *
+copy_or_empty(struct strings *s, const char *text)
+{
+    return strings_copy(s, bytes_str(text == NULL ? "" : text));
+}
+
 bool
 view_builder_user(struct view_builder *b, const struct view_user *user)
 {
@@ -253,7 +259,11 @@ view_builder_user(struct view_builder *b, const struct view_user *user)
     copy.name = strings_lower(s, bytes_str(user->name));
     copy.domain = strings_lower(s, bytes_str(user->domain));
     copy.upstream = strings_copy(s, bytes_str(user->upstream));
+    copy.upstream_username = copy_or_empty(s, user->upstream_username);
+    copy.upstream_password_file =
+        copy_or_empty(s, user->upstream_password_file);
     if (copy.name == NULL || copy.domain == NULL || copy.upstream == NULL ||
+        copy.upstream_username == NULL || copy.upstream_password_file == NULL ||
         !copy_from(s, user, &copy.from) ||
         !copy_selectors(s, user->selectors, &copy.selectors)) {
         return false;

@@ -37,8 +37,10 @@ struct view_user {
     const char *domain;  /* "" when none */
     enum conf_other_from other_from;
     enum conf_no_key no_key;
-    const char *upstream; /* "" when none */
-    unsigned rate_count;  /* messages per rate_s; 0: no limit */
+    const char *upstream;               /* "" when none */
+    const char *upstream_username;      /* her own login there; "" when none */
+    const char *upstream_password_file; /* with it; a token's with oauth */
+    unsigned rate_count;                /* messages per rate_s; 0: no limit */
     unsigned rate_s;
     bool locked;
 };

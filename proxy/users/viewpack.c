@@ -69,6 +69,8 @@ put_user(struct buf *out, const struct view_user *u)
     }
     put_text(out, u->domain);
     put_text(out, u->upstream);
+    put_text(out, u->upstream_username);
+    put_text(out, u->upstream_password_file);
     buf_putc(out, (char)u->own_selector);
     buf_putc(out, (char)u->other_from);
     buf_putc(out, (char)u->no_key);
@@ -224,6 +226,8 @@ get_user(struct reader *r, struct view_builder *b)
     get_selectors(r, &u);
     u.domain = get_text(r);
     u.upstream = get_text(r);
+    u.upstream_username = get_text(r);
+    u.upstream_password_file = get_text(r);
     u.own_selector = get_small(r, 2) != 0;
     u.other_from = (enum conf_other_from)get_small(r, CONF_OTHER_AS_USER + 1);
     u.no_key = (enum conf_no_key)get_small(r, CONF_NO_KEY_REJECT + 1);

@@ -260,7 +260,7 @@ connects(uint16_t port)
 static void
 test_sockets_shares(void **state)
 {
-    struct conf_address address = { host4, free_port() };
+    struct conf_address address = { host4, free_port(), 0 };
     struct listen_conf listen = { .name = "in", .addresses = { &address, 1 } };
     struct conf conf = { .server.workers = 4,
                          .listens = &listen,
@@ -301,8 +301,8 @@ test_sockets_shares(void **state)
 static void
 test_sockets_all_or_nothing(void **state)
 {
-    struct conf_address one = { host4, free_port() };
-    struct conf_address list[] = { one, { host4, free_port() }, { host4, 0 } };
+    struct conf_address one = { host4, free_port(), 0 };
+    struct conf_address list[] = { one, { host4, free_port(), 0 }, { host4, 0, 0 } };
     struct listen_conf listen = { .name = "in", .addresses = { &one, 1 } };
     struct listen_conf more = { .name = "in", .addresses = { list, 3 } };
     struct conf conf = { .server.workers = 1,
@@ -357,7 +357,7 @@ static void
 test_sockets_v6(void **state)
 {
     uint16_t port = free_port();
-    struct conf_address list[] = { { host4, port }, { host6, port } };
+    struct conf_address list[] = { { host4, port, 0 }, { host6, port, 0 } };
     struct listen_conf listen = { .name = "both", .addresses = { list, 2 } };
     struct conf conf = { .server.workers = 1,
                          .listens = &listen,
