@@ -67,7 +67,7 @@ domain=${from#*@}
 # --- what is needed -------------------------------------------------------
 
 packages="autoconf automake pkg-config gcc make libc6-dev libevent-dev
-libssl-dev libinih-dev libcrypt-dev libgsasl-dev libidn2-dev libcmocka-dev openssl curl"
+libssl-dev libinih-dev libcrypt-dev libgsasl-dev libidn2-dev libseccomp-dev libcmocka-dev openssl curl"
 missing=
 for p in $packages; do
     dpkg-query -W -f '${db:Status-Status}\n' "$p" 2>/dev/null |

@@ -4,6 +4,7 @@
  */
 #include "proxy/worker.h"
 
+#include "proxy/confine/confine.h"
 #include "proxy/listener.h"
 #include "proxy/log/log.h"
 #include "proxy/process/background.h"
@@ -369,6 +370,7 @@ serve(struct process *p, struct inheritance *in)
         return give_up(p->log_fd, &error, EX_CONFIG);
     }
     free(in->sockets);
+    confine_worker(p->worker.conf);
     event_base_dispatch(p->worker.base);
     if (p->cut) {
         return 0; /* sessions go with the process */

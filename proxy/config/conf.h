@@ -377,6 +377,11 @@ bool conf_preset_put(const struct conf *conf, const struct upstream_conf *u,
 bool conf_skips_signed(const struct conf *conf, const struct upstream_conf *u);
 const struct check_conf *conf_check_section(const struct conf *conf,
                                             const char *name);
+/* Every file that [listen] and [upstream] name: certificates, keys, passwords.
+ * The path is lent. */
+typedef void conf_path_callback(const char *path, void *arg);
+void conf_worker_files(const struct conf *conf, conf_path_callback *cb,
+                       void *arg);
 bool conf_networks_has(const struct conf_networks *nets,
                        const struct sockaddr *addr);
 

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <proxy/confine/confine.h>
 #include <proxy/keeper/harden.h>
 #include <proxy/keeper/keeper.h>
 #include <proxy/keeper/server.h>
@@ -370,6 +371,7 @@ keeper_run(const struct keeper_conf *conf)
                   strerror(errno));
         goto out;
     }
+    confine_keeper(conf->conf);
     k.server->data = data_load(conf->conf, 1);
     code = k.server->data == NULL ? EX_CONFIG : run(&k);
 out:

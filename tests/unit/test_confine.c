@@ -1,0 +1,338 @@
+/*
+ * What a confined process can't do, each in a process of its own; and that it
+ * still does what it is for.
+ */
+#include "tests/support/cmocka.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <proxy/confine/confine.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static char scratch[] = "/tmp/sealpost-confine-XXXXXX";
+static char open_dir[64], shut_dir[64], open_file[80], shut_file[80];
+static uint16_t allowed_port, other_port;
+static int allowed_fd, other_fd;
+
+enum {
+    DID = 40, /* exit code: the deed succeeded */
+    DENIED = 41
+};
+
+typedef bool deed(void);
+
+static void
+write_file(const char *path)
+{
+    FILE *f = fopen(path, "w");
+
+    assert_non_null(f);
+    fputs("text", f);
+    assert_int_equal(fclose(f), 0);
+}
+
+static int
+listen_somewhere(uint16_t *port_out)
+{
+    struct sockaddr_in in = { .sin_family = AF_INET };
+    socklen_t len = sizeof(in);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(bind(fd, (struct sockaddr *)&in, sizeof(in)), 0);
+    assert_int_equal(listen(fd, 5), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&in, &len), 0);
+    *port_out = ntohs(in.sin_port);
+    return fd;
+}
+
+static int
+set_up(void **state)
+{
+    (void)state;
+    assert_non_null(mkdtemp(scratch));
+    snprintf(open_dir, sizeof(open_dir), "%s/open", scratch);
+    snprintf(shut_dir, sizeof(shut_dir), "%s/shut", scratch);
+    snprintf(open_file, sizeof(open_file), "%s/file", open_dir);
+    snprintf(shut_file, sizeof(shut_file), "%s/file", shut_dir);
+    assert_int_equal(mkdir(open_dir, 0700), 0);
+    assert_int_equal(mkdir(shut_dir, 0700), 0);
+    write_file(open_file);
+    write_file(shut_file);
+    allowed_fd = listen_somewhere(&allowed_port);
+    other_fd = listen_somewhere(&other_port);
+    return 0;
+}
+
+static int
+tear_down(void **state)
+{
+    (void)state;
+    (void)close(allowed_fd);
+    (void)close(other_fd);
+    (void)unlink(open_file);
+    (void)unlink(shut_file);
+    (void)rmdir(open_dir);
+    (void)rmdir(shut_dir);
+    return rmdir(scratch);
+}
+
+/* DID, DENIED, or minus the signal that ended it. */
+static int
+try(enum confine_process process, deed *what)
+{
+    const struct confine_place places[] = { { open_dir, true },
+                                            { "/nonexistent", false } };
+    const struct confine_rules rules = { .process = process,
+                                         .places = places,
+                                         .place_count = 2,
+                                         .ports = &allowed_port,
+                                         .port_count = 1 };
+    pid_t pid = fork();
+    int status;
+
+    if (pid == 0) {
+        if (confine_landlock(&rules) == 0 || !confine_syscalls(process)) {
+            _exit(1);
+        }
+        _exit(what() ? DID : DENIED);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/* --- deeds ---------------------------------------------------------------- */
+
+static bool
+can_open(const char *path, int flags)
+{
+    return open(path, flags | O_CLOEXEC, 0600) >= 0;
+}
+
+static bool
+reads_open(void)
+{
+    return can_open(open_file, O_RDONLY);
+}
+
+static bool
+makes_spool_file(void)
+{
+    return can_open(open_dir, O_TMPFILE | O_RDWR);
+}
+
+static bool
+reads_keys(void)
+{
+    return can_open(shut_file, O_RDONLY);
+}
+
+static bool
+writes_keys(void)
+{
+    return can_open(shut_file, O_WRONLY);
+}
+
+static bool
+lists_keys(void)
+{
+    return can_open(shut_dir, O_RDONLY | O_DIRECTORY);
+}
+
+static bool
+starts_program(void)
+{
+    (void)execl("/bin/true", "true", (char *)NULL);
+    return false;
+}
+
+static bool
+traces(void)
+{
+    return ptrace(PTRACE_TRACEME, 0, NULL, NULL) == 0;
+}
+
+static bool
+forks(void)
+{
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        _exit(0);
+    }
+    return pid > 0;
+}
+
+static bool
+connects(uint16_t port)
+{
+    struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(port) };
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return fd >= 0 && connect(fd, (struct sockaddr *)&in, sizeof(in)) == 0;
+}
+
+static bool
+connects_upstream(void)
+{
+    return connects(allowed_port);
+}
+
+static bool
+connects_elsewhere(void)
+{
+    return connects(other_port);
+}
+
+static bool
+opens_port(void)
+{
+    struct sockaddr_in in = { .sin_family = AF_INET };
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    return fd >= 0 && bind(fd, (struct sockaddr *)&in, sizeof(in)) == 0;
+}
+
+static bool
+opens_netlink(void)
+{
+    return socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0) >= 0;
+}
+
+static bool
+opens_packet(void)
+{
+    return socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0) >= 0;
+}
+
+static bool
+makes_code(void)
+{
+    return mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC,
+                MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED;
+}
+
+static bool
+makes_memory(void)
+{
+    return mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+                -1, 0) != MAP_FAILED;
+}
+
+static void *
+nothing(void *arg)
+{
+    return arg;
+}
+
+static bool
+starts_thread(void)
+{
+    pthread_t thread;
+
+    return pthread_create(&thread, NULL, nothing, NULL) == 0 &&
+           pthread_join(thread, NULL) == 0;
+}
+
+static bool
+kills_parent(void)
+{
+    return kill(getppid(), 0) == 0;
+}
+
+/* --- tests ---------------------------------------------------------------- */
+
+static void
+worker_does_its_work(void **state)
+{
+    (void)state;
+    assert_int_equal(try(CONFINE_WORKER, reads_open), DID);
+    assert_int_equal(try(CONFINE_WORKER, makes_spool_file), DID);
+    assert_int_equal(try(CONFINE_WORKER, connects_upstream), DID);
+    assert_int_equal(try(CONFINE_WORKER, makes_memory), DID);
+}
+
+static void
+worker_does_nothing_else(void **state)
+{
+    (void)state;
+    assert_int_equal(try(CONFINE_WORKER, reads_keys), DENIED);
+    assert_int_equal(try(CONFINE_WORKER, writes_keys), DENIED);
+    assert_int_equal(try(CONFINE_WORKER, lists_keys), DENIED);
+    assert_int_equal(try(CONFINE_WORKER, opens_netlink), DENIED);
+    assert_int_equal(try(CONFINE_WORKER, opens_packet), DENIED);
+    assert_int_equal(try(CONFINE_WORKER, makes_code), DENIED);
+    assert_int_equal(try(CONFINE_WORKER, starts_thread), DENIED);
+    assert_int_equal(try(CONFINE_WORKER, forks), DENIED);
+    assert_int_equal(try(CONFINE_WORKER, kills_parent), DENIED);
+    assert_int_equal(try(CONFINE_WORKER, starts_program), -SIGSYS);
+    assert_int_equal(try(CONFINE_WORKER, traces), -SIGSYS);
+}
+
+/* The kernel's Landlock knows ports since version 4. */
+static void
+worker_connects_nowhere_else(void **state)
+{
+    const struct confine_rules none = { .process = CONFINE_WORKER };
+    pid_t pid = fork();
+    int status;
+
+    (void)state;
+    if (pid == 0) {
+        _exit(confine_landlock(&none));
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    if (WEXITSTATUS(status) < 4) {
+        skip();
+    }
+    assert_int_equal(try(CONFINE_WORKER, connects_elsewhere), DENIED);
+    assert_int_equal(try(CONFINE_WORKER, opens_port), DENIED);
+}
+
+static void
+keeper_has_no_network(void **state)
+{
+    (void)state;
+    assert_int_equal(try(CONFINE_KEEPER, starts_thread), DID);
+    assert_int_equal(try(CONFINE_KEEPER, reads_open), DID);
+    assert_int_equal(try(CONFINE_KEEPER, reads_keys), DENIED);
+    assert_int_equal(try(CONFINE_KEEPER, connects_upstream), DENIED);
+    assert_int_equal(try(CONFINE_KEEPER, opens_port), DENIED);
+    assert_int_equal(try(CONFINE_KEEPER, starts_program), -SIGSYS);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(worker_does_its_work),
+        cmocka_unit_test(worker_does_nothing_else),
+        cmocka_unit_test(worker_connects_nowhere_else),
+        cmocka_unit_test(keeper_has_no_network),
+    };
+    const struct confine_rules none = { .process = CONFINE_WORKER };
+    pid_t pid = fork();
+    int status;
+
+    if (pid == 0) {
+        _exit(confine_landlock(&none) == 0 ? 77 : 0);
+    }
+    if (!SEALPOST_CONFINE ||
+        (waitpid(pid, &status, 0) == pid && WEXITSTATUS(status) == 77)) {
+        puts("no Landlock here, or a build that is not confined");
+        return 77; /* skipped */
+    }
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
