@@ -1,10 +1,16 @@
 /*
- * sasl - the framing of PLAIN and LOGIN: base64 lines to credentials and back.
+ * sasl - the framing of AUTH: base64 lines to credentials and back.
  *
- * Judges nothing: who may log in is the keeper's business. Decoded secrets
- * live in caller-owned structs that the caller wipes.
+ * Judges nothing: who may log in is others' business. Decoded secrets live in
+ * caller-owned structs that the caller wipes.
  *
- * RFC 4616 (PLAIN), RFC 4954 4 (framing in SMTP).
+ *   PLAIN, LOGIN          DONE with user and password
+ *   OAUTHBEARER, XOAUTH2  DONE with user and token
+ *   SCRAM-SHA-256[-PLUS]  STEP twice, with the client's message; what the
+ *                         judge answers goes out as 334. Behind the second,
+ *                         which says that the proof was right, DONE
+ *
+ * RFC 4616 (PLAIN), 5802 (SCRAM), 7628 (OAUTHBEARER), 4954 4 (in SMTP).
  */
 #ifndef SMTP_SASL_H
 #define SMTP_SASL_H
@@ -14,12 +20,14 @@
 
 enum {
     SMTP_SASL_USER_MAX = 255,    /* octets */
-    SMTP_SASL_SECRET_MAX = 1024  /* octets */
+    SMTP_SASL_SECRET_MAX = 1024, /* octets of a password, or of a message */
+    SMTP_SASL_TOKEN_MAX = 9000   /* octets; the longest line holds no more */
 };
 
 enum smtp_sasl_result {
     SMTP_SASL_MORE,    /* send 334 with prompt, feed the next line */
     SMTP_SASL_DONE,    /* credentials are whole */
+    SMTP_SASL_STEP,    /* secret is a message for the judge */
     SMTP_SASL_CANCEL,  /* "*": 501 5.7.0 */
     SMTP_SASL_BASE64,  /* not base64: 501 5.5.2 */
     SMTP_SASL_INVALID  /* bad message, NUL, empty, too long, authzid differs:
@@ -28,10 +36,10 @@ enum smtp_sasl_result {
 
 /* Caller-allocated; holds secrets: wipe() the whole of it. */
 struct smtp_sasl {
-    unsigned mech; /* SMTP_MECH_PLAIN or SMTP_MECH_LOGIN */
+    unsigned mech; /* one of enum smtp_mech */
     unsigned step; /* private */
     char user[SMTP_SASL_USER_MAX + 1];
-    char secret[SMTP_SASL_SECRET_MAX + 1];
+    char secret[SMTP_SASL_TOKEN_MAX + 1];
 };
 
 void smtp_sasl_init(struct smtp_sasl *s, unsigned mech);

@@ -1,7 +1,8 @@
 /*
  * fuzz_smtp_sasl - an AUTH exchange of any lines: whole credentials or none.
  *
- * The first octet: bit 0 LOGIN, bit 1 an initial response; lines end with LF.
+ * The first octet: bit 1 an initial response, the others the mechanism; lines
+ * end with LF.
  */
 #include <smtp/caps.h>
 #include <smtp/sasl.h>
@@ -19,6 +20,7 @@ check(const struct smtp_sasl *s, enum smtp_sasl_result result,
         assert(prompt != NULL);
         break;
     case SMTP_SASL_DONE:
+    case SMTP_SASL_STEP:
         assert(s->user[0] != '\0' && s->secret[0] != '\0');
         assert(memchr(s->user, 0, sizeof(s->user)) != NULL);
         assert(memchr(s->secret, 0, sizeof(s->secret)) != NULL);
@@ -27,6 +29,18 @@ check(const struct smtp_sasl *s, enum smtp_sasl_result result,
         assert(s->user[0] == '\0' && s->secret[0] == '\0');
         break;
     }
+}
+
+static unsigned
+mech_of(uint8_t octet)
+{
+    static const unsigned mechs[] = {
+        SMTP_MECH_PLAIN,         SMTP_MECH_LOGIN,
+        SMTP_MECH_SCRAM_SHA_256, SMTP_MECH_SCRAM_SHA_256_PLUS,
+        SMTP_MECH_OAUTHBEARER,   SMTP_MECH_XOAUTH2
+    };
+
+    return mechs[(octet & 1) + (octet >> 2) % 3 * 2];
 }
 
 static struct bytes
@@ -51,14 +65,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     rest = bytes_skip(rest, 1);
-    smtp_sasl_init(&s, data[0] & 1 ? SMTP_MECH_LOGIN : SMTP_MECH_PLAIN);
+    smtp_sasl_init(&s, mech_of(data[0]));
     if (data[0] & 2) {
         initial = take_line(&rest);
     }
     result = smtp_sasl_start(&s, data[0] & 2, initial, &prompt);
     check(&s, result, prompt);
     while (rest.len > 0) {
-        bool over = result != SMTP_SASL_MORE;
+        bool over = result != SMTP_SASL_MORE && result != SMTP_SASL_STEP;
 
         result = smtp_sasl_line(&s, take_line(&rest), &prompt);
         check(&s, result, prompt);

@@ -215,6 +215,9 @@ put_sasl(struct buf *trace, const struct smtp_sasl *s,
     case SMTP_SASL_DONE:
         buf_printf(trace, "done %s %s", s->user, s->secret);
         break;
+    case SMTP_SASL_STEP:
+        buf_printf(trace, "step %s %s", s->user, s->secret);
+        break;
     default:
         buf_puts(trace, result == SMTP_SASL_CANCEL   ? "cancel"
                         : result == SMTP_SASL_BASE64 ? "base64"
