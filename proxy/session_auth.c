@@ -1,29 +1,56 @@
 /*
- * session_auth - AUTH: frames from the client, the verdict from the keeper.
+ * session_auth - AUTH: lines from the client, and how it ends.
  *
- * Secrets live in s->sasl from the first line to the request's end and are
- * wiped there. A message that can't be credentials costs the same as a wrong
- * password: the keeper is asked all the same.
+ * Secrets live in s->login from the first line to the judge's question and
+ * are wiped there. A message that can't be credentials costs the same as a
+ * wrong password: the keeper is asked all the same.
  *
  * RFC 4954 4, 6.
  */
+#include "proxy/session_login.h"
 #include "proxy/session_state.h"
 
+#include <base/base64.h>
 #include <base/wipe.h>
+
+#include <smtp/caps.h>
 
 #include <proxy/listener.h>
 #include <proxy/log/log.h>
 #include <stdlib.h>
 
+enum {
+    SCRAM = SMTP_MECH_SCRAM_SHA_256 | SMTP_MECH_SCRAM_SHA_256_PLUS
+};
+
 void
 session_auth_forget(struct session *s)
 {
-    if (s->sasl != NULL) {
-        wipe(s->sasl, sizeof(*s->sasl));
-        free(s->sasl);
-        s->sasl = NULL;
+    if (s->login == NULL) {
+        return;
     }
+    if (s->login->has_handle) {
+        keeper_release(s->worker->keeper, &s->login->handle);
+    }
+    wipe(s->login, sizeof(*s->login));
+    free(s->login);
+    s->login = NULL;
 }
+
+unsigned
+session_login_mechs(struct session *s)
+{
+    unsigned mechs = s->conf->auth_mechanisms;
+    uint8_t binding[CONN_CHANNEL_BINDING_OCTETS];
+
+    if ((mechs & SMTP_MECH_SCRAM_SHA_256_PLUS) != 0 &&
+        !conn_channel_binding(s->client, binding)) {
+        mechs &= ~(unsigned)SMTP_MECH_SCRAM_SHA_256_PLUS;
+    }
+    return mechs;
+}
+
+/* --- how it ends ---------------------------------------------------------- */
 
 static unsigned
 sessions_of(const struct session *s, const char *user)
@@ -38,30 +65,38 @@ sessions_of(const struct session *s, const char *user)
     return n;
 }
 
+/* What fail2ban reads (etc/fail2ban): its filter knows this line. */
 static void
-log_login(const struct session *s, const char *user, const char *result)
+log_login(const struct session *s, const char *result, const char *reason)
 {
-    struct log_line l;
+    const struct session_login *login = s->login;
     bool ok = strcmp(result, "ok") == 0;
+    struct log_line l;
 
     log_begin(&l, ok ? LOG_LEVEL_INFO : LOG_LEVEL_WARN,
               ok ? "login" : "login-failed");
     log_text(&l, "id", s->id);
     log_text(&l, "client", s->address);
-    log_text(&l, "user", user);
+    log_text(&l, "user", login->sasl.user);
+    log_text(&l, "mech", smtp_mech_name((enum smtp_mech)login->sasl.mech));
     log_text(&l, "listener", s->conf->name);
     log_text(&l, "result", result);
+    if (reason[0] != '\0') {
+        log_text(&l, "reason", reason);
+    }
     log_end(&l);
 }
 
-static void
-accept_login(struct session *s, const struct keeper_handle *handle)
+void
+session_login_right(struct session *s, const struct keeper_handle *handle)
 {
     unsigned max = s->worker->conf->limits.connections_per_user;
+    const char *user = s->login->sasl.user;
 
-    if (max > 0 && sessions_of(s, s->sasl->user) >= max) {
+    if (max > 0 && sessions_of(s, user) >= max) {
         keeper_release(s->worker->keeper, handle);
-        log_login(s, s->sasl->user, "too-many-connections");
+        log_login(s, "too-many-connections", "");
+        session_auth_forget(s);
         session_bye(s, "4.7.0", "Too many connections of this user");
         return;
     }
@@ -69,7 +104,7 @@ accept_login(struct session *s, const struct keeper_handle *handle)
         keeper_release(s->worker->keeper, &s->handle);
     }
     free(s->user);
-    s->user = strdup(s->sasl->user);
+    s->user = strdup(user);
     s->dead = s->user == NULL;
     s->identity = SESSION_AUTHENTICATED;
     s->handle = *handle;
@@ -80,20 +115,46 @@ accept_login(struct session *s, const struct keeper_handle *handle)
         listener_session_authenticated(s->worker, s->listener, s->peer.counted);
         s->peer.counted[0] = '\0';
     }
-    log_login(s, s->sasl->user, "ok");
+    log_login(s, "ok", "");
+    session_auth_forget(s);
     session_reply(s, 235, "2.7.0", "Authentication succeeded");
 }
 
-static void
-refuse_login(struct session *s)
+void
+session_login_wrong(struct session *s, const char *reason)
 {
-    log_login(s, s->sasl->user, "denied");
+    log_login(s, "denied", reason);
+    session_auth_forget(s);
     if (++s->auth_failures >= s->worker->conf->limits.auth_failures) {
         session_bye(s, "4.7.0", "Too many failed logins");
     } else {
         session_reply(s, 535, "5.7.8", "Wrong user name or password");
     }
 }
+
+void
+session_login_later(struct session *s, const char *reason, const char *text)
+{
+    log_login(s, "later", reason);
+    session_auth_forget(s);
+    session_reply(s, 454, "4.7.0", text);
+}
+
+void
+session_login_refused(struct session *s, enum keeper_status status,
+                      const char *reason)
+{
+    if (status == KEEPER_DENIED) {
+        session_login_wrong(s, reason[0] == '\0' ? "credentials" : reason);
+    } else if (status == KEEPER_LOCKED) {
+        session_login_wrong(s, "locked");
+    } else {
+        session_login_later(s, keeper_status_text(status),
+                            "Passwords can't be checked now, try again later");
+    }
+}
+
+/* --- passwords ------------------------------------------------------------ */
 
 static void
 on_verdict(const struct keeper_reply *reply, void *arg)
@@ -103,18 +164,33 @@ on_verdict(const struct keeper_reply *reply, void *arg)
     s->request = NULL;
     s->owed = OWED_NOTHING;
     if (reply->status == KEEPER_OK) {
-        accept_login(s, &reply->handle);
-    } else if (reply->status == KEEPER_DENIED ||
-               reply->status == KEEPER_LOCKED) {
-        refuse_login(s);
+        session_login_right(s, &reply->handle);
     } else {
-        log_login(s, s->sasl->user, keeper_status_text(reply->status));
-        session_reply(s, 454, "4.7.0",
-                      "Passwords can't be checked now, try again later");
+        session_login_refused(s, reply->status, reply->text);
     }
-    session_auth_forget(s);
     session_run(s);
 }
+
+/* Nobody's name: the keeper takes none that is empty, and no file can hold
+ * this one. */
+static const char nobody[] = " ";
+
+static void
+ask(struct session *s, bool possible)
+{
+    struct smtp_sasl *sasl = &s->login->sasl;
+
+    s->request = keeper_auth(s->worker->keeper, possible ? sasl->user : nobody,
+                             possible ? sasl->secret : "x", on_verdict, s);
+    wipe(sasl->secret, sizeof(sasl->secret));
+    if (s->request == NULL) {
+        session_login_later(s, "no-memory", "Out of memory, try again later");
+        return;
+    }
+    s->owed = OWED_AUTH;
+}
+
+/* --- the exchange --------------------------------------------------------- */
 
 /* User names are compared without case; the log shows one spelling. */
 static void
@@ -125,36 +201,53 @@ lower(char *text)
     }
 }
 
-/* Nobody's name: the keeper takes none that is empty, and no file can hold
- * this one. */
-static const char nobody[] = " ";
-
 static void
-ask(struct session *s, bool possible)
+challenge(struct session *s, const char *base64)
 {
-    lower(s->sasl->user);
-    s->request =
-        keeper_auth(s->worker->keeper, possible ? s->sasl->user : nobody,
-                    possible ? s->sasl->secret : "x", on_verdict, s);
-    if (s->request == NULL) {
-        session_auth_forget(s);
-        session_reply(s, 454, "4.7.0", "Out of memory, try again later");
-        return;
+    smtp_reply_put(&s->out, 334, "", base64);
+    smtp_server_answered(&s->server, 334);
+}
+
+void
+session_login_challenge(struct session *s, struct bytes message)
+{
+    char text[BASE64_LEN(SMTP_SASL_SECRET_MAX) + 1] = "";
+
+    if (message.len <= SMTP_SASL_SECRET_MAX) {
+        text[base64_encode(message, text)] = '\0';
     }
-    wipe(s->sasl->secret, sizeof(s->sasl->secret));
-    s->owed = OWED_AUTH;
+    challenge(s, text);
+}
+
+/* Credentials are whole, or the client has taken our proof. */
+static void
+on_done(struct session *s)
+{
+    struct session_login *login = s->login;
+
+    if (login->proved) {
+        login->has_handle = false; /* it goes to the session */
+        session_login_right(s, &login->handle);
+    } else {
+        ask(s, true);
+    }
 }
 
 static void
 on_sasl(struct session *s, enum smtp_sasl_result result, const char *prompt)
 {
+    bool scram = (s->login->sasl.mech & SCRAM) != 0;
+
+    lower(s->login->sasl.user);
     switch (result) {
     case SMTP_SASL_MORE:
-        smtp_reply_put(&s->out, 334, "", prompt);
-        smtp_server_answered(&s->server, 334);
+        challenge(s, prompt);
         break;
     case SMTP_SASL_DONE:
-        ask(s, true);
+        on_done(s);
+        break;
+    case SMTP_SASL_STEP:
+        session_scram_step(s);
         break;
     case SMTP_SASL_CANCEL:
         session_auth_forget(s);
@@ -166,7 +259,11 @@ on_sasl(struct session *s, enum smtp_sasl_result result, const char *prompt)
         break;
     case SMTP_SASL_INVALID:
     default:
-        ask(s, false);
+        if (scram) {
+            session_login_wrong(s, "malformed");
+        } else {
+            ask(s, false);
+        }
         break;
     }
 }
@@ -174,21 +271,22 @@ on_sasl(struct session *s, enum smtp_sasl_result result, const char *prompt)
 void
 session_auth_command(struct session *s, const struct smtp_command *cmd)
 {
-    unsigned mech = smtp_mech_parse(cmd->name) & s->conf->auth_mechanisms;
+    unsigned mech = smtp_mech_parse(cmd->name) & session_login_mechs(s);
     const char *prompt = "";
 
     if (mech == 0) {
         session_reply(s, 504, "5.5.4", "Mechanism not offered");
         return;
     }
-    s->sasl = calloc(1, sizeof(*s->sasl));
-    if (s->sasl == NULL) {
+    s->login = calloc(1, sizeof(*s->login));
+    if (s->login == NULL) {
         session_reply(s, 454, "4.7.0", "Out of memory, try again later");
         return;
     }
-    smtp_sasl_init(s->sasl, mech);
+    smtp_sasl_init(&s->login->sasl, mech);
     on_sasl(s,
-            smtp_sasl_start(s->sasl, cmd->has_initial, cmd->initial, &prompt),
+            smtp_sasl_start(&s->login->sasl, cmd->has_initial, cmd->initial,
+                            &prompt),
             prompt);
 }
 
@@ -197,7 +295,7 @@ session_auth_line(struct session *s, struct bytes line)
 {
     const char *prompt = "";
 
-    on_sasl(s, smtp_sasl_line(s->sasl, line, &prompt), prompt);
+    on_sasl(s, smtp_sasl_line(&s->login->sasl, line, &prompt), prompt);
 }
 
 /* --- trusted networks ----------------------------------------------------- */

@@ -7,6 +7,7 @@
  *
  * RFC 5321 4.1; 2920 (pipelining); 3207; 6409.
  */
+#include "proxy/session_login.h"
 #include "proxy/session_state.h"
 
 #include <proxy/idn.h>
@@ -128,7 +129,7 @@ session_tls_started(struct session *s)
 /* --- commands ------------------------------------------------------------- */
 
 static void
-offer(const struct session *s, struct smtp_caps *caps)
+offer(struct session *s, struct smtp_caps *caps)
 {
     const struct smtp_server_conf *may = &s->server.conf;
 
@@ -142,7 +143,7 @@ offer(const struct session *s, struct smtp_caps *caps)
     if (may->auth && s->identity != SESSION_AUTHENTICATED &&
         (s->server.tls || !may->auth_needs_tls)) {
         caps->offers |= SMTP_CAP_AUTH;
-        caps->mechs = s->conf->auth_mechanisms;
+        caps->mechs = session_login_mechs(s);
     }
     if (caps->size == 0 || caps->size > s->conf->max_message_size) {
         caps->size = s->conf->max_message_size;

@@ -4,7 +4,7 @@
  *   session.c              the loop, the end, timers
  *   session_client.c       commands of the client
  *   session_peer.c         its address; XCLIENT, XFORWARD
- *   session_auth.c         AUTH
+ *   session_auth.c         AUTH (session_login.h has its parts)
  *   session_transaction.c  a transaction's beginning and its one end
  *   session_upstream.c     envelope to the upstream
  *   session_reply.c        the upstream's replies, told to the client
@@ -24,7 +24,6 @@
 
 #include <base/buf.h>
 
-#include <smtp/sasl.h>
 #include <smtp/server.h>
 
 #include <netinet/in.h>
@@ -67,7 +66,7 @@ struct session {
     struct keeper_handle handle;
     uint64_t handle_life;           /* keeper_client_life() of the handle */
     struct keeper_request *request; /* AUTH or ASSERT under way */
-    struct smtp_sasl *sasl;         /* owns, wiped */
+    struct session_login *login;    /* owns, wiped; NULL outside AUTH */
     struct transaction *tx;         /* owns; NULL outside */
     struct event *again;            /* goes on in the next turn of the loop */
     unsigned auth_failures;

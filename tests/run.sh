@@ -22,7 +22,7 @@ packages="autoconf automake pkg-config gcc make libc6-dev libevent-dev
 libssl-dev libinih-dev libcrypt-dev libgsasl-dev libidn2-dev libseccomp-dev libcmocka-dev clang
 libclang-rt-14-dev
 python3 python3-dkim python3-nacl openssl swaks
-libnet-ssleay-perl msmtp curl bind9-dnsutils"
+libnet-ssleay-perl msmtp curl bind9-dnsutils gsasl"
 
 missing=
 for p in $packages; do

@@ -3,6 +3,8 @@
  */
 #include "proxy/cli/password.h"
 
+#include "proxy/users/scramsecret.h"
+
 #include <base/base64.h>
 #include <base/wipe.h>
 
@@ -20,8 +22,6 @@
 #include <unistd.h>
 
 enum {
-    SCRAM_ITERATIONS = 4096, /* RFC 7677 4: at least */
-    SCRAM_SALT = 16,
     SHA256_OCTETS = 32
 };
 
@@ -163,7 +163,8 @@ hmac(struct bytes key, const char *text, uint8_t *out)
 bool
 password_scram(const char *password, struct buf *out)
 {
-    uint8_t salt[SCRAM_SALT], salted[SHA256_OCTETS], client[SHA256_OCTETS];
+    uint8_t salt[SCRAM_SALT_OCTETS], salted[SHA256_OCTETS],
+        client[SHA256_OCTETS];
     uint8_t stored[SHA256_OCTETS], server[SHA256_OCTETS];
     struct bytes key = { salted, sizeof(salted) };
     bool good =

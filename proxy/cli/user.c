@@ -13,8 +13,6 @@
 
 #include <base/wipe.h>
 
-#include <smtp/caps.h>
-
 #include <errno.h>
 #include <stdio.h>
 #include <sysexits.h>
@@ -145,18 +143,6 @@ set_given(struct change *ch)
     return code;
 }
 
-static bool
-wants_scram(const struct conf *conf)
-{
-    for (size_t i = 0; i < conf->listen_count; i++) {
-        if (conf->listens[i].auth_mechanisms &
-            (SMTP_MECH_SCRAM_SHA_256 | SMTP_MECH_SCRAM_SHA_256_PLUS)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Both secrets change together: an old one would still open the door. */
 static int
 set_password(struct change *ch)
@@ -166,7 +152,7 @@ set_password(struct change *ch)
     bool good = password_crypt(ch->password, &hash);
     int code;
 
-    if (good && wants_scram(ch->cli.conf)) {
+    if (good && conf_has_scram(ch->cli.conf)) {
         good = password_scram(ch->password, &scram);
     }
     if (!good || buf_str(&hash) == NULL || buf_str(&scram) == NULL) {

@@ -56,16 +56,20 @@ put_selectors(const struct view_user *u, struct buf *out)
     }
 }
 
-/* "yes", "locked": may she log in at all? */
+/* "yes", "locked": may she log in at all? scram: by SCRAM, too? */
 static const char *
-login_word(const struct userfile *f, size_t i)
+login_word(const struct userfile *f, size_t i, bool scram)
 {
+    bool has_password = f->secrets[i].password[0] != '\0';
+    bool has_scram = f->secrets[i].scram[0] != '\0';
+
     if (f->users[i].locked) {
         return "locked";
     }
-    return f->secrets[i].password[0] != '\0' || f->secrets[i].scram[0] != '\0'
-               ? "yes"
-               : "no";
+    if (scram && has_password && !has_scram) {
+        return "no-scram";
+    }
+    return has_password || has_scram ? "yes" : "no";
 }
 
 static int
@@ -84,7 +88,7 @@ list_table(struct cli *c, const struct userfile *f)
         put_list(u, &from);
         put_selectors(u, &selectors);
         cli_table_cell(&t, u->name);
-        cli_table_cell(&t, login_word(f, i));
+        cli_table_cell(&t, login_word(f, i, conf_has_scram(c->conf)));
         cli_table_cell(&t, selectors.len == 0 || buf_str(&selectors) == NULL
                                ? "-"
                                : (const char *)selectors.ptr);
@@ -100,14 +104,15 @@ list_table(struct cli *c, const struct userfile *f)
 }
 
 static void
-put_json_user(const struct userfile *f, size_t i, struct buf *out)
+put_json_user(const struct cli *c, const struct userfile *f, size_t i,
+              struct buf *out)
 {
     const struct view_user *u = f->users + i;
     struct buf o = BUF_INIT;
 
     buf_putc(&o, '{');
     cli_json_text(&o, "user", u->name);
-    cli_json_text(&o, "login", login_word(f, i));
+    cli_json_text(&o, "login", login_word(f, i, conf_has_scram(c->conf)));
     buf_puts(&o, ",\"from\":[");
     for (size_t n = 0; n < u->from_count; n++) {
         struct buf from = BUF_INIT;
@@ -140,7 +145,7 @@ list_json(struct cli *c, const struct userfile *f)
     buf_putc(&out, '[');
     for (size_t i = 0; i < f->count; i++) {
         buf_puts(&out, i > 0 ? ",\n" : "\n");
-        put_json_user(f, i, &out);
+        put_json_user(c, f, i, &out);
     }
     buf_puts(&out, f->count > 0 ? "\n]\n" : "]\n");
     code = buf_failed(&out) ? cli_fail(c, EX_OSERR, "no memory")

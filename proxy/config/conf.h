@@ -375,6 +375,8 @@ bool conf_preset_put(const struct conf *conf, const struct upstream_conf *u,
                      struct buf *out);
 /* Does u skip mail that is signed already (`already_signed`)? */
 bool conf_skips_signed(const struct conf *conf, const struct upstream_conf *u);
+/* A listener whose users the keeper judges lists SCRAM. */
+bool conf_has_scram(const struct conf *conf);
 const struct check_conf *conf_check_section(const struct conf *conf,
                                             const char *name);
 /* Every file that [listen] and [upstream] name: certificates, keys, passwords.

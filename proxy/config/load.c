@@ -4,6 +4,8 @@
 #include "reader.h"
 #include "sections.h"
 
+#include <smtp/caps.h>
+
 #include <errno.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -163,6 +165,24 @@ conf_list_count(conf_list list)
         n++;
     }
     return n;
+}
+
+bool
+conf_has_scram(const struct conf *conf)
+{
+    const unsigned mechs =
+        (unsigned)SMTP_MECH_SCRAM_SHA_256 | SMTP_MECH_SCRAM_SHA_256_PLUS;
+
+    for (size_t i = 0; i < conf->listen_count; i++) {
+        const struct listen_conf *l = &conf->listens[i];
+
+        if (l->auth != CONF_AUTH_NONE &&
+            l->auth_backend.judge == CONF_JUDGE_USERS &&
+            (l->auth_mechanisms & mechs) != 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 const struct upstream_conf *

@@ -77,8 +77,8 @@ static const struct conf_word auths[] = {
 static const struct conf_word mechanisms[] = {
     { "plain", SMTP_MECH_PLAIN, false },
     { "login", SMTP_MECH_LOGIN, false },
-    { "scram-sha-256", SMTP_MECH_SCRAM_SHA_256, true },
-    { "scram-sha-256-plus", SMTP_MECH_SCRAM_SHA_256_PLUS, true },
+    { "scram-sha-256", SMTP_MECH_SCRAM_SHA_256, false },
+    { "scram-sha-256-plus", SMTP_MECH_SCRAM_SHA_256_PLUS, false },
     { "external", SMTP_MECH_EXTERNAL, true },
     { "xoauth2", SMTP_MECH_XOAUTH2, true },
     { "oauthbearer", SMTP_MECH_OAUTHBEARER, true },

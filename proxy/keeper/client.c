@@ -233,7 +233,8 @@ on_answer(struct keeper_client *k, const struct keeper_answer *answer)
     size_t slot = answer->id % KEEPER_IN_FLIGHT_MAX;
     struct keeper_request *r = k->slots[slot];
     struct keeper_reply reply = { answer->status, answer->handle,
-                                  answer->signature, answer->public_key, text };
+                                  answer->signature, answer->public_key,
+                                  answer->message, text };
 
     if (r == NULL || r->id != answer->id || r->op != answer->op) {
         lose(k);
@@ -368,6 +369,32 @@ keeper_auth(struct keeper_client *k, const char *user, const char *secret,
     struct keeper_ask ask = { .op = KEEPER_OP_AUTH,
                               .user = bytes_str(user),
                               .secret = bytes_str(secret) };
+
+    return submit_new(k, &ask, cb, arg);
+}
+
+struct keeper_request *
+keeper_scram(struct keeper_client *k, const struct keeper_scram *scram,
+             const char *message, keeper_callback *cb, void *arg)
+{
+    struct keeper_ask ask = { .op = KEEPER_OP_SCRAM,
+                              .plus = scram->plus,
+                              .plus_offered = scram->binding != NULL,
+                              .message = bytes_str(message) };
+
+    if (scram->binding != NULL) {
+        memcpy(ask.binding, scram->binding, sizeof(ask.binding));
+    }
+    return submit_new(k, &ask, cb, arg);
+}
+
+struct keeper_request *
+keeper_proof(struct keeper_client *k, const struct keeper_handle *exchange,
+             const char *message, keeper_callback *cb, void *arg)
+{
+    struct keeper_ask ask = { .op = KEEPER_OP_PROOF,
+                              .handle = *exchange,
+                              .message = bytes_str(message) };
 
     return submit_new(k, &ask, cb, arg);
 }

@@ -67,11 +67,12 @@ void keeper_client_free(struct keeper_client **k);
 
 struct keeper_reply {
     enum keeper_status status;
-    struct keeper_handle handle; /* AUTH, ASSERT */
+    struct keeper_handle handle; /* AUTH, ASSERT, PROOF; SCRAM: exchange */
     struct bytes signature;      /* SIGN; lent for the call */
     struct bytes public_key;     /* SIGN; what p= of the key's note stands for:
                                     check the field with it. Mostly empty;
                                     lent for the call */
+    struct bytes message;        /* SCRAM, PROOF: for the client; lent */
     const char *text;            /* for the log; "" for none; lent */
 };
 
@@ -82,6 +83,31 @@ struct keeper_request;
 struct keeper_request *keeper_auth(struct keeper_client *k, const char *user,
                                    const char *secret, keeper_callback *cb,
                                    void *arg);
+/* SCRAM-SHA-256, with or without -PLUS. */
+struct keeper_scram {
+    bool plus;              /* the mechanism that was asked for is -PLUS */
+    const uint8_t *binding; /* tls-exporter, 32 octets, when -PLUS was offered;
+                               else NULL */
+};
+
+/*
+ * message: client-first-message. KEEPER_OK: the reply has server-first-message
+ * and, as handle, the exchange's name, for one keeper_proof() or
+ * keeper_release(); it is forgotten after 60 s. NULL: no memory, or a message
+ * over 1024 octets.
+ */
+struct keeper_request *keeper_scram(struct keeper_client *k,
+                                    const struct keeper_scram *scram,
+                                    const char *message, keeper_callback *cb,
+                                    void *arg);
+/*
+ * message: client-final-message. KEEPER_OK: the reply has
+ * server-final-message and the user's handle.
+ */
+struct keeper_request *keeper_proof(struct keeper_client *k,
+                                    const struct keeper_handle *exchange,
+                                    const char *message, keeper_callback *cb,
+                                    void *arg);
 /*
  * The worker asserts who it is: listener is the index in conf->listens.
  * user "": a trusted network; the handle carries trusted_user's rights, or

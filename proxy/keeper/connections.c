@@ -72,6 +72,7 @@ connection_close(struct server *s, struct connection *c)
     }
     (void)shutdown(c->fd, SHUT_RDWR);
     handles_free(&c->handles);
+    exchanges_free(&c->exchanges);
     connection_drop(&open);
 }
 

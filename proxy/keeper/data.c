@@ -6,6 +6,7 @@
 #include <proxy/keeper/data.h>
 #include <proxy/keeper/hashcost.h>
 #include <proxy/log/log.h>
+#include <proxy/users/scramsecret.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -87,6 +88,34 @@ check_costs(const struct userfile *users, const char *path,
     }
 }
 
+static void
+note_kind(struct keeper_data *data, const struct scram_secret *secret)
+{
+    for (size_t i = 0; i < data->scram_kind_count; i++) {
+        if (data->scram_kinds[i].iterations == secret->iterations &&
+            data->scram_kinds[i].salt_octets == secret->salt_octets) {
+            return;
+        }
+    }
+    if (data->scram_kind_count < DATA_SCRAM_KINDS_MAX) {
+        data->scram_kinds[data->scram_kind_count++] =
+            (struct data_scram_kind){ secret->iterations, secret->salt_octets };
+    }
+}
+
+static void
+note_kinds(struct keeper_data *data)
+{
+    for (size_t i = 0; i < data->users->count; i++) {
+        struct scram_secret secret;
+
+        if (scram_secret_parse(bytes_str(data->users->secrets[i].scram),
+                               &secret)) {
+            note_kind(data, &secret);
+        }
+    }
+}
+
 static struct view *
 make_view(const struct userfile *users, const struct keystore *keys,
           uint64_t epoch)
@@ -122,7 +151,9 @@ complete(struct keeper_data *data, const struct keystore *keys,
          const struct conf *conf, const char *path, struct conf_errors *errors)
 {
     check_costs(data->users, path, errors);
+    note_kinds(data);
     userfile_check_upstreams(data->users, path, conf, errors);
+    userfile_check_scram(data->users, path, conf, errors);
     data->view = make_view(data->users, keys, data->epoch);
     if (data->view == NULL) {
         conf_error(errors, path, 0, "out of memory");

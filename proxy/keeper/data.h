@@ -13,11 +13,23 @@
 #include <proxy/users/view.h>
 #include <stdatomic.h>
 
+enum {
+    DATA_SCRAM_KINDS_MAX = 16
+};
+
+/* How the SCRAM secrets of users differ: what may be seen from outside. */
+struct data_scram_kind {
+    unsigned iterations;
+    size_t salt_octets;
+};
+
 struct keeper_data {
     struct view *view;      /* owned; public */
     struct userfile *users; /* owned, or base's; secret */
     int view_fd;            /* owned; the packed view in a sealed memfd */
     uint64_t epoch;
+    struct data_scram_kind scram_kinds[DATA_SCRAM_KINDS_MAX];
+    size_t scram_kind_count;
     uint64_t loaded;          /* the epoch in which users were loaded */
     struct keeper_data *base; /* held; the same as its notes say it is; NULL:
                                  this is that */

@@ -98,6 +98,7 @@ server_free(struct server **sp)
     identities_free(&s->identities);
     passwords_free(&s->passwords);
     faults_free(&s->faults);
+    scram_free(&s->scram);
     data_drop(&s->data);
     close(s->packets_epoll);
     close(s->main_epoll);
@@ -125,7 +126,8 @@ make_parts(struct server *s, const struct keeper_conf *conf, size_t keys_max)
     s->news_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     s->faults = faults_new();
     return s->queue != NULL && s->keys != NULL && s->identities != NULL &&
-           s->passwords != NULL && s->packets_epoll >= 0 &&
+           s->passwords != NULL && request_scram_open(s, &keys.store) &&
+           s->packets_epoll >= 0 &&
            s->main_epoll >= 0 && s->faults != NULL &&
            watch(s->main_epoll, s->news_fd, EPOLLIN | EPOLLET, NEWS_EVENT) &&
            watch(s->packets_epoll, s->wake_fd, EPOLLIN | EPOLLET, UINT64_MAX);

@@ -112,6 +112,9 @@ ask_ok(const struct keeper_ask *ask)
         return ask->count > 0 && text_ok(ask->domain, 1, KEEPER_DOMAIN_MAX);
     case KEEPER_OP_ASSERT:
         return text_ok(ask->user, 0, KEEPER_USER_MAX);
+    case KEEPER_OP_SCRAM:
+    case KEEPER_OP_PROOF:
+        return text_ok(ask->message, 1, KEEPER_MESSAGE_MAX);
     case KEEPER_OP_RELEASE:
     case KEEPER_OP_VIEW:
         return true;
@@ -129,10 +132,13 @@ answer_ok(const struct keeper_answer *answer)
     case KEEPER_OP_ASSERT:
     case KEEPER_OP_SIGN:
     case KEEPER_OP_VIEW:
+    case KEEPER_OP_SCRAM:
+    case KEEPER_OP_PROOF:
         return answer->status < KEEPER_STATUSES &&
                answer->status != KEEPER_GONE &&
                answer->signature.len <= KEEPER_SIGNATURE_MAX &&
                answer->public_key.len <= KEEPER_PUBLIC_MAX &&
+               text_ok(answer->message, 0, KEEPER_MESSAGE_MAX) &&
                text_ok(answer->text, 0, KEEPER_TEXT_MAX);
     case KEEPER_OP_RELEASE:
     case KEEPER_OP_SEEN:
@@ -154,6 +160,21 @@ write_header(struct writer *w, enum keeper_op op, enum keeper_status status,
     write_number(w, id, 4);
 }
 
+static void
+write_message(struct writer *w, struct bytes message)
+{
+    write_number(w, message.len, 2);
+    write_bytes(w, message);
+}
+
+static void
+write_scram(struct writer *w, const struct keeper_ask *ask)
+{
+    write_number(w, (ask->plus ? 1u : 0u) | (ask->plus_offered ? 2u : 0u), 1);
+    write_bytes(w, bytes_make(ask->binding, KEEPER_BINDING_OCTETS));
+    write_message(w, ask->message);
+}
+
 size_t
 keeper_ask_encode(const struct keeper_ask *ask, uint8_t *out)
 {
@@ -169,8 +190,7 @@ keeper_ask_encode(const struct keeper_ask *ask, uint8_t *out)
         break;
     case KEEPER_OP_ASSERT:
         write_number(&w, ask->listener, 4);
-        write_number(&w, ask->user.len, 2);
-        write_bytes(&w, ask->user);
+        write_message(&w, ask->user);
         break;
     case KEEPER_OP_SIGN:
         write_bytes(&w, bytes_make(ask->handle.octets, 16));
@@ -196,6 +216,13 @@ keeper_ask_encode(const struct keeper_ask *ask, uint8_t *out)
         write_number(&w, ask->count, 4);
         write_number(&w, ask->domain.len, 1);
         write_bytes(&w, ask->domain);
+        break;
+    case KEEPER_OP_SCRAM:
+        write_scram(&w, ask);
+        break;
+    case KEEPER_OP_PROOF:
+        write_bytes(&w, bytes_make(ask->handle.octets, 16));
+        write_message(&w, ask->message);
         break;
     case KEEPER_OP_VIEW:
     case KEEPER_OPS:
@@ -235,6 +262,12 @@ keeper_answer_encode(const struct keeper_answer *answer, uint8_t *out)
         break;
     case KEEPER_OP_VIEW:
         write_number(&w, a.epoch, 8);
+        break;
+    case KEEPER_OP_SCRAM:
+    case KEEPER_OP_PROOF:
+        write_bytes(&w, bytes_make(a.handle.octets, 16));
+        write_message(&w, a.message);
+        write_text(&w, a.text);
         break;
     case KEEPER_OP_RELEASE:
     case KEEPER_OP_SEEN:
@@ -289,6 +322,26 @@ read_from(struct reader *r, struct keeper_ask *ask)
     ask->domain = read_bytes(r, (size_t)read_number(r, 1));
 }
 
+static struct bytes
+read_message(struct reader *r)
+{
+    size_t len = (size_t)read_number(r, 2);
+
+    return read_bytes(r, len);
+}
+
+static void
+read_scram(struct reader *r, struct keeper_ask *ask)
+{
+    uint64_t flags = read_number(r, 1);
+
+    r->bad = r->bad || flags > 3;
+    ask->plus = (flags & 1) != 0;
+    ask->plus_offered = (flags & 2) != 0;
+    read_array(r, ask->binding, sizeof(ask->binding));
+    ask->message = read_message(r);
+}
+
 bool
 keeper_ask_decode(struct bytes packet, struct keeper_ask *ask_out)
 {
@@ -305,7 +358,7 @@ keeper_ask_decode(struct bytes packet, struct keeper_ask *ask_out)
         break;
     case KEEPER_OP_ASSERT:
         ask.listener = (uint32_t)read_number(&r, 4);
-        ask.user = read_bytes(&r, (size_t)read_number(&r, 2));
+        ask.user = read_message(&r);
         break;
     case KEEPER_OP_SIGN:
         read_sign(&r, &ask);
@@ -318,6 +371,13 @@ keeper_ask_decode(struct bytes packet, struct keeper_ask *ask_out)
         break;
     case KEEPER_OP_FROM:
         read_from(&r, &ask);
+        break;
+    case KEEPER_OP_SCRAM:
+        read_scram(&r, &ask);
+        break;
+    case KEEPER_OP_PROOF:
+        read_array(&r, ask.handle.octets, sizeof(ask.handle.octets));
+        ask.message = read_message(&r);
         break;
     case KEEPER_OP_VIEW:
     case KEEPER_OPS:
@@ -362,6 +422,12 @@ keeper_answer_decode(struct bytes packet, struct keeper_answer *answer_out)
         break;
     case KEEPER_OP_VIEW:
         answer.epoch = read_number(&r, 8);
+        break;
+    case KEEPER_OP_SCRAM:
+    case KEEPER_OP_PROOF:
+        read_array(&r, answer.handle.octets, sizeof(answer.handle.octets));
+        answer.message = read_message(&r);
+        read_text(&r, &answer);
         break;
     case KEEPER_OP_RELEASE:
     case KEEPER_OP_SEEN:

@@ -11,6 +11,9 @@
  *   SIGN     handle 16, algorithm 1, domain length 1, selector length 1,
  *            digest 32, domain, selector -> signature length 2, signature,
  *            public key length 2, public key, text
+ *   SCRAM    flags 1, binding 32, message length 2, message
+ *   PROOF    handle 16, message length 2, message
+ *                            -> handle 16, message length 2, message, text
  *   RELEASE  handle 16                                     -> no reply
  *   SEEN     word 1, domain length 1, selector length 1, public hash 32,
  *            domain, selector                              -> no reply
@@ -20,6 +23,9 @@
  * text is length 1 and characters. A VIEW reply carries the packed view in a
  * sealed memfd (SCM_RIGHTS) and comes again, with id 0, at each new epoch.
  * RELEASE may overtake other requests: wait for their replies first.
+ *
+ * SCRAM's flags: 1 with channel binding, 2 that was offered. Its answer names
+ * the exchange as a handle, for one PROOF or RELEASE; PROOF's is of the user.
  *
  * Either side takes a packet that does not decode for the end of the
  * connection. Decoded text never holds NUL. Nothing here allocates.
@@ -33,8 +39,10 @@
 
 enum {
     KEEPER_VERSION = 1,
-    KEEPER_USER_MAX = 255,    /* octets, as SMTP_SASL_USER_MAX */
-    KEEPER_SECRET_MAX = 1024, /* as SMTP_SASL_SECRET_MAX */
+    KEEPER_USER_MAX = 255,      /* octets, as SMTP_SASL_USER_MAX */
+    KEEPER_SECRET_MAX = 1024,   /* as SMTP_SASL_SECRET_MAX */
+    KEEPER_MESSAGE_MAX = 1024,  /* of SCRAM, either way */
+    KEEPER_BINDING_OCTETS = 32, /* tls-exporter, RFC 9266 2 */
     KEEPER_DOMAIN_MAX = 253,
     KEEPER_SELECTOR_MAX = 63,
     KEEPER_SIGNATURE_MAX = 512, /* RSA-4096 */
@@ -56,6 +64,8 @@ enum keeper_op {
     KEEPER_OP_VIEW,
     KEEPER_OP_SEEN,
     KEEPER_OP_FROM,
+    KEEPER_OP_SCRAM,
+    KEEPER_OP_PROOF,
     KEEPER_OPS
 };
 
@@ -67,7 +77,7 @@ struct keeper_ask {
                                     0 (a trusted network) to the same */
     struct bytes secret;         /* AUTH: up to KEEPER_SECRET_MAX */
     uint32_t listener;           /* ASSERT */
-    struct keeper_handle handle; /* SIGN, RELEASE */
+    struct keeper_handle handle; /* SIGN, RELEASE; PROOF: the exchange */
     enum dkim_alg alg;           /* SIGN: one of the two we sign with */
     struct bytes domain;         /* SIGN, SEEN, FROM: 1 to KEEPER_DOMAIN_MAX */
     struct bytes selector;       /* SIGN, SEEN: 1 to KEEPER_SELECTOR_MAX */
@@ -75,6 +85,10 @@ struct keeper_ask {
     enum keeper_seen word;                 /* SEEN: not REFUSED */
     uint8_t public_hash[VIEW_PUBLIC_HASH]; /* SEEN: which key was meant */
     uint32_t count;                        /* FROM: 1 or more */
+    bool plus;            /* SCRAM: the mechanism is -PLUS */
+    bool plus_offered;    /* SCRAM */
+    struct bytes message; /* SCRAM, PROOF: up to KEEPER_MESSAGE_MAX */
+    uint8_t binding[KEEPER_BINDING_OCTETS]; /* SCRAM, when offered */
 };
 
 struct keeper_answer {
@@ -84,6 +98,7 @@ struct keeper_answer {
     struct keeper_handle handle;
     struct bytes signature;
     struct bytes public_key; /* SIGN: up to KEEPER_PUBLIC_MAX */
+    struct bytes message; /* SCRAM, PROOF */
     struct bytes text;
     uint64_t epoch;
 };

@@ -279,6 +279,16 @@ take_view(struct server *s, struct connection *c)
     data_drop(&data);
 }
 
+/* Locked. A SCRAM client that went away. */
+static void
+forget_exchange(struct connection *c, const struct keeper_handle *name)
+{
+    struct scram_exchange *e =
+        exchanges_take(c->exchanges, name, server_now_ms() / 1000);
+
+    scram_exchange_free(&e);
+}
+
 /* Locked. True: answered at once. */
 static bool
 take_locked(struct server *s, struct connection *c,
@@ -293,11 +303,14 @@ take_locked(struct server *s, struct connection *c,
         return take_sign(s, c, ask, answer, refusal);
     case KEEPER_OP_RELEASE:
         handles_remove(c->handles, &ask->handle);
+        forget_exchange(c, &ask->handle);
         return false;
     case KEEPER_OP_SEEN:
         take_seen(s, ask);
         return false;
     case KEEPER_OP_AUTH:
+    case KEEPER_OP_SCRAM:
+    case KEEPER_OP_PROOF:
     case KEEPER_OP_VIEW:
     case KEEPER_OP_FROM:
     case KEEPER_OPS:
@@ -308,13 +321,17 @@ take_locked(struct server *s, struct connection *c,
 
 static bool
 take(struct server *s, struct connection *c, const struct keeper_ask *ask,
-     struct keeper_answer *answer)
+     struct keeper_answer *answer, struct scram_message *message)
 {
     struct refusal refusal = { .count = 0 };
     bool answered;
 
     if (ask->op == KEEPER_OP_AUTH) {
         return take_auth(s, c, ask, answer);
+    }
+    if (ask->op == KEEPER_OP_SCRAM || ask->op == KEEPER_OP_PROOF) {
+        request_scram(s, c, ask, answer, message);
+        return true;
     }
     if (ask->op == KEEPER_OP_VIEW) {
         take_view(s, c);
@@ -348,6 +365,7 @@ request_take(struct server *s, struct connection *c, struct bytes packet)
 {
     struct keeper_ask ask = { 0 };
     struct keeper_answer answer = { 0 };
+    struct scram_message message;
     bool full;
 
     if (!keeper_ask_decode(packet, &ask)) {
@@ -363,7 +381,7 @@ request_take(struct server *s, struct connection *c, struct bytes packet)
     }
     answer.op = ask.op;
     answer.id = ask.id;
-    if (take(s, c, &ask, &answer)) {
+    if (take(s, c, &ask, &answer, &message)) {
         connection_send(s, c, &answer);
     }
     wipe(&answer.handle, sizeof(answer.handle));

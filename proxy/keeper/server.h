@@ -8,6 +8,7 @@
  *   threads.c      the others: receive packets, take jobs
  *   connections.c  sockets and what is not sent yet
  *   requests.c     judges a packet: an answer at once, or a job
+ *   requests_scram.c  the same for a SCRAM exchange
  *   jobs.c         computes: password checks and signatures
  *   reload.c, upkeep.c (upkeep.h)  the main thread: data and views
  */
@@ -18,6 +19,7 @@
 
 #include <proxy/config/conf.h>
 #include <proxy/keeper/data.h>
+#include <proxy/keeper/exchanges.h>
 #include <proxy/keeper/faults.h>
 #include <proxy/keeper/handles.h>
 #include <proxy/keeper/identities.h>
@@ -25,6 +27,7 @@
 #include <proxy/keeper/passwords.h>
 #include <proxy/keeper/protocol.h>
 #include <proxy/keeper/queue.h>
+#include <proxy/keeper/scram.h>
 #include <pthread.h>
 
 enum {
@@ -52,7 +55,8 @@ struct connection {
     unsigned in_flight;
     unsigned unsent_count;
     struct unsent_list unsent;
-    struct handles *handles; /* owned while open */
+    struct handles *handles;     /* owned while open */
+    struct exchanges *exchanges; /* the same; NULL before the first */
     uint64_t refusals;
 };
 
@@ -63,6 +67,7 @@ struct server {
     int main_epoll;          /* main: the rest */
     int wake_fd;             /* eventfd in packets_epoll */
     int news_fd;             /* eventfd in main_epoll: upkeep_run() is due */
+    struct scram *scram;     /* constant; NULL: no listener has it */
 
     pthread_mutex_t lock; /* guards all below */
     bool stopping;
@@ -134,6 +139,16 @@ request_judge(const struct server *s, const struct identity *identity,
 /* Locked. A handle for the identity, which may be NULL (no memory). */
 void request_login(struct server *s, struct connection *c,
                    struct identity *identity, struct keeper_answer *answer);
+/* --- requests_scram.c ----------------------------------------------------- */
+
+/* Before the threads: s->scram, when a listener has it. False: no memory. */
+bool request_scram_open(struct server *s, const struct keystore_conf *store);
+
+/* Unlocked. SCRAM and PROOF; message: room for what the answer then lends. */
+void request_scram(struct server *s, struct connection *c,
+                   const struct keeper_ask *ask, struct keeper_answer *answer,
+                   struct scram_message *message);
+
 /*
  * A signature that was refused: noted under the lock, logged without it.
  * Zeroed: nothing to log.

@@ -56,6 +56,10 @@ bool userfile_to_view(const struct userfile *f, struct view_builder *b);
  * active. */
 void userfile_check_selectors(const struct userfile *f, const char *path,
                               const struct view *v, struct conf_errors *errors);
+/* One warning that names those who have a password and no SCRAM secret, when
+ * a listener lists SCRAM. */
+void userfile_check_scram(const struct userfile *f, const char *path,
+                          const struct conf *conf, struct conf_errors *errors);
 /* Errors for each `upstream` that the configuration has no section for. */
 void userfile_check_upstreams(const struct userfile *f, const char *path,
                               const struct conf *conf,

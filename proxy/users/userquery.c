@@ -4,7 +4,13 @@
 #include "proxy/users/userfile.h"
 #include "proxy/users/userread.h"
 
+#include <base/buf.h>
+
 #include <stdlib.h>
+
+enum {
+    SCRAM_NAMES_MAX = 20 /* in one warning */
+};
 
 bool
 userfile_find(const struct userfile *f, struct bytes name, size_t *index_out)
@@ -123,6 +129,36 @@ userfile_check_selectors(const struct userfile *f, const char *path,
         }
     }
     free(list);
+}
+
+/* Has a password, and could not log in by SCRAM. */
+static bool
+lacks_scram(const struct userfile *f, size_t i)
+{
+    return f->secrets[i].password[0] != '\0' && f->secrets[i].scram[0] == '\0';
+}
+
+void
+userfile_check_scram(const struct userfile *f, const char *path,
+                     const struct conf *conf, struct conf_errors *errors)
+{
+    struct buf names = BUF_INIT;
+    size_t lacking = 0;
+
+    for (size_t i = 0; i < f->count && conf_has_scram(conf); i++) {
+        if (lacks_scram(f, i) && lacking++ < SCRAM_NAMES_MAX) {
+            buf_printf(&names, "%s%s", lacking > 1 ? ", " : "",
+                       f->users[i].name);
+        }
+    }
+    if (lacking > 0 && buf_str(&names) != NULL) {
+        conf_warning(errors, path, 0,
+                     "no SCRAM secret for %s%s; their clients fall back to "
+                     "PLAIN or fail; sealpost user passwd USER",
+                     (const char *)names.ptr,
+                     lacking > SCRAM_NAMES_MAX ? " and others" : "");
+    }
+    buf_free(&names);
 }
 
 void

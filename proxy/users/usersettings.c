@@ -6,6 +6,7 @@
  * a row, and its line in viewpack.c and sealpost-users.conf(5).
  */
 #include "proxy/keys/keystore.h"
+#include "proxy/users/scramsecret.h"
 #include "proxy/users/userread.h"
 #include "proxy/users/uservalue.h"
 
@@ -38,9 +39,11 @@ set_password(struct userread *r, const char *value)
 static const char *
 set_scram(struct userread *r, const char *value)
 {
-    if (value[0] != '\0' &&
-        !bytes_starts_ci(bytes_str(value), "SCRAM-SHA-256$")) {
-        return "not an RFC 5803 string; SCRAM-SHA-256$ITERATIONS:SALT$KEY:KEY";
+    struct scram_secret secret;
+
+    if (value[0] != '\0' && !scram_secret_parse(bytes_str(value), &secret)) {
+        return "not an RFC 5803 string; SCRAM-SHA-256$ITERATIONS:SALT$KEY:KEY "
+               "as `sealpost user passwd` writes it, 4096 iterations or more";
     }
     userread_secret(r)->scram = userread_keep(r, bytes_str(value));
     return NULL;

@@ -49,6 +49,20 @@ static const struct keeper_ask asks[] = {
     { .op = KEEPER_OP_FROM,
       .count = 0x01020304,
       .domain = { (const uint8_t *)"sub.example.com", 15 } },
+    { .op = KEEPER_OP_SCRAM,
+      .id = 6,
+      .plus = true,
+      .plus_offered = true,
+      .binding = { 1, [31] = 2 },
+      .message = { (const uint8_t *)long_text, KEEPER_MESSAGE_MAX } },
+    { .op = KEEPER_OP_SCRAM,
+      .id = 7,
+      .plus_offered = true,
+      .message = { (const uint8_t *)"n", 1 } },
+    { .op = KEEPER_OP_PROOF,
+      .id = 8,
+      .handle = { { 4, [15] = 5 } },
+      .message = { (const uint8_t *)"c=biws", 6 } },
 };
 
 static const struct keeper_answer answers[] = {
@@ -66,6 +80,12 @@ static const struct keeper_answer answers[] = {
       .text = { (const uint8_t *)long_text, KEEPER_TEXT_MAX } },
     { .op = KEEPER_OP_SIGN, .id = 5, .status = KEEPER_BAD_KEY },
     { .op = KEEPER_OP_VIEW, .id = 0, .epoch = 0x0102030405060708 },
+    { .op = KEEPER_OP_SCRAM,
+      .id = 6,
+      .handle = { { 1, [15] = 2 } },
+      .message = { (const uint8_t *)long_text, KEEPER_MESSAGE_MAX },
+      .text = { (const uint8_t *)long_text, KEEPER_TEXT_MAX } },
+    { .op = KEEPER_OP_PROOF, .id = 7, .status = KEEPER_DENIED },
 };
 /* clang-format on */
 
@@ -103,6 +123,10 @@ asks_come_back(void **state)
         assert_memory_equal(a->public_hash, b.public_hash,
                             sizeof(b.public_hash));
         assert_int_equal(a->count, b.count);
+        assert_int_equal(a->plus, b.plus);
+        assert_int_equal(a->plus_offered, b.plus_offered);
+        assert_memory_equal(a->binding, b.binding, sizeof(b.binding));
+        assert_bytes(a->message, b.message);
     }
 }
 
@@ -124,6 +148,7 @@ answers_come_back(void **state)
         assert_memory_equal(&a->handle, &b.handle, sizeof(b.handle));
         assert_bytes(a->signature, b.signature);
         assert_bytes(a->public_key, b.public_key);
+        assert_bytes(a->message, b.message);
         assert_bytes(a->text, b.text);
         assert_true(a->epoch == b.epoch);
     }

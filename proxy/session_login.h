@@ -1,0 +1,48 @@
+/*
+ * session_login - an AUTH command under way. Private to session*.c.
+ *
+ *   session_auth.c    the exchange with the client, and its end
+ *   session_scram.c   SCRAM with the keeper
+ *
+ * Who judges asks for the end with one of session_login_right(), _assert(),
+ * _wrong() and _later(); all but the first two answer the client.
+ */
+#ifndef PROXY_SESSION_LOGIN_H
+#define PROXY_SESSION_LOGIN_H
+
+#include <smtp/sasl.h>
+
+#include <proxy/keeper/client.h>
+
+struct session;
+
+/* Owns secrets: wiped as a whole. */
+struct session_login {
+    struct smtp_sasl sasl;
+    /* SCRAM: the exchange; when proved, what its user may do. */
+    struct keeper_handle handle;
+    bool has_handle;
+    bool proved;
+};
+
+/* What may be offered on this connection now: enum smtp_mech. */
+unsigned session_login_mechs(struct session *s);
+
+/* The client goes on with this, in base64, behind 334. */
+void session_login_challenge(struct session *s, struct bytes message);
+
+/* The user of s->login is who it says. handle is taken. */
+void session_login_right(struct session *s, const struct keeper_handle *handle);
+/* reason: a static word for the log. The client learns nothing of it. */
+void session_login_wrong(struct session *s, const char *reason);
+/* Nobody can judge now: 454 with text. */
+void session_login_later(struct session *s, const char *reason,
+                         const char *text);
+/* What the keeper says is no handle: one of the two above. */
+void session_login_refused(struct session *s, enum keeper_status status,
+                           const char *reason);
+
+/* session_scram.c: s->login->sasl has a message of the client. */
+void session_scram_step(struct session *s);
+
+#endif
