@@ -15,6 +15,7 @@
 #include <proxy/log/log.h>
 #include <proxy/route.h>
 #include <stdlib.h>
+#include <time.h>
 
 enum {
     DATA_S = 180, /* RFC 5321 4.5.3.2.5 */
@@ -116,6 +117,8 @@ void
 session_tls_started(struct session *s)
 {
     smtp_server_tls_started(&s->server);
+    tls_identify_client(conn_ssl(s->client), s->conf, (int64_t)time(NULL),
+                        &s->certificate);
     set_helo(s, bytes_make(NULL, 0));
     session_forget_forwarded(s);
     session_set_rules(s);

@@ -27,6 +27,7 @@
 #include <smtp/server.h>
 
 #include <netinet/in.h>
+#include <proxy/net/tls_peer.h>
 
 enum {
     SESSION_COMMAND_S = 300, /* a silent client; RFC 5321 4.5.3.2.7 */
@@ -58,9 +59,10 @@ struct session {
     struct buf out; /* replies of this turn */
     char id[SESSION_ID_SIZE];
     char address[INET6_ADDRSTRLEN];
-    struct session_peer peer; /* address is its text */
-    char *helo;               /* owns; NULL before EHLO */
-    char *user;               /* owns; NULL: none */
+    struct session_peer peer;        /* address is its text */
+    struct tls_identity certificate; /* the client's, once under TLS */
+    char *helo;                      /* owns; NULL before EHLO */
+    char *user;                      /* owns; NULL: none */
     enum session_identity identity;
     enum session_owed owed;
     struct keeper_handle handle;

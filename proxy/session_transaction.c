@@ -289,8 +289,8 @@ log_peer(const struct session *s, struct log_line *l)
     log_text(l, "client", s->address);
     log_text(l, "user", s->user == NULL ? "-" : s->user);
     log_text(l, "helo", s->helo == NULL ? "-" : s->helo);
-    tls_describe(s->client == NULL ? NULL : conn_ssl(s->client), tls,
-                 sizeof(tls));
+    tls_describe_peer(s->client == NULL ? NULL : conn_ssl(s->client),
+                      s->certificate.how, tls, sizeof(tls));
     log_text(l, "tls", tls);
     session_log_forwarded(s, l);
 }
@@ -316,6 +316,7 @@ log_transaction(const struct session *s, enum outcome outcome)
         log_text(&l, "verdicts", check_verdict(tx->check)->summary);
     }
     log_text(&l, "upstream", tx->up_name == NULL ? "-" : tx->up_name);
+    log_text(&l, "upstream_tls", tx->up_tls == NULL ? "-" : tx->up_tls);
     if (tx->reply != NULL) {
         log_text(&l, "reply", tx->reply);
     }
@@ -391,6 +392,7 @@ session_end(struct session *s, enum outcome outcome)
     buf_free(&tx->mail_reply);
     event_free(tx->timer);
     free(tx->up_name);
+    free(tx->up_tls);
     free(tx->reply);
     free(tx);
     s->tx = NULL;

@@ -12,6 +12,7 @@
 #include <smtp/client.h>
 #include <smtp/xclient.h>
 
+#include <proxy/net/tls_peer.h>
 #include <stdlib.h>
 
 enum {
@@ -51,6 +52,20 @@ refuse_mail(struct session *s)
     return true;
 }
 
+/* How the upstream was spoken to and known, for the log. */
+static void
+note_tls(struct transaction *tx)
+{
+    const SSL *ssl = conn_ssl(upstream_link_conn(tx->link));
+    char text[128];
+
+    tls_describe_peer(ssl,
+                      tls_how_upstream(ssl, upstream_settings(tx->upstream)),
+                      text, sizeof(text));
+    free(tx->up_tls);
+    tx->up_tls = strdup(text);
+}
+
 static void
 link_held(struct session *s, struct upstream_link *link)
 {
@@ -63,6 +78,7 @@ link_held(struct session *s, struct upstream_link *link)
     tx->rcpt_sent = tx->rcpt_replied = 0;
     free(tx->up_name);
     tx->up_name = strdup(upstream_link_name(link));
+    note_tls(tx);
     conn_set_owner(upstream_link_conn(link), on_link, s);
     if (tx->message == MESSAGE_ARRIVING) {
         session_link_keep(s);

@@ -109,6 +109,7 @@ struct transaction {
     struct buf mail_reply; /* its lines */
     const char *dead; /* why this transaction can't succeed; NULL: it can */
     char *up_name;    /* owns; for the log */
+    char *up_tls;     /* owns; for the log: how it was spoken to */
 
     enum message_phase message;
     struct buf head; /* the header as received, until its end is seen */

@@ -215,35 +215,6 @@ is_for(X509 *cert, const char *name)
     return X509_check_host(cert, name, strlen(name), flags, NULL) == 1;
 }
 
-void
-conf_check_listen_tls(struct conf_checking *c, const struct listen_conf *l,
-                      int64_t now_s)
-{
-    const struct conf_section *s = conf_section_of(c->conf, l);
-    const char *hostname = c->conf->server.hostname;
-    struct conf_place at = conf_place_of(s, "certificate");
-    bool named = false;
-
-    for (size_t i = 0; l->certificates[i] != NULL; i++) {
-        struct conf_named cert = { s, "certificate", l->certificates[i],
-                                   false };
-        struct conf_named key = { s, "private_key", l->private_keys[i], true };
-        struct chain chain = { { NULL }, 0 };
-
-        check_pair(c, &cert, &key, now_s, &chain);
-        named = named || chain.count == 0 || is_for(chain.certs[0], hostname);
-        chain_free(&chain);
-    }
-    ERR_clear_error();
-    if (!named) {
-        conf_warning(c->errors, at.file, at.line,
-                     "no certificate is for %s ([server] hostname): clients "
-                     "that connect to this name will refuse it; one whose "
-                     "subjectAltName has it",
-                     hostname);
-    }
-}
-
 /* The file holds certificates. */
 static void
 check_authorities(struct conf_checking *c, const struct conf_named *file)
@@ -259,6 +230,39 @@ check_authorities(struct conf_checking *c, const struct conf_named *file)
     }
     chain_free(&chain);
     free_text(&text);
+}
+
+void
+conf_check_listen_tls(struct conf_checking *c, const struct listen_conf *l,
+                      int64_t now_s)
+{
+    const struct conf_section *s = conf_section_of(c->conf, l);
+    const char *hostname = c->conf->server.hostname;
+    struct conf_place at = conf_place_of(s, "certificate");
+    struct conf_named ca = { s, "tls_client_ca", l->tls_client_ca, false };
+    bool named = false;
+
+    for (size_t i = 0; l->certificates[i] != NULL; i++) {
+        struct conf_named cert = { s, "certificate", l->certificates[i],
+                                   false };
+        struct conf_named key = { s, "private_key", l->private_keys[i], true };
+        struct chain chain = { { NULL }, 0 };
+
+        check_pair(c, &cert, &key, now_s, &chain);
+        named = named || chain.count == 0 || is_for(chain.certs[0], hostname);
+        chain_free(&chain);
+    }
+    ERR_clear_error();
+    if (l->tls_client_ca[0] != '\0') {
+        check_authorities(c, &ca);
+    }
+    if (!named) {
+        conf_warning(c->errors, at.file, at.line,
+                     "no certificate is for %s ([server] hostname): clients "
+                     "that connect to this name will refuse it; one whose "
+                     "subjectAltName has it",
+                     hostname);
+    }
 }
 
 void

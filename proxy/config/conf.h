@@ -49,6 +49,28 @@ enum conf_tls {
     CONF_TLS_OPPORTUNISTIC /* upstream only */
 };
 
+/* Of a certificate or of its public key (SubjectPublicKeyInfo), in DER. */
+struct conf_fingerprint {
+    uint8_t sha256[32];
+};
+
+struct conf_fingerprints {
+    struct conf_fingerprint *list;
+    size_t count;
+};
+
+/* Whose certificate logs in as whom. */
+struct conf_client_user {
+    struct conf_fingerprint fingerprint;
+    const char *subject; /* RFC 4514; NULL: the fingerprint counts */
+    const char *user;    /* lower case */
+};
+
+struct conf_client_users {
+    struct conf_client_user *list;
+    size_t count;
+};
+
 enum conf_tls_version {
     CONF_TLS_1_2,
     CONF_TLS_1_3
@@ -156,6 +178,8 @@ struct listen_conf {
     conf_list certificates; /* as many as private_keys, in the same order */
     conf_list private_keys;
     enum conf_tls_version tls_min_version;
+    struct conf_client_users tls_client_users;
+    const char *tls_client_ca; /* "" : nobody vouches for subjects */
     enum conf_auth auth;
     unsigned auth_mechanisms; /* enum smtp_mech */
     struct conf_backend auth_backend;
@@ -196,7 +220,8 @@ struct upstream_conf {
     bool tls_verify;
     const char *ca_file; /* "" : the system's bundle */
     enum conf_tls_version tls_min_version;
-    const char *certificate; /* "" : none is shown */
+    struct conf_fingerprints tls_fingerprints; /* some: nothing else counts */
+    const char *certificate;                   /* "" : none is shown */
     const char *private_key;
     enum conf_login login;
     const char *username;
@@ -364,6 +389,9 @@ void conf_free(struct conf **conf);
 
 /* How many there are. */
 size_t conf_list_count(conf_list list);
+/* Is there a certificate that logs in as that user? In any case. */
+bool conf_client_users_has(const struct conf_client_users *users,
+                           struct bytes name);
 const struct upstream_conf *conf_upstream(const struct conf *conf,
                                           const char *name);
 /* The upstream that mail with this envelope sender's domain (lower case) goes

@@ -5,6 +5,7 @@
  * adds to the default unless `=` stands before it. A field whose value is
  * faulty keeps its default, so that the later steps have something to judge.
  */
+#include "fingerprints.h"
 #include "reader.h"
 #include "sections.h"
 #include "values.h"
@@ -57,7 +58,8 @@ split(const struct filling *f, const struct conf_setting *s,
     bool empty = false;
 
     while (rest.len > 0) {
-        size_t comma = bytes_find(rest, ',');
+        size_t comma = s->type == CONF_CERT_USERS ? conf_client_user_end(rest)
+                                                  : bytes_find(rest, ',');
         struct bytes element = bytes_trim(bytes_take(rest, comma));
 
         if (e->count >= (s->max == 0 ? ELEMENTS_MAX : s->max)) {

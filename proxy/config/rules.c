@@ -245,28 +245,6 @@ rule_addresses(const struct judging *j, size_t k)
     }
 }
 
-/* What is shown to an upstream that asks for a certificate. */
-static void
-rule_own_certificate(const struct judging *j, const struct upstream_conf *u)
-{
-    const struct conf_section *s = conf_section_of(j->conf, u);
-    bool certificate = u->certificate[0] != '\0';
-    bool key = u->private_key[0] != '\0';
-
-    if (certificate != key) {
-        conf_error(j->errors,
-                   AT(s, certificate ? "certificate" : "private_key"),
-                   "%s without %s; both, or neither",
-                   certificate ? "certificate" : "private_key",
-                   certificate ? "private_key" : "certificate");
-    }
-    if (u->tls == CONF_TLS_NONE && certificate) {
-        conf_warning(j->errors, AT(s, "certificate"),
-                     "certificate does nothing with tls = none; tls = "
-                     "starttls, or take it out");
-    }
-}
-
 static void
 rules_single(const struct judging *j)
 {
@@ -319,6 +297,6 @@ conf_rules(const struct conf *conf, struct conf_errors *errors)
     }
     for (size_t i = 0; i < conf->upstream_count; i++) {
         conf_rules_upstream(conf, &conf->upstreams[i], errors);
-        rule_own_certificate(&j, &conf->upstreams[i]);
     }
+    conf_rules_tls(conf, errors);
 }

@@ -79,7 +79,7 @@ rule_verified(const struct rule *r)
                    "clear; tls = starttls or implicit, or login_unverified = "
                    "yes",
                    u->name);
-    } else if (!u->tls_verify) {
+    } else if (!u->tls_verify && u->tls_fingerprints.count == 0) {
         conf_error(r->errors, AT(r->s, "tls_verify"),
                    "whoever stands in for [upstream %s] gets the login; "
                    "tls_verify = yes, with ca_file when its certificate is "

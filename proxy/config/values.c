@@ -5,6 +5,7 @@
  */
 #include "values.h"
 
+#include "fingerprints.h"
 #include "lists.h"
 #include "suggest.h"
 
@@ -30,18 +31,23 @@ parse_text(struct conf_value *v, union conf_field *out)
                : keep_text(v, v->elements[0], out);
 }
 
-static const char *
-parse_user(struct conf_value *v, union conf_field *out)
+bool
+conf_is_user(struct bytes text)
 {
-    struct bytes text = v->elements[0];
-
     for (size_t i = 0; i < text.len; i++) {
         if (byte_is_wsp(text.ptr[i]) || text.ptr[i] == '[' ||
             text.ptr[i] == ']' || text.ptr[i] == ';') {
-            return "not the name of a user";
+            return false;
         }
     }
-    return parse_text(v, out);
+    return text.len > 0;
+}
+
+static const char *
+parse_user(struct conf_value *v, union conf_field *out)
+{
+    return conf_is_user(v->elements[0]) ? parse_text(v, out)
+                                        : "not the name of a user";
 }
 
 bool
@@ -345,6 +351,8 @@ static parser *const parsers[CONF_TYPES] = {
     [CONF_POOL] = conf_parse_pool,
     [CONF_SENDERS] = conf_parse_senders,
     [CONF_NETWORKS] = conf_parse_networks,
+    [CONF_PINS] = conf_parse_fingerprints,
+    [CONF_CERT_USERS] = conf_parse_client_users,
     [CONF_PATHS] = conf_parse_paths,
     [CONF_DOMAINS] = conf_parse_domains,
     [CONF_FIELDS] = conf_parse_fields,

@@ -39,6 +39,8 @@ union conf_field {
     struct conf_networks networks;
     struct conf_addresses addresses;
     struct conf_backend backend;
+    struct conf_fingerprints fingerprints;
+    struct conf_client_users client_users;
 };
 
 /*
@@ -65,6 +67,8 @@ bool conf_all_loopback(const struct conf_addresses *addresses);
 
 /* Labels of letters, digits, `-`, `_`; at most 253 octets; no final dot. */
 bool conf_is_host(struct bytes text);
+/* What can be the name of a section of users.conf. */
+bool conf_is_user(struct bytes text);
 /* RFC 5322 3.6.8: printable, no colon, no space. */
 bool conf_is_field(struct bytes text);
 

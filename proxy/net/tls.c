@@ -5,7 +5,9 @@
  * Certificates and keys are read by the process that serves with them, at its
  * start and at each reload of data.
  */
+#include "proxy/log/log.h"
 #include "proxy/net/tls_pair.h"
+#include "proxy/net/tls_peer.h"
 #include "proxy/net/tls_private.h"
 
 #include <openssl/err.h>
@@ -81,6 +83,55 @@ use_own(SSL_CTX *ctx, const struct upstream_conf *conf, struct buf *error)
     return good;
 }
 
+/* The mend for who has just got another certificate. */
+static void
+log_shown(X509 *cert, const char *upstream)
+{
+    uint8_t digest[EVP_MAX_MD_SIZE];
+    unsigned len = 0;
+    struct buf hex = BUF_INIT;
+
+    if (X509_digest(cert, EVP_sha256(), digest, &len) != 1) {
+        return;
+    }
+    for (unsigned i = 0; i < len; i++) {
+        buf_printf(&hex, "%s%02X", i == 0 ? "" : ":", digest[i]);
+    }
+    log_event(LOG_LEVEL_WARN, "tls-fingerprint",
+              "[upstream %s] shows sha256:%s, which is not in "
+              "tls_fingerprint; add it if you know why",
+              upstream, buf_str(&hex) == NULL ? "" : buf_str(&hex));
+    buf_free(&hex);
+}
+
+/*
+ * In place of a chain and a name: one of the pins is the certificate's or its
+ * public key's. Dates do not matter; who pins has decided (as Postfix does).
+ */
+static int
+check_pins(X509_STORE_CTX *store, void *arg)
+{
+    const struct upstream_conf *conf = arg;
+    X509 *cert = X509_STORE_CTX_get0_cert(store);
+
+    for (size_t i = 0; i < conf->tls_fingerprints.count; i++) {
+        if (tls_fingerprint_is(cert, &conf->tls_fingerprints.list[i])) {
+            X509_STORE_CTX_set_error(store, X509_V_OK);
+            return 1;
+        }
+    }
+    log_shown(cert, conf->name);
+    X509_STORE_CTX_set_error(store, X509_V_ERR_APPLICATION_VERIFICATION);
+    return 0;
+}
+
+/* OpenSSL gives it back untouched; only its type has no const. */
+static void *
+upstream_arg(const struct upstream_conf *conf)
+{
+    return (void *)(uintptr_t)conf;
+}
+
 SSL_CTX *
 tls_client_new(const struct upstream_conf *conf, struct buf *error)
 {
@@ -95,7 +146,10 @@ tls_client_new(const struct upstream_conf *conf, struct buf *error)
         !use_own(ctx, conf, error)) {
         goto fail;
     }
-    if (conf->tls_verify) {
+    if (conf->tls_fingerprints.count > 0) {
+        SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+        SSL_CTX_set_cert_verify_callback(ctx, check_pins, upstream_arg(conf));
+    } else if (conf->tls_verify) {
         SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
         if (!use_authorities(ctx, conf, error)) {
             goto fail;
@@ -126,7 +180,7 @@ set_name(SSL *ssl, const struct upstream_conf *conf, const char *host)
     if (!address && SSL_set_tlsext_host_name(ssl, host) != 1) {
         return false;
     }
-    if (!conf->tls_verify) {
+    if (!conf->tls_verify || conf->tls_fingerprints.count > 0) {
         return true;
     }
     if (address) {

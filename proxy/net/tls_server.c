@@ -117,13 +117,66 @@ set_tickets(SSL_CTX *ctx, const struct listen_conf *conf)
     struct buf text = BUF_INIT;
     bool good;
 
-    buf_printf(&text, "%s %d", conf->name, (int)conf->tls_min_version);
+    buf_printf(&text, "%s %d %s", conf->name, (int)conf->tls_min_version,
+               conf->tls_client_ca == NULL ? "" : conf->tls_client_ca);
+    for (size_t i = 0; i < conf->tls_client_users.count; i++) {
+        const struct conf_client_user *user = &conf->tls_client_users.list[i];
+
+        buf_put(&text, bytes_make(user->fingerprint.sha256,
+                                  sizeof(user->fingerprint.sha256)));
+        buf_printf(&text, "%s=%s", user->subject == NULL ? "" : user->subject,
+                   user->user);
+    }
     good = !buf_failed(&text) &&
            EVP_Digest(text.ptr, text.len, id, NULL, EVP_sha256(), NULL) == 1 &&
            SSL_CTX_set_session_id_context(ctx, id, sizeof(id)) == 1;
     buf_free(&text);
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
     return good && SSL_CTX_set_num_tickets(ctx, 1) == 1;
+}
+
+/*
+ * A certificate that nobody vouches for ends no handshake: its owner may log
+ * in by password, or have a fingerprint of ours. What was found is kept as the
+ * result, for tls_identify_client().
+ */
+static int
+check_client(X509_STORE_CTX *store, void *arg)
+{
+    (void)arg;
+    if (X509_verify_cert(store) <= 0 &&
+        X509_STORE_CTX_get_error(store) == X509_V_OK) {
+        X509_STORE_CTX_set_error(store, X509_V_ERR_UNSPECIFIED);
+    }
+    return 1;
+}
+
+/* RFC 8446 4.3.2: asks for a certificate, and names who may have issued it. */
+static bool
+ask_clients(SSL_CTX *ctx, const struct listen_conf *conf, struct buf *error)
+{
+    STACK_OF(X509_NAME) * names;
+
+    if (conf->tls_client_users.count == 0) {
+        return true;
+    }
+    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+    SSL_CTX_set_cert_verify_callback(ctx, check_client, NULL);
+    if (conf->tls_client_ca[0] == '\0') {
+        return true;
+    }
+    names = SSL_load_client_CA_file(conf->tls_client_ca);
+    if (names == NULL ||
+        SSL_CTX_load_verify_file(ctx, conf->tls_client_ca) != 1) {
+        buf_printf(error,
+                   "cannot use tls_client_ca %s (%s); it must be PEM "
+                   "certificates, readable by the service's user",
+                   conf->tls_client_ca, tls_reason());
+        sk_X509_NAME_pop_free(names, X509_NAME_free);
+        return false;
+    }
+    SSL_CTX_set_client_CA_list(ctx, names); /* taken */
+    return true;
 }
 
 static bool
@@ -194,6 +247,9 @@ tls_server_new(const struct listen_conf *conf, struct buf *error)
     if (ctx == NULL || !tls_set_common(ctx, conf->tls_min_version) ||
         !set_server(ctx, conf)) {
         buf_printf(error, "cannot set TLS up: %s", tls_reason());
+        goto fail;
+    }
+    if (!ask_clients(ctx, conf, error)) {
         goto fail;
     }
     pairs = tls_pairs_load(conf->certificates, conf->private_keys, error);

@@ -79,6 +79,10 @@ tls_failed(struct transport *t)
     if (ERR_GET_REASON(code) == SSL_R_UNEXPECTED_EOF_WHILE_READING) {
         return failed(t, "TLS connection closed without close_notify");
     }
+    if (!SSL_is_init_finished(t->ssl) &&
+        verify == X509_V_ERR_APPLICATION_VERIFICATION) {
+        return failed(t, "its certificate is not that of tls_fingerprint");
+    }
     if (!SSL_is_init_finished(t->ssl) && verify != X509_V_OK) {
         return failed(t, X509_verify_cert_error_string(verify));
     }

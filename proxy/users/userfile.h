@@ -64,5 +64,9 @@ void userfile_check_scram(const struct userfile *f, const char *path,
 void userfile_check_upstreams(const struct userfile *f, const char *path,
                               const struct conf *conf,
                               struct conf_errors *errors);
+/* Errors for each user of tls_client_users that is not there. */
+void userfile_check_client_users(const struct userfile *f,
+                                 const struct conf *conf,
+                                 struct conf_errors *errors);
 
 #endif

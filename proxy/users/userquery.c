@@ -180,3 +180,26 @@ userfile_check_upstreams(const struct userfile *f, const char *path,
         }
     }
 }
+
+void
+userfile_check_client_users(const struct userfile *f, const struct conf *conf,
+                            struct conf_errors *errors)
+{
+    size_t index;
+
+    for (size_t i = 0; i < conf->listen_count; i++) {
+        const struct conf_client_users *users =
+            &conf->listens[i].tls_client_users;
+
+        for (size_t k = 0; k < users->count; k++) {
+            const char *user = users->list[k].user;
+
+            if (!userfile_find(f, bytes_str(user), &index)) {
+                conf_error(errors, conf->path, 0,
+                           "[listen %s] tls_client_users: %s is not in "
+                           "users.conf; sealpost user add %s",
+                           conf->listens[i].name, user, user);
+            }
+        }
+    }
+}

@@ -100,6 +100,7 @@ class Session:
     pending: bytearray = field(default_factory=bytearray)
     ehlo: str = ""
     tls: bool = False
+    shown: bytes | None = None # the certificate of the other side
     user: str = ""
     sender: str = None
     parameters: str = ""
@@ -186,7 +187,10 @@ class Session:
     def _start_tls(self):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*self.server.certificate)
+        if self.server.tls_context:
+            self.server.tls_context(context)
         self.socket = context.wrap_socket(self.socket, server_side=True)
+        self.shown = self.socket.getpeercert(True)
         self.tls = True
 
     def _auth(self, line, rest):
@@ -275,11 +279,12 @@ class CapturingUpstream:
     def __init__(self, script=None, tls=None, implicit_tls=False, users=None,
                  extensions=("PIPELINING", "SIZE 100000000", "8BITMIME",
                              "ENHANCEDSTATUSCODES", "SMTPUTF8"),
-                 read_size=65536, read_delay=0):
+                 read_size=65536, read_delay=0, tls_context=None):
         self.script = {k: list(v) if isinstance(v, (list, tuple)) else [v]
                        for k, v in (script or {}).items()}
         self.certificate = tls         # (certificate, key): STARTTLS offered
         self.implicit_tls = implicit_tls
+        self.tls_context = tls_context # called with each SSLContext
         self.users = users or {}
         self.extensions = list(extensions)
         self.read_size, self.read_delay = read_size, read_delay

@@ -250,6 +250,13 @@ try_bool(const struct conf_setting *s)
 #define LABEL_63 \
     "a23456789012345678901234567890123456789012345678901234567890123"
 
+#define HEX_30 "0123456789abcdefABCDEF01234567"
+#define HEX_62 HEX_30 HEX_30 "89"
+#define HEX_64 HEX_62 "89"
+#define HEX_COLONS                                     \
+    "00:01:02:03:04:05:06:07:08:09:0a:0B:0c:0D:0e:0F:" \
+    "10:11:12:13:14:15:16:17:18:19:1a:1B:1c:1D:1e:1F"
+
 /* Good and bad texts of the other types; a bad one begins with '!'. */
 static const char *const texts[CONF_TYPES][24] = {
     [CONF_TEXT] = { "a", "a b, c", "\"quoted\"", "a;b", "\xc3\xbc" },
@@ -292,6 +299,22 @@ static const char *const texts[CONF_TYPES][24] = {
                         "!::/129", "!192.0.2.0/", "!/24", "!192.0.2.0/-1",
                         "!192.0.2.0/024x", "!a", "!10/8", "!2001:db8::1/64",
                         "!192.0.2.0/24/24" },
+    [CONF_PINS] = { "sha256:" HEX_64, "SHA256:" HEX_COLONS,
+                    "sha256:" HEX_64 ", sha256:" HEX_COLONS, "!" HEX_64,
+                    "!sha256:", "!sha256:00", "!sha256:" HEX_64 "0",
+                    "!sha256:" HEX_64 ":", "!sha256::" HEX_64,
+                    "!sha256: " HEX_64, "!sha1:" HEX_64, "!sha256:" HEX_62 "0g",
+                    "!sha256:" HEX_62 "0", "!sha256:" HEX_62 "0:0" },
+    [CONF_CERT_USERS] = { "sha256:" HEX_64 " = alice",
+                          "sha256:" HEX_64 "=Bob@example.com",
+                          "SHA256:" HEX_COLONS " =alice",
+                          "sha256:" HEX_64 " = a, sha256:" HEX_64 " = b",
+                          "!sha256:" HEX_64, "!sha256:" HEX_64 " =",
+                          "!sha256:" HEX_64 " = a b",
+                          "!sha256:" HEX_62 " = alice", "!alice", "!= alice",
+                          "!CN=alice = alice", "!subject:", "!subject:CN=alice",
+                          "!subject:CN=alice=alice", "!subject:alice = alice",
+                          "!subject: = alice", "!sha256:" HEX_64 " = a,," },
     [CONF_PATHS] = { "/a", "/a, /b c", "!a", "!/a, b", "!/a,,/b" },
     [CONF_DOMAINS] = { "a.example", "a.example, B.Example", "!*.example",
                        "!a.example,,b", "!a@example", "!." },
@@ -418,16 +441,18 @@ test_list_bounds(void **state)
     for (size_t i = 0; i < conf_setting_count; i++) {
         const struct conf_setting *s = &conf_settings[i];
         struct buf lines = BUF_INIT;
+        uint64_t each;
 
         if (!conf_type_is_list(s->type) || s->later || s->type == CONF_WORDS ||
             s->type == CONF_HEADERS) {
             continue;
         }
         buf_printf(&lines, "%s =", s->key);
-        /* 25 in a line: a line has 199 octets. */
+        /* A line has 199 octets. */
+        each = strlen(texts[s->type][0]) > 20 ? 1 : 8;
         for (uint64_t n = 0; n < s->max; n++) {
-            buf_puts(&lines, n == 0 ? " " : n % 8 == 0 ? "\n" : ",");
-            if (n > 0 && n % 8 == 0) {
+            buf_puts(&lines, n == 0 ? " " : n % each == 0 ? "\n" : ",");
+            if (n > 0 && n % each == 0) {
                 buf_printf(&lines, "%s += ", s->key);
             }
             buf_puts(&lines, texts[s->type][0]);

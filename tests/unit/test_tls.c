@@ -3,82 +3,14 @@
  * names that must match; what the contexts forbid.
  */
 #include "proxy/net/tls.h"
+#include "tests/support/certs.h"
 #include "tests/support/cmocka.h"
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
-#include <openssl/x509v3.h>
 
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <unistd.h>
-
-static char folder[64];
-
-static const char *
-path(const char *name)
-{
-    static char text[4][128];
-    static unsigned turn;
-    char *out = text[turn++ % 4];
-
-    snprintf(out, sizeof(text[0]), "%s/%s", folder, name);
-    return out;
-}
-
-static void
-add_extension(X509 *cert, int nid, const char *value)
-{
-    X509_EXTENSION *e = X509V3_EXT_conf_nid(NULL, NULL, nid, value);
-
-    assert_non_null(e);
-    assert_int_equal(X509_add_ext(cert, e, -1), 1);
-    X509_EXTENSION_free(e);
-}
-
-/* NAME.pem and NAME.key, self-signed, valid until `seconds` from now. */
-static void
-make_pair_of(EVP_PKEY *key, const char *name, const char *alt, long seconds,
-             mode_t mode, const char *password)
-{
-    X509 *cert = X509_new();
-    char file[32];
-    FILE *f;
-
-    X509_set_version(cert, 2);
-    ASN1_INTEGER_set(X509_get_serialNumber(cert), 1);
-    X509_gmtime_adj(X509_getm_notBefore(cert), -7200);
-    X509_gmtime_adj(X509_getm_notAfter(cert), seconds);
-    X509_NAME_add_entry_by_txt(X509_get_subject_name(cert), "CN", MBSTRING_ASC,
-                               (const unsigned char *)"test", -1, -1, 0);
-    X509_set_issuer_name(cert, X509_get_subject_name(cert));
-    X509_set_pubkey(cert, key);
-    add_extension(cert, NID_subject_alt_name, alt);
-    assert_true(X509_sign(cert, key, EVP_sha256()) > 0);
-    snprintf(file, sizeof(file), "%s.pem", name);
-    f = fopen(path(file), "we");
-    assert_int_equal(PEM_write_X509(f, cert), 1);
-    fclose(f);
-    snprintf(file, sizeof(file), "%s.key", name);
-    f = fopen(path(file), "we");
-    assert_int_equal(PEM_write_PrivateKey(
-                         f, key, password == NULL ? NULL : EVP_aes_128_cbc(),
-                         (const unsigned char *)password,
-                         password == NULL ? 0 : (int)strlen(password), NULL,
-                         NULL),
-                     1);
-    fclose(f);
-    assert_int_equal(chmod(path(file), mode), 0);
-    X509_free(cert);
-    EVP_PKEY_free(key);
-}
-
-static void
-make_pair(const char *name, const char *alt, long seconds, mode_t mode,
-          const char *password)
-{
-    make_pair_of(EVP_EC_gen("P-256"), name, alt, seconds, mode, password);
-}
 
 static int
 make_files(void **state)
@@ -86,47 +18,33 @@ make_files(void **state)
     FILE *f;
 
     (void)state;
-    strcpy(folder, "/tmp/sealpost-test-XXXXXX");
-    if (mkdtemp(folder) == NULL) {
-        return -1;
-    }
-    make_pair("good", "DNS:mail.example.net,IP:127.0.0.1", 3600, 0640, NULL);
-    make_pair("other", "DNS:other.example.net", 3600, 0600, NULL);
-    make_pair("open", "DNS:mail.example.net", 3600, 0644, NULL);
-    make_pair("old", "DNS:mail.example.net", -3600, 0600, NULL);
-    make_pair("locked", "DNS:mail.example.net", 3600, 0600, "secret");
-    make_pair_of(EVP_RSA_gen(2048), "rsa", "DNS:mail.example.net", 3600, 0600,
-                 NULL);
-    make_pair_of(EVP_RSA_gen(1024), "short", "DNS:mail.example.net", 3600, 0600,
-                 NULL);
-    make_pair("wild", "DNS:*.customer.example,DNS:customer.example", 3600, 0600,
-              NULL);
-    f = fopen(path("junk.pem"), "we");
+    certs_begin();
+    certs_make("good", "DNS:mail.example.net,IP:127.0.0.1", 3600, 0640, NULL);
+    certs_make("other", "DNS:other.example.net", 3600, 0600, NULL);
+    certs_make("open", "DNS:mail.example.net", 3600, 0644, NULL);
+    certs_make("old", "DNS:mail.example.net", -3600, 0600, NULL);
+    certs_make("locked", "DNS:mail.example.net", 3600, 0600, "secret");
+    certs_make_of(EVP_RSA_gen(2048), "rsa", "DNS:mail.example.net", 3600, 0600,
+                  NULL);
+    certs_make_of(EVP_RSA_gen(1024), "short", "DNS:mail.example.net", 3600,
+                  0600, NULL);
+    certs_make("wild", "DNS:*.customer.example,DNS:customer.example", 3600,
+               0600, NULL);
+    f = fopen(certs_path("junk.pem"), "we");
     fputs("no certificate\n", f);
     fclose(f);
-    f = fopen(path("junk.key"), "we");
+    f = fopen(certs_path("junk.key"), "we");
     fputs("no key\n", f);
     fclose(f);
-    return chmod(path("junk.key"), 0600);
+    return chmod(certs_path("junk.key"), 0600);
 }
 
 static int
 remove_files(void **state)
 {
-    static const char *const names[] = { "good", "other",  "open",
-                                         "old",  "rsa",    "short",
-                                         "wild", "locked", "junk" };
-
     (void)state;
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        char file[32];
-
-        snprintf(file, sizeof(file), "%s.pem", names[i]);
-        (void)unlink(path(file));
-        snprintf(file, sizeof(file), "%s.key", names[i]);
-        (void)unlink(path(file));
-    }
-    return rmdir(folder);
+    certs_end();
+    return 0;
 }
 
 static const struct {
@@ -151,8 +69,8 @@ test_server_files(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
-        const char *certificates[] = { path(pairs[i].certificate), NULL };
-        const char *keys[] = { path(pairs[i].key), NULL };
+        const char *certificates[] = { certs_path(pairs[i].certificate), NULL };
+        const char *keys[] = { certs_path(pairs[i].key), NULL };
         struct listen_conf conf = { .name = "in",
                                     .certificates = certificates,
                                     .private_keys = keys };
@@ -165,7 +83,7 @@ test_server_files(void **state)
         } else {
             assert_null(ctx);
             assert_non_null(strstr(buf_str(&error), pairs[i].says));
-            assert_non_null(strstr(buf_str(&error), folder));
+            assert_non_null(strstr(buf_str(&error), certs_folder));
         }
         assert_int_equal(ERR_peek_error(), 0);
         SSL_CTX_free(ctx);
@@ -191,8 +109,8 @@ server_min(const char *name, const char *wanted, enum conf_tls_version min)
         struct bytes word = bytes_take(rest, bytes_find(rest, ' '));
 
         for (size_t k = 0; k < 2; k++) {
-            snprintf(files[k][i], sizeof(files[k][i]), "%s/%.*s.%s", folder,
-                     BYTES_ARG(word), k == 0 ? "pem" : "key");
+            snprintf(files[k][i], sizeof(files[k][i]), "%s/%.*s.%s",
+                     certs_folder, BYTES_ARG(word), k == 0 ? "pem" : "key");
             lists[k][i] = files[k][i];
         }
         rest = bytes_trim(bytes_skip(rest, word.len));
@@ -227,26 +145,6 @@ test_expired(void **state)
     buf_free(&error);
 }
 
-/* Both ends in memory. True: the handshake succeeded on both. */
-static bool
-shake(SSL *client, SSL *server_ssl)
-{
-    BIO *a, *b;
-    int c = 0, s = 0;
-
-    assert_int_equal(BIO_new_bio_pair(&a, 65536, &b, 65536), 1);
-    SSL_set_bio(client, a, a);
-    SSL_set_bio(server_ssl, b, b);
-    SSL_set_connect_state(client);
-    SSL_set_accept_state(server_ssl);
-    for (int i = 0; i < 20 && (c != 1 || s != 1); i++) {
-        c = SSL_do_handshake(client);
-        s = SSL_do_handshake(server_ssl);
-    }
-    ERR_clear_error();
-    return c == 1 && s == 1;
-}
-
 static const struct {
     const char *pair, *ca, *host;
     bool verify, works;
@@ -272,7 +170,7 @@ test_client_checks(void **state)
         struct upstream_conf conf = {
             .name = "up",
             .tls_verify = handshakes[i].verify,
-            .ca_file = ca[0] == '\0' ? "" : path(ca),
+            .ca_file = ca[0] == '\0' ? "" : certs_path(ca),
         };
         struct buf error = BUF_INIT;
         SSL_CTX *server_ctx = server("in", handshakes[i].pair);
@@ -283,7 +181,7 @@ test_client_checks(void **state)
         assert_non_null(ctx);
         c = tls_client_ssl(ctx, &conf, handshakes[i].host);
         s = SSL_new(server_ctx);
-        assert_int_equal(shake(c, s), handshakes[i].works);
+        assert_int_equal(certs_shake(c, s), handshakes[i].works);
         if (handshakes[i].works) {
             tls_describe(c, text, sizeof(text));
             assert_memory_equal(text, "TLSv1.3/TLS_", 12);
@@ -337,7 +235,7 @@ test_versions(void **state)
         assert_int_equal(SSL_CTX_set_cipher_list(ctx, cases[i].ciphers), 1);
         c = SSL_new(ctx);
         s = SSL_new(server_ctx);
-        assert_int_equal(shake(c, s), cases[i].works);
+        assert_int_equal(certs_shake(c, s), cases[i].works);
         SSL_free(c);
         SSL_free(s);
         SSL_CTX_free(ctx);
@@ -362,7 +260,7 @@ test_tickets(void **state)
         if (session != NULL) {
             SSL_set_session(c, session);
         }
-        assert_true(shake(c, s));
+        assert_true(certs_shake(c, s));
         assert_int_equal(SSL_session_reused(c), i == 1);
         SSL_SESSION_free(session);
         session = SSL_get1_session(c);
@@ -393,7 +291,7 @@ shown(SSL_CTX *server_ctx, const char *host, const char *signatures, char *out,
         assert_int_equal(SSL_set_tlsext_host_name(c, host), 1);
     }
     snprintf(out, cap, "-");
-    if (shake(c, s)) {
+    if (certs_shake(c, s)) {
         X509 *cert = SSL_get1_peer_certificate(c);
 
         for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -402,7 +300,7 @@ shown(SSL_CTX *server_ctx, const char *host, const char *signatures, char *out,
             FILE *f;
 
             snprintf(file, sizeof(file), "%s.pem", names[i]);
-            f = fopen(path(file), "re");
+            f = fopen(certs_path(file), "re");
             one = PEM_read_X509(f, NULL, NULL, NULL);
             fclose(f);
             if (X509_cmp(one, cert) == 0) {
@@ -475,7 +373,7 @@ test_context_lives(void **state)
     (void)state;
     SSL_CTX_free(server_ctx);
     SSL_set_tlsext_host_name(c, "customer.example");
-    assert_true(shake(c, s));
+    assert_true(certs_shake(c, s));
     SSL_free(c);
     SSL_free(s);
     SSL_CTX_free(ctx);
@@ -512,7 +410,7 @@ test_protocols(void **state)
                                     (unsigned)strlen(cases[i].offered)),
                 0);
         }
-        assert_int_equal(shake(c, s), cases[i].works);
+        assert_int_equal(certs_shake(c, s), cases[i].works);
         if (cases[i].works) {
             SSL_get0_alpn_selected(c, &chosen, &len);
             assert_true(bytes_is(bytes_make(chosen, len), cases[i].chosen));
@@ -542,7 +440,7 @@ test_min_version(void **state)
         SSL_CTX_set_max_proto_version(i & 1 ? server_ctx : ctx, TLS1_2_VERSION);
         c = SSL_new(ctx);
         s = SSL_new(server_ctx);
-        assert_int_equal(shake(c, s), i == 0);
+        assert_int_equal(certs_shake(c, s), i == 0);
         SSL_free(c);
         SSL_free(s);
         SSL_CTX_free(ctx);
