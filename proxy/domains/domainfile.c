@@ -240,12 +240,6 @@ set_added(struct reading *r, const char *value)
 }
 
 static const char *
-set_emergency(struct reading *r, const char *value)
-{
-    return set_time(value, &r->file->emergency_s);
-}
-
-static const char *
 set_colour_since(struct reading *r, const char *value)
 {
     return set_time(value, &r->file->colour_s);
@@ -341,7 +335,6 @@ static const struct setting of_domain[] = {
     { "way", set_way, false },
     { "added", set_added, false },
     { "earlier", set_earlier, true },
-    { "emergency", set_emergency, false },
     { "colour", set_colour, false },
     { "colour_since", set_colour_since, false },
     { "checked", set_checked, false },
@@ -519,7 +512,6 @@ domainfile_put(const struct domain_file *file, struct buf *out)
         buf_printf(out, "earlier %s %s\n",
                    i == 0 ? "=" : "+=", file->earlier[i]);
     }
-    put_time(out, "emergency", file->emergency_s);
     buf_printf(out, "colour = %s\n", colour_names[file->colour]);
     put_time(out, "colour_since", file->colour_s);
     put_time(out, "checked", file->checked_s);

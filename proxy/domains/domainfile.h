@@ -6,7 +6,6 @@
  *   added = 2026-11-21T22:00:00Z
  *   earlier = sp202611a                selectors of before the CNAMEs
  *   earlier += ...
- *   emergency =                        since when one is asked for
  *   colour = green                     waiting green yellow red: the last run
  *   colour_since = 2026-11-21T22:00:00Z
  *   checked = 2026-11-21T22:00:00Z
@@ -64,7 +63,6 @@ struct domain_file {
     uint64_t added_s;
     const char *earlier[DOMAIN_EARLIER_MAX];
     size_t earlier_count;
-    uint64_t emergency_s;
     enum plan_colour colour;
     uint64_t colour_s;
     uint64_t checked_s; /* 0: never */
