@@ -418,7 +418,7 @@ rule_publish(const struct planning *p)
 
 /* Somebody else signs, and everybody sees his key. */
 static bool
-has_successor(const struct planning *p, bool condemned)
+has_successor(const struct planning *p)
 {
     size_t active = plan_active(p->track);
     struct sight sight;
@@ -428,11 +428,11 @@ has_successor(const struct planning *p, bool condemned)
         return false;
     }
     plan_sight(p, active, &sight);
-    if (!condemned && !sight.complete) {
+    if (!sight.complete) {
         plan_wait(p, active, 0, "%.60s signs and must be seen first: %s",
                   p->track->keys[active].key->view.selector, sight.why);
     }
-    return condemned || sight.complete;
+    return sight.complete;
 }
 
 /* May it be revoked now? What it waits for is noted. */
@@ -455,7 +455,7 @@ may_revoke(const struct planning *p, size_t n)
                   k->key->view.selector);
         return false;
     }
-    return has_successor(p, condemned);
+    return condemned || has_successor(p);
 }
 
 static bool

@@ -50,8 +50,9 @@ typedef void rotate_told(void *arg, const struct rotate_event *event);
 /* False: die here, without this write and any later one. */
 typedef bool rotate_alive(void *arg, const char *before);
 
-/* Why this domain may not rotate now; NULL: it may. Lent until the next. */
-typedef const char *rotate_pause(void *arg, const char *domain);
+/* May another key take over from this one? False: why_out says why not. */
+typedef bool rotate_may(void *arg, const char *domain, const char *selector,
+                        uint64_t activated_s, struct buf *why_out);
 
 struct rotate_world {
     const struct keystore_conf *store;
@@ -68,8 +69,8 @@ struct rotate_world {
     void *told_arg;
     rotate_alive *alive;
     void *alive_arg;
-    rotate_pause *pause;
-    void *pause_arg;
+    rotate_may *may;
+    void *may_arg;
 };
 
 struct rotate_wish {
@@ -77,6 +78,7 @@ struct rotate_wish {
     size_t count;               /* 0: all */
     bool now;                   /* their next keys have their turn now */
     bool emergency;             /* their keys in use are condemned */
+    bool force;                 /* and stop signing, whatever follows */
     const char *selector;       /* emergency: this key only; NULL */
     bool dry_run;               /* nothing is written or published */
 };

@@ -8,23 +8,19 @@
 
 /* One track and everything about it that a run may change. */
 struct rotate_track {
-    struct plan_track plan; /* keys and slots point into this struct's own */
-    struct domain_file *file; /* NULL: the domain has none */
-    struct domain_track *ring; /* in file; NULL: none */
-    struct keystore_key *keys; /* this run's copies, as they are on disk */
+    struct plan_track plan;     /* its keys are plan_keys */
+    struct domain_file *file;   /* NULL: the domain has none */
+    struct domain_track *ring;  /* in file; NULL: none */
+    struct keystore_key **keys; /* the run's copies, as they are on disk */
     struct plan_key *plan_keys;
     size_t cap;
-    struct seen *seen;       /* for each key, then each slot: owned */
-    size_t seen_count;
-    size_t *seen_of;         /* for each key its place in seen */
-    bool chosen;             /* this run is about it */
-    bool done;               /* nothing more in this run */
+    bool chosen; /* this run is about it */
+    bool done;   /* nothing more in this run */
     bool failed;
-    bool pending;            /* `step` waits for the zone */
+    bool pending; /* `step` waits for the zone */
     enum plan_step step;
     size_t pending_key;
     struct keystore_key pending_after; /* texts are the run's */
-    bool was_faulty; /* its signing key's record, before this run */
 };
 
 struct rotate_facts {
@@ -35,6 +31,8 @@ struct rotate_facts {
     struct rotate_track *tracks; /* sorted by domain */
     size_t track_count;
     size_t track_cap;
+    struct seen *seen; /* of the survey; owned */
+    size_t seen_count;
     struct strings strings; /* of this run */
 };
 
@@ -62,22 +60,23 @@ bool rotate_zone_differs(const struct rotate_job *job);
 void rotate_advance(struct rotate_job *job, struct rotate_track *track);
 /* The zone has what was pending: write it down. */
 void rotate_settle(struct rotate_job *job, struct rotate_track *track);
-/* Writes one key's note, in memory and on disk. */
+/* Writes one key's note, on disk and in memory; false: told. */
 bool rotate_note(struct rotate_job *job, struct rotate_track *track, size_t key,
                  const struct keystore_key *after);
 
-/* Colours and what is to be told of them, after everything else. */
-void rotate_judge(struct rotate_job *job);
+/* Removes a key for ever; it stays in the track when that fails (told). */
+void rotate_take_away(struct rotate_job *job, struct rotate_track *track,
+                      size_t key);
 
 bool rotate_may_go_on(struct rotate_job *job, const char *before);
+/* plan NULL: no step, no time. */
 void rotate_tell(const struct rotate_job *job, const struct rotate_track *track,
                  enum rotate_kind kind, const char *selector,
-                 const char *why, const struct plan *plan);
+                 const struct plan *plan, const char *why);
 
-/* The key's place among the track's, added; NULL: no memory. */
-struct keystore_key *rotate_track_add(struct rotate_track *track,
-                                      const struct keystore_key *key,
-                                      bool ours);
+/* In its place among the track's keys. False: no memory. */
+bool rotate_track_add(struct rotate_facts *facts, struct rotate_track *track,
+                      const struct keystore_key *key, bool ours);
 void rotate_track_drop(struct rotate_track *track, size_t key);
 
 #endif

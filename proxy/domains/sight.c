@@ -20,32 +20,27 @@ struct judging {
     const struct sight_rules *rules;
     struct sight *sight;
     struct tally tally[SEEN_RESOLVER + 1];
+    bool aliased; /* the owner has a CNAME */
 };
 
+/* An owner may have his own TXT behind a CNAME of his own, too. */
 static bool
-is_good(const struct seen_at *at, const struct sight_rules *rules)
+is_good(const struct seen_at *at)
 {
-    return at->what == SEEN_KEY || (at->what == SEEN_CNAME &&
-                                    at->role == SEEN_OWNER && rules->delegated);
+    return at->what == SEEN_KEY ||
+           (at->what == SEEN_CNAME && at->role == SEEN_OWNER);
 }
 
 static bool
-is_bad(const struct seen_at *at, const struct sight_rules *rules)
+is_bad(const struct seen_at *at)
 {
-    return !is_good(at, rules) && at->what != SEEN_SILENT &&
-           at->what != SEEN_BROKEN;
+    return !is_good(at) && at->what != SEEN_SILENT && at->what != SEEN_BROKEN;
 }
 
-/* With prove = resolver, and for the owner's own TXT, some are not asked for
- * their opinion. */
 static bool
 counts(const struct seen_at *at, const struct sight_rules *rules)
 {
-    if (at->role == SEEN_RESOLVER) {
-        return true;
-    }
-    return !rules->resolvers_only &&
-           (at->role == SEEN_OWNER || rules->delegated);
+    return at->role == SEEN_RESOLVER || !rules->resolvers_only;
 }
 
 static const char *
@@ -81,8 +76,7 @@ first_of(const struct judging *j, bool bad)
     for (size_t i = 0; i < j->seen->count; i++) {
         const struct seen_at *at = j->seen->at + i;
 
-        if (counts(at, j->rules) && !is_good(at, j->rules) &&
-            is_bad(at, j->rules) == bad) {
+        if (counts(at, j->rules) && !is_good(at) && is_bad(at) == bad) {
             return at;
         }
     }
@@ -129,10 +123,11 @@ count_one(struct judging *j, const struct seen_at *at, bool vouched)
     struct tally *t = j->tally + at->role;
     uint32_t kept_s = at->ttl_s > at->negative_s ? at->ttl_s : at->negative_s;
 
-    if (is_good(at, j->rules)) {
+    if (is_good(at)) {
         t->good++;
+        j->aliased = j->aliased || at->what == SEEN_CNAME;
         j->sight->some = j->sight->some || at->what == SEEN_KEY;
-    } else if (is_bad(at, j->rules)) {
+    } else if (is_bad(at)) {
         t->bad++;
         if (kept_s > SIGHT_WAIT_MAX_S) {
             kept_s = SIGHT_WAIT_MAX_S; /* RFC 8767 4: nobody keeps it longer */
@@ -184,12 +179,15 @@ all_seen(const struct tally *t)
 static bool
 is_complete(const struct judging *j)
 {
+    const struct tally *target = j->tally + SEEN_TARGET;
+    bool behind = j->rules->delegated || j->aliased || target->bad > 0 ||
+                  target->silent > 0;
+
     if (!all_seen(j->tally + SEEN_RESOLVER)) {
         return false;
     }
     return j->rules->resolvers_only ||
-           (all_seen(j->tally + SEEN_OWNER) &&
-            (!j->rules->delegated || all_seen(j->tally + SEEN_TARGET)));
+           (all_seen(j->tally + SEEN_OWNER) && (!behind || all_seen(target)));
 }
 
 static void
@@ -245,18 +243,28 @@ sight_judge(const struct seen *seen, const struct key_silence *silent,
     }
 }
 
+/* Whose zone should have the record: ours behind the CNAME, or the owner's,
+ * who may have an alias for it. */
+static bool
+holds(const struct seen_at *at, const struct sight_rules *rules)
+{
+    if (rules->resolvers_only) {
+        return at->role == SEEN_RESOLVER;
+    }
+    return at->role == SEEN_TARGET ||
+           (at->role == SEEN_OWNER && !rules->delegated &&
+            at->what != SEEN_CNAME);
+}
+
 bool
 sight_is_gone(const struct seen *seen, const struct sight_rules *rules)
 {
-    enum seen_role holder = rules->resolvers_only ? SEEN_RESOLVER
-                            : rules->delegated    ? SEEN_TARGET
-                                                  : SEEN_OWNER;
     bool heard = false;
 
     for (size_t i = 0; seen != NULL && i < seen->count; i++) {
         const struct seen_at *at = seen->at + i;
 
-        if (at->role != holder || at->what == SEEN_SILENT ||
+        if (!holds(at, rules) || at->what == SEEN_SILENT ||
             at->what == SEEN_BROKEN) {
             continue;
         }

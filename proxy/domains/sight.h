@@ -4,7 +4,7 @@
  * Pure: what was seen comes in (seen.h), the time is an argument.
  *
  * A record counts as seen everywhere when every authoritative server of the
- * owner's domain that answers has it (the CNAME, or the key itself), every
+ * owner's domain that answers has it (a CNAME, or the key itself), every
  * answering server of the zone behind the CNAME has the key, at least one of
  * each does, and a resolver has the key and none has anything else. A server
  * that does not answer, or only with errors, is waited for 24 hours; then it

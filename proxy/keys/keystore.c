@@ -466,6 +466,13 @@ find_note(const struct keystore_conf *conf, struct strings *strings,
     return err;
 }
 
+bool
+keystore_note(const struct keystore_conf *conf, struct strings *s,
+              struct keystore_key *key)
+{
+    return find_note(conf, s, key) == KEY_OK;
+}
+
 /* The public key that the note names, and its octets. */
 static enum key_err
 read_public(const struct keystore_key *key, struct keystore_pair *pair)

@@ -125,6 +125,14 @@ enum key_err keystore_pair(const struct keystore_conf *conf, const char *domain,
                            const char *selector,
                            struct keystore_pair *pair_out);
 
+/*
+ * What is known about one key, whose domain and selector key has; texts are
+ * kept by s. False: it is not there or its note is faulty.
+ */
+struct strings;
+bool keystore_note(const struct keystore_conf *conf, struct strings *s,
+                   struct keystore_key *key);
+
 /* STATE_DIR/keys/DOMAIN/SELECTOR.pem, NUL-terminated in out, for messages. */
 void keystore_path(const struct keystore_conf *conf, const char *domain,
                    const char *selector, const char *suffix, struct buf *out);
