@@ -6,7 +6,11 @@
 #include "proxy/cli/cli.h"
 
 static const struct cli_command commands[] = {
+    { "add", domain_add, "look after a domain's keys; what to publish" },
     { "list", domain_list, "list the domains and how they are" },
+    { "status", domain_status, "every key, its next step and when" },
+    { "migrate", domain_migrate, "from own records to CNAMEs, without a gap" },
+    { "delete", domain_delete, "end it: records, keys and note" },
     { NULL, NULL, NULL },
 };
 

@@ -9,6 +9,10 @@
 #include <proxy/cli/cli.h>
 #include <proxy/domains/domainfile.h>
 
+int domain_add(int argc, char **argv);
+int domain_delete(int argc, char **argv);
+int domain_migrate(int argc, char **argv);
+int domain_status(int argc, char **argv);
 int domain_list(int argc, char **argv);
 
 #endif

@@ -381,6 +381,9 @@ static const struct cli_command commands[] = {
     { "activate", activate, "let a key sign" },
     { "list", key_list, "list the keys" },
     { "show", key_show, "show a key's DNS record" },
+    { "rotate", key_rotate, "the next step of every key, where DNS allows" },
+    { "revoke", key_revoke, "take a key out of use" },
+    { "delete", key_delete, "delete a key that is not in use" },
     { NULL, NULL, NULL },
 };
 

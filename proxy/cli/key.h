@@ -30,6 +30,9 @@ int key_begin(struct key_command *ch, size_t words_min, size_t words_max);
 int key_domain(struct key_command *ch, const char *word);
 
 int key_list(int argc, char **argv);
+int key_delete(int argc, char **argv);
+int key_revoke(int argc, char **argv);
+int key_rotate(int argc, char **argv);
 int key_show(int argc, char **argv);
 
 #endif

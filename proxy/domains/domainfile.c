@@ -172,6 +172,21 @@ domainfile_is_earlier(const struct domain_file *file, const char *selector)
 }
 
 bool
+domainfile_is_slot(const struct domain_file *file, const char *selector)
+{
+    for (size_t i = 0; i < file->track_count; i++) {
+        const struct domain_track *t = file->tracks + i;
+
+        for (size_t s = 0; s < t->slot_count; s++) {
+            if (strcmp(t->slots[s].token, selector) == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+bool
 domainfile_earlier(struct domain_file *file, const char *selector)
 {
     const char *copy;

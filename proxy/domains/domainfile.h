@@ -115,6 +115,8 @@ struct domain_track *domainfile_track(struct domain_file *file,
                                       bool add);
 /* False: no memory, or too many. */
 bool domainfile_earlier(struct domain_file *file, const char *selector);
+/* Is this one of its slots' tokens? */
+bool domainfile_is_slot(const struct domain_file *file, const char *selector);
 bool domainfile_is_earlier(const struct domain_file *file,
                            const char *selector);
 

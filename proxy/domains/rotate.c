@@ -413,3 +413,45 @@ rotate_forget(const struct rotate_world *world, const char *domain, bool keys,
     forget(&job, domain, keys);
     return end(&job, lock);
 }
+
+static void
+delete_key(struct rotate_job *job, struct rotate_track *t, size_t key)
+{
+    if (!t->plan.keys[key].ours) {
+        rotate_take_away(job, t, key);
+        return;
+    }
+    t->pending = true;
+    t->pending_key = key;
+    t->pending_after = *t->keys[key];
+    t->step = PLAN_DELETE;
+    if (rotate_publish(job, NULL)) {
+        rotate_settle(job, t);
+    }
+}
+
+enum rotate_result
+rotate_delete(const struct rotate_world *world, const char *domain,
+              const char *selector, struct conf_errors *errors)
+{
+    static const struct rotate_wish wish = { .count = 0 };
+    struct rotate_job job;
+    int lock;
+
+    if (!begin(&job, world, &wish, errors, &lock)) {
+        (void)end(&job, lock);
+        return ROTATE_UNREADABLE;
+    }
+    for (size_t i = 0; i < job.facts->track_count; i++) {
+        struct rotate_track *t = job.facts->tracks + i;
+
+        for (size_t k = 0;
+             k < t->plan.count && strcmp(t->plan.domain, domain) == 0; k++) {
+            if (strcmp(t->keys[k]->view.selector, selector) == 0) {
+                delete_key(&job, t, k);
+                return end(&job, lock);
+            }
+        }
+    }
+    return end(&job, lock);
+}

@@ -103,6 +103,11 @@ enum rotate_result rotate_forget(const struct rotate_world *world,
                                  const char *domain, bool keys,
                                  struct conf_errors *errors);
 
+/* One key for ever, and its record when it stands in a slot. */
+enum rotate_result rotate_delete(const struct rotate_world *world,
+                                 const char *domain, const char *selector,
+                                 struct conf_errors *errors);
+
 /* --- for tables: the same facts, without DNS and without the lock ------- */
 
 struct rotate_facts;
