@@ -6,10 +6,12 @@
  */
 #include "proxy/session_state.h"
 
+#include <dkim/selfcheck.h>
 #include <dkim/sign.h>
 
 #include <proxy/idn.h>
 #include <proxy/log/log.h>
+#include <proxy/seenfrom.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -52,6 +54,9 @@ take_decision(struct session *s)
 
     decide(&q, &tx->decision);
     keep_names(tx);
+    if (tx->decision.kind != DECIDE_REFUSE) {
+        seenfrom_note(s->worker->seenfrom, q.view, tx->author.domain);
+    }
     decide_signed(conf_skips_signed(s->worker->conf, up), &tx->header,
                   tx->author.domain, &tx->decision);
 }
@@ -84,20 +89,41 @@ may_be_sent(struct session *s)
 
 /* --- the keeper ----------------------------------------------------------- */
 
+/* The keeper wants this one looked at: does a receiver find in the field what
+ * was signed? What does not verify is not sent. */
+static void
+check_field(struct signing *sg, const struct decide_signature *sig,
+            struct bytes public_key)
+{
+    const struct transaction *tx = sg->session->tx;
+    const char *why = dkim_selfcheck(
+        &tx->header, buf_bytes(&sg->field),
+        bytes_make(tx->body_digest, tx->body_digest_len), sig->alg, public_key);
+
+    if (why[0] != '\0') {
+        sg->failed = true;
+        log_event(LOG_LEVEL_ERROR, "self-verify-failed",
+                  "id=%s key=%s/%s the field that was made does not verify: %s",
+                  tx->id, sig->domain, sig->selector, why);
+    }
+}
+
 static void
 on_signature(const struct keeper_reply *reply, void *arg)
 {
     struct signing *sg = arg;
     struct session *s = sg->session;
+    size_t i = (size_t)(sg - s->tx->signing);
+    const struct decide_signature *sig = &s->tx->decision.signatures[i];
 
     sg->request = NULL;
     s->tx->signing_pending--;
     if (reply->status == KEEPER_OK) {
         dkim_sign_finish(&sg->field, reply->signature);
+        if (reply->public_key.len > 0 && !buf_failed(&sg->field)) {
+            check_field(sg, sig, reply->public_key);
+        }
     } else {
-        size_t i = (size_t)(sg - s->tx->signing);
-        const struct decide_signature *sig = &s->tx->decision.signatures[i];
-
         sg->failed = true;
         log_event(LOG_LEVEL_ERROR, "sign-failed", "id=%s key=%s/%s %s: %s",
                   s->tx->id, sig->domain, sig->selector,
@@ -147,11 +173,12 @@ prepare(struct session *s, size_t i, struct bytes body_hash)
 static void
 ask_keeper(struct session *s)
 {
-    uint8_t hash[DKIM_HASH_OCTETS_MAX];
+    uint8_t *hash = s->tx->body_digest;
     size_t octets = dkim_body_hash_end(s->tx->body_hash, hash);
     bool may = s->has_handle &&
                s->handle_life == keeper_client_life(s->worker->keeper);
 
+    s->tx->body_digest_len = octets;
     for (size_t i = 0; i < s->tx->decision.count; i++) {
         s->tx->signing[i].failed =
             octets == 0 || !may || !prepare(s, i, bytes_make(hash, octets));

@@ -119,6 +119,8 @@ struct transaction {
     bool chunk_refused; /* a BDAT got 4yz or 5yz: only RSET leads on */
     uint64_t octets;    /* content as received */
     struct dkim_body_hash *body_hash;
+    uint8_t body_digest[DKIM_HASH_OCTETS_MAX]; /* outbound, once it is over */
+    size_t body_digest_len;
     struct spool *spool;
     enum spool_result spool_result;
     struct dkim_author author;

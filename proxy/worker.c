@@ -11,8 +11,10 @@
 #include "proxy/process/child.h"
 #include "proxy/process/control.h"
 #include "proxy/rate.h"
+#include "proxy/seenfrom.h"
 #include "proxy/session.h"
 #include "proxy/upstream/upstream.h"
+#include "proxy/watch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -148,6 +150,7 @@ end(struct process *p, bool stopping, unsigned seconds)
         return; /* told twice: by the master and by a signal to the group */
     }
     p->worker.draining = true;
+    watch_free(&p->worker.watch); /* the next generation watches */
     p->worker.stopping = stopping;
     event_add(p->deadline, &tv);
     listeners_stop(&p->worker);
@@ -252,6 +255,9 @@ on_view(const struct view *view, void *arg)
         session_keeper_lost(w);
         return;
     }
+    if (w->watch != NULL) {
+        watch_view(w->watch, view);
+    }
     if (!p->ready) {
         p->ready = true;
         if (!w->draining) {
@@ -296,6 +302,20 @@ make_events(struct process *p)
            event_add(p->control, NULL) == 0 && event_add(p->term, NULL) == 0;
 }
 
+/* One worker looks at our records in DNS, all at the From of mail. */
+static bool
+make_watchers(struct worker *w)
+{
+    unsigned period_s = w->conf->rotate.watch_s;
+
+    w->seenfrom = seenfrom_new(w->base, w->keeper);
+    if (w->slot == 0 && period_s != 0) {
+        w->watch = watch_new(w->base, w->resolver, w->keeper, period_s);
+        return w->seenfrom != NULL && w->watch != NULL;
+    }
+    return w->seenfrom != NULL;
+}
+
 static bool
 make(struct process *p, struct inheritance *in, struct buf *error)
 {
@@ -319,7 +339,7 @@ make(struct process *p, struct inheritance *in, struct buf *error)
     }
     w->keeper = keeper_client_new(w->base, in->keeper_fd, on_view, p);
     in->keeper_fd = -1;
-    return w->keeper != NULL;
+    return w->keeper != NULL && make_watchers(w);
 }
 
 static void
@@ -334,6 +354,8 @@ unmake(struct process *p)
         upstream_free(&w->upstreams[i]);
     }
     free(w->upstreams);
+    watch_free(&w->watch);
+    seenfrom_free(&w->seenfrom);
     keeper_client_free(&w->keeper);
     resolver_free(&w->resolver);
     rate_free(&w->rate);

@@ -14,7 +14,9 @@
 struct gate;
 struct rate;
 struct session;
+struct seenfrom;
 struct upstream;
+struct watch;
 struct worker_listener;
 
 struct worker {
@@ -27,6 +29,8 @@ struct worker {
     struct worker_listener *listeners; /* as conf->listens */
     struct gate *gate;                 /* who may connect, see listener.c */
     struct rate *rate;                 /* users' messages in time */
+    struct watch *watch;               /* our records in DNS; mostly NULL */
+    struct seenfrom *seenfrom;         /* From domains without a key */
     struct session *sessions;          /* doubly linked, see session.h */
     size_t session_count;
     uint64_t spool_octets; /* held by all messages */

@@ -303,6 +303,8 @@ struct rotate_conf {
     unsigned every_s;
     unsigned retire_s;
     unsigned revoked_s;
+    unsigned watch_s; /* 0: records are not looked at; holds without the
+                         section, too */
     const char *zone; /* "" or a domain */
     enum conf_prove prove;
     enum conf_publish publish;

@@ -436,6 +436,8 @@ const struct conf_setting conf_settings[] = {
       FIELD(rotate_conf, retire_s), false },
     { "rotate", "revoked", CONF_TIME, 0, 10 * YEAR, "7d", NULL,
       FIELD(rotate_conf, revoked_s), false },
+    { "rotate", "watch", CONF_TIME, 0, YEAR, "1h", NULL,
+      FIELD(rotate_conf, watch_s), false },
     { "rotate", "zone", CONF_HOST, 1, 253, "", NULL, FIELD(rotate_conf, zone),
       false },
     { "rotate", "prove", CONF_WORD, 0, 0, "authoritative", proves,

@@ -45,7 +45,7 @@ def rsa_key(bits=2048):
 
 
 def put_key(sp, domain, selector, key=None, type="ed25519", owner="",
-            state="active", activated=ACTIVATED):
+            state="active", activated=ACTIVATED, proved=""):
     """key: (PEM, public); its record joins sp.records."""
     pem, public = key or ed25519_key()
     path = os.path.join(sp.state, "keys", domain, selector)
@@ -53,6 +53,7 @@ def put_key(sp, domain, selector, key=None, type="ed25519", owner="",
     note = "\n".join(["[key]", f"state = {state}", f"type = {type}",
                       f"bits = {256 if type == 'ed25519' else 2048}",
                       f"created = {ACTIVATED}", f"activated = {activated}",
+                      f"proved = {proved}",
                       "public = " + lines[0]]
                      + ["public += " + line for line in lines[1:]]
                      + [f"owner = {owner}"]) + "\n"

@@ -25,7 +25,7 @@ def signatures(data):
 class UserCase(unittest.TestCase):
     """A daemon that takes AUTH in clear too, for speed; build() fills it
     with users and keys. settings: Sealpost()'s, and "clear" for that listener,
-    "routes": {name: settings} for further upstreams."""
+    "routes": {name: settings} for further upstreams, "extra": more text."""
 
     settings = {}
 
@@ -44,7 +44,7 @@ class UserCase(unittest.TestCase):
             cls.sp = Sealpost(
                 cls.up.port, users={}, keys=(), start=False,
                 upstream_settings={"signatures": "ed25519"},
-                extra=clear + other, **settings)
+                extra=clear + other + settings.pop("extra", ""), **settings)
             cls.build()
             cls.sp.start()
         except BaseException:

@@ -96,6 +96,8 @@ answer(struct keeper_client *k, struct keeper_request *r)
 {
     struct keeper_reply reply = { .status = KEEPER_DENIED, .text = "" };
     uint8_t octets[KEYSIGN_OCTETS_MAX];
+    uint8_t public_key[32];
+    size_t public_len = sizeof(public_key);
 
     if (r->gone) {
         reply.status = KEEPER_GONE;
@@ -108,6 +110,9 @@ answer(struct keeper_client *k, struct keeper_request *r)
 
         reply.status = KEEPER_OK;
         reply.signature = bytes_make(octets, n);
+        if (EVP_PKEY_get_raw_public_key(k->key, public_key, &public_len) == 1) {
+            reply.public_key = bytes_make(public_key, public_len);
+        }
     }
     session_world_running = true;
     r->cb(&reply, r->arg);
@@ -223,6 +228,23 @@ keeper_sign(struct keeper_client *k, const struct keeper_handle *handle,
         r->handle = *handle;
     }
     return r;
+}
+
+void
+keeper_seen(struct keeper_client *k, const struct view_key *key,
+            enum keeper_seen word)
+{
+    (void)k;
+    (void)key;
+    (void)word;
+}
+
+void
+keeper_from(struct keeper_client *k, const char *domain, uint32_t count)
+{
+    (void)k;
+    (void)domain;
+    (void)count;
 }
 
 void

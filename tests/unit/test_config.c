@@ -218,6 +218,7 @@ check_rest(const struct conf *conf)
     assert_int_equal(conf->rotate.every_s, 90 * 86400);
     assert_int_equal(conf->rotate.retire_s, 30 * 86400);
     assert_int_equal(conf->rotate.revoked_s, 7 * 86400);
+    assert_int_equal(conf->rotate.watch_s, 3600);
     assert_int_equal(conf->rotate.prove, CONF_PROVE_AUTHORITATIVE);
     assert_int_equal(conf->rotate.publish, CONF_PUBLISH_NONE);
     assert_int_equal(conf->publish.ttl_s, 300);

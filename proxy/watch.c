@@ -1,0 +1,404 @@
+/*
+ * watch - the records of our keys in DNS, looked at now and then; see
+ * watch.h.
+ */
+#include "proxy/watch.h"
+
+#include "proxy/log/log.h"
+
+#include <dkim/keyrecord.h>
+
+#include <openssl/evp.h>
+#include <openssl/x509.h>
+
+#include <stdlib.h>
+#include <time.h>
+
+enum {
+    IN_FLIGHT_MAX = 32, /* questions at once */
+    TICK_MS_MIN = 50,
+    TICK_MS_MAX = 1000,
+    AGAIN_S = 60, /* after an error, or a wrong answer whose TTL is less */
+    WRONG_ANSWERS = 2,
+    FIRST_PART = 10 /* the first round takes this part of a period */
+};
+
+/* A key, and what DNS has said about it. */
+struct watched {
+    struct watch *watch;
+    char domain[DKIM_DOMAIN_MAX + 1];
+    char selector[DKIM_DOMAIN_MAX + 1];
+    uint8_t public_hash[VIEW_PUBLIC_HASH];
+    enum dkim_alg alg;
+    bool active;
+    bool faulty;           /* the view says so */
+    enum keeper_seen told; /* GOOD until an alarm */
+    unsigned wrong;        /* answers in a row */
+    uint64_t due_ms;
+    struct dns_query *query;
+    bool taken_over; /* while a new list is made */
+};
+
+struct watch {
+    struct resolver *resolver;    /* borrowed */
+    struct keeper_client *keeper; /* borrowed */
+    uint64_t period_ms;
+    struct event *tick;
+    struct watched **keys; /* owned, sorted by domain and selector */
+    size_t count;
+    size_t next; /* where the next tick begins to look */
+    unsigned in_flight;
+};
+
+static uint64_t
+now_ms(void)
+{
+    struct timespec t;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* --- what an answer says -------------------------------------------------- */
+
+/* RFC 6376 3.6.1 has an RSA key as SubjectPublicKeyInfo; many publish the
+ * RSAPublicKey in it, which is the same key. */
+static bool
+is_our_key(const struct watched *k, const struct dkim_key_record *record,
+           EVP_PKEY *pkey)
+{
+    uint8_t hash[VIEW_PUBLIC_HASH];
+    unsigned char *der = NULL;
+    int len;
+    bool same;
+
+    same = EVP_Digest(record->p, record->p_len, hash, NULL, EVP_sha256(),
+                      NULL) == 1 &&
+           memcmp(hash, k->public_hash, sizeof(hash)) == 0;
+    if (same || k->alg != DKIM_ALG_RSA_SHA256) {
+        return same;
+    }
+    len = i2d_PUBKEY(pkey, &der);
+    same = len > 0 &&
+           EVP_Digest(der, (size_t)len, hash, NULL, EVP_sha256(), NULL) == 1 &&
+           memcmp(hash, k->public_hash, sizeof(hash)) == 0;
+    OPENSSL_free(der);
+    return same;
+}
+
+struct finding {
+    bool certain; /* false: an error of DNS, which says nothing */
+    enum keeper_seen word;
+    const char *why; /* static */
+};
+
+static struct finding
+judge(const struct watched *k, const struct dns_answer *answer)
+{
+    struct dkim_key_record record;
+    enum dkim_key_err err = dkim_key_from_answer(answer, &record);
+    EVP_PKEY *pkey = NULL;
+    unsigned bits;
+    struct finding f = { true, KEEPER_SEEN_DIFFERS, "it is another key" };
+
+    if (err == DKIM_KEY_OK) {
+        err = dkim_key_load(&record, k->alg, false, &pkey, &bits);
+    }
+    if (err == DKIM_KEY_TEMPFAIL) {
+        f.certain = false;
+    } else if (err == DKIM_KEY_NONE) {
+        f.word = KEEPER_SEEN_GONE;
+        f.why = "there is no record";
+    } else if (err != DKIM_KEY_OK) {
+        f.why = dkim_key_err_text(err);
+    } else if (is_our_key(k, &record, pkey)) {
+        f.word = KEEPER_SEEN_GOOD;
+        f.why = "the record is this key";
+    }
+    EVP_PKEY_free(pkey);
+    return f;
+}
+
+/* An alarm is for the key that signs; of the others it is as well to know. */
+static void
+log_finding(const struct watched *k, const struct finding *f)
+{
+    static const char *const events[] = {
+        [KEEPER_SEEN_GOOD] = "key-record-back",
+        [KEEPER_SEEN_GONE] = "key-record-gone",
+        [KEEPER_SEEN_DIFFERS] = "key-record-differs",
+    };
+    enum log_level bad = k->active ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN;
+    struct log_line l;
+
+    log_begin(&l, f->word == KEEPER_SEEN_GOOD ? LOG_LEVEL_INFO : bad,
+              events[f->word]);
+    log_text(&l, "domain", k->domain);
+    log_text(&l, "selector", k->selector);
+    log_format(&l, "name", "%s._domainkey.%s", k->selector, k->domain);
+    log_text(&l, "text", f->why);
+    if (f->word != KEEPER_SEEN_GOOD) {
+        log_format(&l, "mend", "sealpost key show %s %s", k->domain,
+                   k->selector);
+    }
+    log_end(&l);
+}
+
+static void
+tell(struct watched *k, const struct finding *f)
+{
+    struct view_key key = { .domain = k->domain, .selector = k->selector };
+
+    memcpy(key.public_hash, k->public_hash, sizeof(key.public_hash));
+    if (k->told != f->word) {
+        log_finding(k, f);
+        k->told = f->word;
+    }
+    keeper_seen(k->watch->keeper, &key, f->word);
+}
+
+static uint64_t
+again_ms(const struct watch *w, uint64_t at_least_ms)
+{
+    uint64_t again = AGAIN_S * 1000;
+
+    again = again < w->period_ms ? again : w->period_ms;
+    return again > at_least_ms ? again : at_least_ms;
+}
+
+static void
+on_answer(const struct dns_answer *answer, void *arg)
+{
+    struct watched *k = arg;
+    struct watch *w = k->watch;
+    struct finding f = judge(k, answer);
+    uint64_t wait_ms = w->period_ms;
+
+    k->query = NULL;
+    w->in_flight--;
+    if (!f.certain) {
+        wait_ms = again_ms(w, 0);
+    } else if (f.word == KEEPER_SEEN_GOOD) {
+        k->wrong = 0;
+        if (k->faulty || k->told != KEEPER_SEEN_GOOD) {
+            tell(k, &f);
+        }
+    } else if (++k->wrong < WRONG_ANSWERS) {
+        /* Caches must have forgotten it before it counts twice. */
+        wait_ms = again_ms(w, ((uint64_t)answer->ttl_s + 1) * 1000);
+    } else if (!k->faulty || k->told != f.word) {
+        tell(k, &f);
+    }
+    k->due_ms = now_ms() + wait_ms;
+}
+
+/* --- asking --------------------------------------------------------------- */
+
+static void
+ask(struct watched *k, uint64_t now)
+{
+    struct watch *w = k->watch;
+    struct dns_question q;
+
+    k->due_ms = now + w->period_ms;
+    if (!dkim_key_question(k->selector, k->domain, &q)) {
+        return; /* such a key can't be in DNS; others say so */
+    }
+    k->query = dns_ask(w->resolver, &q, on_answer, k);
+    w->in_flight += k->query != NULL;
+}
+
+static void
+on_tick(evutil_socket_t fd, short what, void *arg)
+{
+    struct watch *w = arg;
+    uint64_t now = now_ms();
+
+    (void)fd;
+    (void)what;
+    for (size_t n = 0; n < w->count && w->in_flight < IN_FLIGHT_MAX; n++) {
+        struct watched *k = w->keys[w->next % w->count];
+
+        w->next = (w->next + 1) % w->count;
+        if (k->query == NULL && now >= k->due_ms) {
+            ask(k, now);
+        }
+    }
+}
+
+/* --- the keys ------------------------------------------------------------- */
+
+/* What signs, or may stand in for what does. */
+static bool
+is_wanted(const struct view_key *key)
+{
+    static const uint8_t unknown[VIEW_PUBLIC_HASH];
+
+    return memcmp(key->public_hash, unknown, sizeof(unknown)) != 0 &&
+           (key->state == VIEW_KEY_ACTIVE || key->state == VIEW_KEY_RETIRING ||
+            (key->state == VIEW_KEY_PUBLISHED && key->proved_s != 0));
+}
+
+static int
+compare(const void *a, const void *b)
+{
+    const struct watched *const *ka = a;
+    const struct watched *const *kb = b;
+    int order = strcmp((*ka)->domain, (*kb)->domain);
+
+    return order != 0 ? order : strcmp((*ka)->selector, (*kb)->selector);
+}
+
+/* Spreads keys over the time that they are first asked in; the same in every
+ * life, so that a daemon that restarts often still asks for all. */
+static uint64_t
+spread(const struct watched *k, uint64_t over_ms)
+{
+    uint32_t hash = 2166136261u;
+
+    for (const char *c = k->domain; *c != '\0'; c++) {
+        hash = (hash ^ (uint8_t)*c) * 16777619u;
+    }
+    for (const char *c = k->selector; *c != '\0'; c++) {
+        hash = (hash ^ (uint8_t)*c) * 16777619u;
+    }
+    return over_ms == 0 ? 0 : hash % over_ms;
+}
+
+static struct watched *
+new_watched(struct watch *w, const struct view_key *key)
+{
+    struct watched *k = calloc(1, sizeof(*k));
+
+    if (k == NULL ||
+        !bytes_copy(bytes_str(key->domain), k->domain, sizeof(k->domain)) ||
+        !bytes_copy(bytes_str(key->selector), k->selector,
+                    sizeof(k->selector))) {
+        free(k);
+        return NULL;
+    }
+    k->watch = w;
+    k->told = KEEPER_SEEN_GOOD;
+    memcpy(k->public_hash, key->public_hash, sizeof(k->public_hash));
+    k->due_ms = now_ms() + spread(k, w->period_ms / FIRST_PART);
+    return k;
+}
+
+/* What is known of the same key already; NULL: nothing. */
+static struct watched *
+find_known(const struct watch *w, const struct view_key *key)
+{
+    struct watched wanted;
+    const struct watched *pointer = &wanted;
+    struct watched **found = NULL;
+
+    if (w->count > 0 &&
+        bytes_copy(bytes_str(key->domain), wanted.domain,
+                   sizeof(wanted.domain)) &&
+        bytes_copy(bytes_str(key->selector), wanted.selector,
+                   sizeof(wanted.selector))) {
+        found = bsearch(&pointer, w->keys, w->count, sizeof(*w->keys), compare);
+    }
+    return found != NULL && memcmp((*found)->public_hash, key->public_hash,
+                                   VIEW_PUBLIC_HASH) == 0
+               ? *found
+               : NULL;
+}
+
+/* Those of keys that no new list has taken over. */
+static void
+drop_left(struct watched **keys, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct watched *k = keys[i];
+
+        if (k->taken_over) {
+            k->taken_over = false;
+            continue;
+        }
+        if (k->query != NULL) {
+            dns_cancel(&k->query);
+            k->watch->in_flight--;
+        }
+        free(k);
+    }
+    free(keys);
+}
+
+void
+watch_view(struct watch *w, const struct view *view)
+{
+    size_t total = view_key_count(view);
+    struct watched **keys = calloc(total + 1, sizeof(struct watched *));
+    size_t count = 0;
+
+    if (keys == NULL) {
+        return; /* the old list is better than none */
+    }
+    for (size_t i = 0; i < total; i++) {
+        const struct view_key *key = view_key_at(view, i);
+        struct watched *known = is_wanted(key) ? find_known(w, key) : NULL;
+        struct watched *k = known;
+
+        if (k == NULL && is_wanted(key)) {
+            k = new_watched(w, key);
+        }
+        if (k != NULL) {
+            k->taken_over = known != NULL;
+            k->alg = key->alg;
+            k->active = key->state == VIEW_KEY_ACTIVE;
+            k->faulty = key->faulty;
+            keys[count++] = k;
+        }
+    }
+    drop_left(w->keys, w->count);
+    w->keys = keys;
+    w->count = count;
+    w->next = 0;
+}
+
+static struct timeval
+tick_length(uint64_t period_ms)
+{
+    uint64_t ms = period_ms / 20;
+
+    ms = ms < TICK_MS_MIN ? TICK_MS_MIN : ms > TICK_MS_MAX ? TICK_MS_MAX : ms;
+    return (struct timeval){ (time_t)(ms / 1000),
+                             (suseconds_t)(ms % 1000 * 1000) };
+}
+
+struct watch *
+watch_new(struct event_base *base, struct resolver *resolver,
+          struct keeper_client *keeper, unsigned period_s)
+{
+    struct watch *w = calloc(1, sizeof(*w));
+    struct timeval tick = tick_length((uint64_t)period_s * 1000);
+
+    if (w == NULL) {
+        return NULL;
+    }
+    w->resolver = resolver;
+    w->keeper = keeper;
+    w->period_ms = (uint64_t)period_s * 1000;
+    w->tick = event_new(base, -1, EV_PERSIST, on_tick, w);
+    if (w->tick == NULL || event_add(w->tick, &tick) != 0) {
+        watch_free(&w);
+    }
+    return w;
+}
+
+void
+watch_free(struct watch **wp)
+{
+    struct watch *w = *wp;
+
+    *wp = NULL;
+    if (w == NULL) {
+        return;
+    }
+    drop_left(w->keys, w->count);
+    if (w->tick != NULL) {
+        event_free(w->tick);
+    }
+    free(w);
+}
