@@ -45,7 +45,7 @@ void conf_check_listen_tls(struct conf_checking *c, const struct listen_conf *l,
 void conf_check_upstream_tls(struct conf_checking *c,
                              const struct upstream_conf *u, int64_t now_s);
 
-/* The files of [publish], with the rights of keys_user. */
+/* The files of [publish] and [notify], with the rights of keys_user. */
 void conf_check_publish(const struct conf_checking *c);
 
 __attribute__((format(printf, 3, 4))) void

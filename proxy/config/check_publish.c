@@ -1,5 +1,5 @@
 /*
- * check_publish - what [publish] names on this machine; see check.h.
+ * check_publish - what [publish] and [notify] name on this machine; check.h.
  *
  * The timer runs as keys_user, so its rights count, not those of `user`.
  */
@@ -104,6 +104,22 @@ check_program(struct conf_checking *c)
     }
 }
 
+static void
+check_password(struct conf_checking *c)
+{
+    const struct notify_conf *n = &c->conf->notify;
+    struct conf_named file = { conf_section_of(c->conf, n), "password_file",
+                               n->password_file, true };
+    struct buf text = BUF_INIT;
+
+    if (n->password_file[0] != '\0' && conf_check_read(c, &file, &text) &&
+        bytes_trim(buf_bytes(&text)).len == 0) {
+        conf_check_error(c, &file, "no password in it; one in the first line");
+    }
+    wipe(text.ptr, text.cap);
+    buf_free(&text);
+}
+
 void
 conf_check_publish(const struct conf_checking *checking)
 {
@@ -114,6 +130,7 @@ conf_check_publish(const struct conf_checking *checking)
         (server->keys_user_set || !conf_identity_find("nobody", &c.user))) {
         conf_identity_self(&c.user);
     }
+    check_password(&c);
     switch (c.conf->rotate.publish) {
     case CONF_PUBLISH_RFC2136:
         check_tsig(&c);

@@ -323,6 +323,17 @@ struct publish_conf {
     unsigned timeout_s; /* of a program */
 };
 
+struct notify_conf {
+    bool present;
+    const char *command;  /* a command line, "" */
+    const char *mail;     /* an address, "" */
+    const char *from;     /* resolved: sealpost@HOSTNAME by default */
+    const char *listener; /* a section's name, "": conf_notify_listen() */
+    const char *username; /* "": a listener that trusts our address */
+    const char *password_file;
+    unsigned expiry_s; /* of certificates */
+};
+
 struct console_conf {
     bool present;
     struct conf_addresses addresses; /* numeric */
@@ -337,6 +348,7 @@ struct conf {
     struct limits_conf limits;
     struct rotate_conf rotate;
     struct publish_conf publish;
+    struct notify_conf notify;
     struct console_conf console;
     struct listen_conf *listens;
     size_t listen_count;
@@ -414,6 +426,9 @@ const struct check_conf *conf_check_section(const struct conf *conf,
 typedef void conf_path_callback(const char *path, void *arg);
 void conf_worker_files(const struct conf *conf, conf_path_callback *cb,
                        void *arg);
+/* Where our own notices go in: [notify] listener, else the first outbound one
+ * that takes them, on loopback if there is one. NULL: none does. */
+const struct listen_conf *conf_notify_listen(const struct conf *conf);
 bool conf_networks_has(const struct conf_networks *nets,
                        const struct sockaddr *addr);
 

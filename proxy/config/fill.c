@@ -317,6 +317,7 @@ add_absent(struct conf *conf)
 
     conf->rotate.present = count_kind(m, "rotate") > 0;
     conf->publish.present = count_kind(m, "publish") > 0;
+    conf->notify.present = count_kind(m, "notify") > 0;
     conf->console.present = count_kind(m, "console") > 0;
     for (size_t i = 0; i < conf_kind_count; i++) {
         const struct conf_kind *kind = &conf_kinds[i];

@@ -72,6 +72,24 @@ finish_spool(struct conf *conf)
 }
 
 static void
+finish_notify(struct conf *conf)
+{
+    struct conf_arena *arena = &conf->memory->arena;
+    struct buf from = BUF_INIT;
+
+    if (conf->notify.from[0] != '\0' || conf->server.hostname == NULL) {
+        return;
+    }
+    buf_printf(&from, "sealpost@%s", conf->server.hostname);
+    if (buf_failed(&from)) {
+        arena->failed = true;
+    } else {
+        conf->notify.from = conf_arena_text(arena, buf_bytes(&from));
+    }
+    buf_free(&from);
+}
+
+static void
 finish_limits(struct conf *conf)
 {
     struct rlimit limit;
@@ -182,6 +200,7 @@ conf_finish(struct conf *conf, struct conf_errors *errors)
     finish_hostname(conf, errors);
     finish_server(conf);
     finish_spool(conf);
+    finish_notify(conf);
     finish_limits(conf);
     for (size_t i = 0; i < conf->listen_count; i++) {
         finish_listen(conf, &conf->listens[i]);

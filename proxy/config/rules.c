@@ -282,6 +282,7 @@ conf_rules(const struct conf *conf, struct conf_errors *errors)
 
     rules_single(&j);
     conf_rules_publish(conf, errors);
+    conf_rules_notify(conf, errors);
     for (size_t i = 0; i < conf->listen_count; i++) {
         const struct listen_conf *l = &conf->listens[i];
         struct listen_rule r = { &j, conf_section_of(conf, l), l };

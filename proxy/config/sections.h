@@ -61,6 +61,8 @@ void conf_finish(struct conf *conf, struct conf_errors *errors);
 void conf_rules(const struct conf *conf, struct conf_errors *errors);
 /* Of conf_rules(): certificates that others show, and that we show them. */
 void conf_rules_tls(const struct conf *conf, struct conf_errors *errors);
+/* Its part for [notify]. */
+void conf_rules_notify(const struct conf *conf, struct conf_errors *errors);
 /* Its part for [rotate] and [publish]. */
 void conf_rules_publish(const struct conf *conf, struct conf_errors *errors);
 

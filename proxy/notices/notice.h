@@ -2,7 +2,10 @@
  * notice - something that the operator should hear of ([notify]).
  *
  * Sent by commands and their timer, never by a process that handles mail: to a
- * program (JSON on stdin) and by mail through the relay itself.
+ * program (JSON on stdin) and by mail through the relay itself. The same
+ * notice (kind, subject and selector) is sent once a day at most, however
+ * often it is given; one that a domain is green forgets that it was red, and
+ * the other way round. What was sent is kept in STATE_DIR/notices.
  */
 #ifndef PROXY_NOTICES_NOTICE_H
 #define PROXY_NOTICES_NOTICE_H
@@ -27,5 +30,12 @@ struct notice {
 
 /* False: could not be sent; what failed is logged. Nothing set: true. */
 bool notice_send(const struct conf *conf, const struct notice *notice);
+
+/*
+ * A NOTICE_CERTIFICATE for each certificate of a listener that runs out
+ * within [notify] expiry, or has. False: one could not be sent. A file that
+ * cannot be read is none of ours: sealpostd -t says so.
+ */
+bool notice_certificates(const struct conf *conf, uint64_t now_s);
 
 #endif

@@ -313,7 +313,8 @@ test_example(void **state)
     read_example(true, &text);
     e = load_text(buf_str(&text), &all);
     assert_non_null(all);
-    assert_int_equal(conf_errors_count(e), 2); /* login = none, [console] */
+    assert_int_equal(conf_errors_count(e), 3); /* login = none, [console],
+                                                  [notify] */
     conf_errors_free(&e);
     check_sign(&conf->sign);
     check_sign(&all->sign);
