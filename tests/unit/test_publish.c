@@ -129,7 +129,7 @@ set_up(void **state)
     (void)tempdir_name(&w->dir, "program", w->program);
     (void)tempdir_name(&w->dir, "seen", w->seen);
     (void)bytes_copy(BYTES_LIT("ns.test"), w->host, sizeof(w->host));
-    w->server = (struct conf_address){ w->host, 53 };
+    w->server = (struct conf_address){ .host = w->host, .port = 53 };
     w->rotate.zone = "dkim.test";
     w->publish = (struct publish_conf){
         true, { &w->server, 0 }, "", "", "", "", "", "", 300, 5
