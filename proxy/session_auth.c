@@ -47,6 +47,9 @@ session_login_mechs(struct session *s)
         !conn_channel_binding(s->client, binding)) {
         mechs &= ~(unsigned)SMTP_MECH_SCRAM_SHA_256_PLUS;
     }
+    if (s->certificate.user == NULL) {
+        mechs &= ~(unsigned)SMTP_MECH_EXTERNAL;
+    }
     return mechs;
 }
 
@@ -190,6 +193,33 @@ ask(struct session *s, bool possible)
     s->owed = OWED_AUTH;
 }
 
+/* --- certificates --------------------------------------------------------- */
+
+/*
+ * RFC 4422 A.1: the client is who its certificate says, and may say so, too.
+ * Whether that user's certificate counts on this listener is judged once more,
+ * by the keeper.
+ */
+static void
+ask_certified(struct session *s)
+{
+    struct smtp_sasl *sasl = &s->login->sasl;
+    const char *user = s->certificate.user;
+
+    if (sasl->user[0] != '\0' && strcmp(sasl->user, user) != 0) {
+        session_login_wrong(s, "authzid");
+        return;
+    }
+    (void)bytes_copy(bytes_str(user), sasl->user, sizeof(sasl->user));
+    s->request = keeper_assert(s->worker->keeper, s->listener->index, user,
+                               on_verdict, s);
+    if (s->request == NULL) {
+        session_login_later(s, "no-memory", "Out of memory, try again later");
+        return;
+    }
+    s->owed = OWED_AUTH;
+}
+
 /* --- the exchange --------------------------------------------------------- */
 
 /* User names are compared without case; the log shows one spelling. */
@@ -228,6 +258,8 @@ on_done(struct session *s)
     if (login->proved) {
         login->has_handle = false; /* it goes to the session */
         session_login_right(s, &login->handle);
+    } else if (login->sasl.mech == SMTP_MECH_EXTERNAL) {
+        ask_certified(s);
     } else {
         ask(s, true);
     }
@@ -236,7 +268,7 @@ on_done(struct session *s)
 static void
 on_sasl(struct session *s, enum smtp_sasl_result result, const char *prompt)
 {
-    bool scram = (s->login->sasl.mech & SCRAM) != 0;
+    bool password = (s->login->sasl.mech & (SCRAM | SMTP_MECH_EXTERNAL)) == 0;
 
     lower(s->login->sasl.user);
     switch (result) {
@@ -259,10 +291,10 @@ on_sasl(struct session *s, enum smtp_sasl_result result, const char *prompt)
         break;
     case SMTP_SASL_INVALID:
     default:
-        if (scram) {
-            session_login_wrong(s, "malformed");
-        } else {
+        if (password) {
             ask(s, false);
+        } else {
+            session_login_wrong(s, "malformed");
         }
         break;
     }

@@ -124,6 +124,15 @@ take_oauth(struct smtp_sasl *s, struct bytes raw)
                : SMTP_SASL_INVALID;
 }
 
+/* RFC 4422 A.1: an authorization identity, or nothing. */
+static enum smtp_sasl_result
+take_external(struct smtp_sasl *s, struct bytes raw)
+{
+    return smtp_utf8_valid(raw) && bytes_copy(raw, s->user, sizeof(s->user))
+               ? SMTP_SASL_DONE
+               : SMTP_SASL_INVALID;
+}
+
 static enum smtp_sasl_result
 take_message(struct smtp_sasl *s, struct bytes raw, const char **prompt_out)
 {
@@ -138,6 +147,8 @@ take_message(struct smtp_sasl *s, struct bytes raw, const char **prompt_out)
     case SMTP_MECH_OAUTHBEARER:
     case SMTP_MECH_XOAUTH2:
         return take_oauth(s, raw);
+    case SMTP_MECH_EXTERNAL:
+        return take_external(s, raw);
     default:
         return SMTP_SASL_INVALID;
     }

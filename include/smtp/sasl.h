@@ -10,7 +10,9 @@
  *                         judge answers goes out as 334. Behind the second,
  *                         which says that the proof was right, DONE
  *
- * RFC 4616 (PLAIN), 5802 (SCRAM), 7628 (OAUTHBEARER), 4954 4 (in SMTP).
+ *   EXTERNAL              DONE with user, which may be empty: who TLS says
+ *
+ * RFC 4422 A (EXTERNAL), 4616 (PLAIN), 5802 (SCRAM), 7628 (OAUTHBEARER), 4954 4 (in SMTP).
  */
 #ifndef SMTP_SASL_H
 #define SMTP_SASL_H

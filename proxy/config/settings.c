@@ -79,7 +79,7 @@ static const struct conf_word mechanisms[] = {
     { "login", SMTP_MECH_LOGIN, false },
     { "scram-sha-256", SMTP_MECH_SCRAM_SHA_256, false },
     { "scram-sha-256-plus", SMTP_MECH_SCRAM_SHA_256_PLUS, false },
-    { "external", SMTP_MECH_EXTERNAL, true },
+    { "external", SMTP_MECH_EXTERNAL, false },
     { "xoauth2", SMTP_MECH_XOAUTH2, true },
     { "oauthbearer", SMTP_MECH_OAUTHBEARER, true },
     { 0 },

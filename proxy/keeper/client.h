@@ -113,7 +113,8 @@ struct keeper_request *keeper_proof(struct keeper_client *k,
  * user "": a trusted network; the handle carries trusted_user's rights, or
  * those of the loopback identity. Else a user in lower case whom somebody
  * else has judged; KEEPER_DENIED unless this listener's configuration leaves
- * the judgement to others and users.conf knows the user.
+ * the judgement to others, or names the user in tls_client_users, and
+ * users.conf knows the user.
  */
 struct keeper_request *keeper_assert(struct keeper_client *k, unsigned listener,
                                      const char *user, keeper_callback *cb,

@@ -97,7 +97,8 @@ asserted_name(const struct server *s, const struct keeper_ask *ask,
     if (ask->user.len == 0) {
         return network_name(l, name_out);
     }
-    if (l->auth_backend.judge == CONF_JUDGE_USERS) {
+    if (l->auth_backend.judge == CONF_JUDGE_USERS &&
+        !conf_client_users_has(&l->tls_client_users, ask->user)) {
         return "nobody but the keeper judges the users of this listener";
     }
     *name_out = ask->user;

@@ -21,7 +21,9 @@ check(const struct smtp_sasl *s, enum smtp_sasl_result result,
         break;
     case SMTP_SASL_DONE:
     case SMTP_SASL_STEP:
-        assert(s->user[0] != '\0' && s->secret[0] != '\0');
+        assert(s->mech == SMTP_MECH_EXTERNAL
+                   ? s->secret[0] == '\0'
+                   : s->user[0] != '\0' && s->secret[0] != '\0');
         assert(memchr(s->user, 0, sizeof(s->user)) != NULL);
         assert(memchr(s->secret, 0, sizeof(s->secret)) != NULL);
         break;
@@ -40,6 +42,9 @@ mech_of(uint8_t octet)
         SMTP_MECH_OAUTHBEARER,   SMTP_MECH_XOAUTH2
     };
 
+    if ((octet & 0x20) != 0) {
+        return SMTP_MECH_EXTERNAL;
+    }
     return mechs[(octet & 1) + (octet >> 2) % 3 * 2];
 }
 

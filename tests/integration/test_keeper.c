@@ -190,7 +190,7 @@ static void
 listeners_carry_fixed_rights(void **state)
 {
     struct worker_end e;
-    struct answer user0, local;
+    struct answer user0, local, certified;
 
     (void)state;
     worker_end_open(&e, world);
@@ -209,6 +209,20 @@ listeners_carry_fixed_rights(void **state)
     assert_int_equal(worker_assert(&e, UINT32_MAX, "").status, KEEPER_DENIED);
     /* What the keeper judges itself nobody may assert. */
     assert_int_equal(worker_assert(&e, WORLD_TRUSTS_USER0, "user0").status,
+                     KEEPER_DENIED);
+    /* Unless a certificate of theirs counts there, and only theirs. */
+    certified = worker_assert(&e, WORLD_TRUSTS_CERTIFICATE, "user1");
+    assert_int_equal(certified.status, KEEPER_OK);
+    assert_int_equal(sign_as(&e, &certified.handle, 1).status, KEEPER_OK);
+    assert_int_equal(sign_as(&e, &certified.handle, 0).status, KEEPER_DENIED);
+    assert_int_equal(
+        worker_assert(&e, WORLD_TRUSTS_CERTIFICATE, "USER1").status, KEEPER_OK);
+    assert_int_equal(
+        worker_assert(&e, WORLD_TRUSTS_CERTIFICATE, "user0").status,
+        KEEPER_DENIED);
+    assert_int_equal(worker_assert(&e, WORLD_TRUSTS_CERTIFICATE, "").status,
+                     KEEPER_DENIED);
+    assert_int_equal(worker_assert(&e, WORLD_TRUSTS_NOBODY, "user1").status,
                      KEEPER_DENIED);
     worker_end_close(&e);
 }

@@ -60,6 +60,11 @@ load_conf(struct world *w)
                "trusted_networks = 127.0.0.0/8\n"
                "[listen three]\naddress = 127.0.0.1:2527\nmode = outbound\n"
                "tls = none\nupstream = out\n"
+               "[listen four]\naddress = 127.0.0.1:2529\nmode = outbound\n"
+               "certificate = /none\nprivate_key = /none\nupstream = out\n"
+               "auth_mechanisms = external\ntls_client_users = sha256:"
+               "00112233445566778899aabbccddeeff"
+               "00112233445566778899aabbccddeeff = User1\n"
                "[upstream out]\naddress = 127.0.0.1:2528\ntls = none\n",
                w->dir);
     (void)snprintf(path, sizeof(path), "%s/sealpost.conf", w->dir);
