@@ -9,6 +9,7 @@
  */
 #include "proxy/session_state.h"
 
+#include <proxy/log/log.h>
 #include <stdlib.h>
 
 static const char mind_changed[] =
@@ -139,6 +140,47 @@ dot_arrived(const struct session *s)
            conn_unacknowledged(upstream_link_conn(s->tx->link)) == 0;
 }
 
+static bool
+contains(struct bytes text, const char *word)
+{
+    size_t len = strlen(word);
+
+    for (; text.len >= len; text = bytes_skip(text, 1)) {
+        if (bytes_starts_ci(text, word)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Amazon SES says so to a message with two of them. */
+static void
+explain_refusal(const struct session *s, const struct smtp_reply *reply)
+{
+    const struct transaction *tx = s->tx;
+    const struct upstream_conf *conf = upstream_settings(tx->upstream);
+    const char *mend;
+    struct log_line l;
+
+    if (reply->code / 100 != 5 ||
+        !contains(reply->text, "Duplicate header 'DKIM-Signature'")) {
+        return;
+    }
+    if (tx->decision.count > 1) {
+        mend = "signatures = rsa (preset = ses), and no [sign] also";
+    } else if (tx->decision.count == 1) {
+        mend = "already_signed = skip-aligned (preset = ses), or "
+               "existing_signatures = strip";
+    } else {
+        mend = "existing_signatures = strip";
+    }
+    log_begin(&l, LOG_LEVEL_WARN, "duplicate-signature");
+    log_text(&l, "id", tx->id);
+    log_text(&l, "upstream", conf->name);
+    log_text(&l, "mend", mend);
+    log_end(&l);
+}
+
 static void
 on_final_reply(struct session *s, const struct smtp_reply *reply)
 {
@@ -157,6 +199,7 @@ on_final_reply(struct session *s, const struct smtp_reply *reply)
         return;
     }
     note_reply(tx, reply);
+    explain_refusal(s, reply);
     session_relay(s, reply, relayed_code(reply));
     tx->up = reply->code == 421 ? UP_DOT : UP_DONE;
     session_end(s, good ? OUTCOME_DELIVERED : OUTCOME_REFUSED);
@@ -174,6 +217,8 @@ on_reply(struct session *s, const struct smtp_reply *reply)
         on_early_reply(s, reply);
     } else if (tx->up == UP_DOT) {
         on_final_reply(s, reply);
+    } else if (tx->forward_sent && !tx->forward_replied) {
+        tx->forward_replied = true;
     } else if (tx->mail_sent && !tx->mail_replied) {
         on_mail_reply(s, reply);
     } else if (tx->rcpt_replied < tx->rcpt_sent) {

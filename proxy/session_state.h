@@ -7,6 +7,7 @@
  *   session_auth.c         AUTH (session_login.h has its parts)
  *   session_transaction.c  a transaction's beginning and its one end
  *   session_upstream.c     envelope to the upstream
+ *   session_forward.c      what it is told of the client
  *   session_reply.c        the upstream's replies, told to the client
  *   session_content.c      content to the upstream
  *   session_message.c      content from the client, up to the decision

@@ -7,6 +7,7 @@
  *
  * RFC 5321 3.3, 4.2; 2920 3.1.
  */
+#include "proxy/session_forward.h"
 #include "proxy/session_state.h"
 
 #include <smtp/client.h>
@@ -74,6 +75,7 @@ link_held(struct session *s, struct upstream_link *link)
     tx->link = link;
     tx->up = UP_READY;
     tx->mail_sent = tx->mail_replied = tx->noop_sent = false;
+    tx->forward_sent = tx->forward_replied = false;
     tx->link_ended = false;
     tx->rcpt_sent = tx->rcpt_replied = 0;
     free(tx->up_name);
@@ -117,48 +119,6 @@ on_dialled(struct upstream_link *link, const char *error, void *arg)
     session_run(s);
 }
 
-static void
-set_attr(struct smtp_xattrs *attrs, enum smtp_xattr attr, const char *value)
-{
-    attrs->given |= 1u << attr;
-    (void)bytes_copy(bytes_str(value == NULL ? "" : value), attrs->value[attr],
-                     sizeof(attrs->value[attr]));
-}
-
-/* The client as it is told to an upstream. Not its port: connections would
- * never be for the same client twice. */
-static void
-describe_client(const struct session *s, struct smtp_xattrs *attrs)
-{
-    *attrs = (struct smtp_xattrs){ 0 };
-    set_attr(attrs, SMTP_XATTR_NAME, "");
-    set_attr(attrs, SMTP_XATTR_ADDR, s->peer.anonymous ? "" : s->address);
-    set_attr(attrs, SMTP_XATTR_PROTO, s->server.esmtp ? "ESMTP" : "SMTP");
-    set_attr(attrs, SMTP_XATTR_HELO, s->helo);
-}
-
-/* For whom the connection is: a user may have a login of her own. */
-static void
-fill_wish(const struct session *s, struct upstream_wish *wish,
-          struct smtp_xattrs *client)
-{
-    const struct upstream_conf *conf = upstream_settings(s->tx->upstream);
-    const struct view_user *user = session_user(s);
-
-    *wish = (struct upstream_wish){ 0 };
-    if (user != NULL && user->upstream_username[0] != '\0' &&
-        conf->login != CONF_LOGIN_NONE) {
-        wish->username = user->upstream_username;
-        wish->secret_file = user->upstream_password_file;
-    }
-    if (conf->xclient != CONF_TELL_NO) {
-        describe_client(s, client);
-        set_attr(client, SMTP_XATTR_LOGIN,
-                 s->identity == SESSION_AUTHENTICATED ? s->user : "");
-        wish->client = client;
-    }
-}
-
 void
 session_dial(struct session *s, bool kept)
 {
@@ -166,7 +126,7 @@ session_dial(struct session *s, bool kept)
     struct smtp_xattrs client;
     struct upstream_wish wish;
 
-    fill_wish(s, &wish, &client);
+    session_fill_wish(s, &wish, &client);
     if (kept) {
         tx->link = upstream_take(tx->upstream, &wish);
     }
@@ -249,6 +209,7 @@ bool
 session_replies_open(const struct transaction *tx)
 {
     return (tx->mail_sent && !tx->mail_replied) || tx->noop_sent ||
+           (tx->forward_sent && !tx->forward_replied) ||
            tx->rcpt_replied < tx->rcpt_sent;
 }
 
@@ -297,6 +258,9 @@ send_envelope(struct session *s)
         return false;
     }
     if (!tx->mail_sent) {
+        session_put_forward(s, &out);
+    }
+    if (!tx->mail_sent && may_send(tx)) {
         put_mail(tx, &out);
     }
     while (tx->rcpt_sent < tx->rcpt_count && may_send(tx)) {

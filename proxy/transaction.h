@@ -102,6 +102,7 @@ struct transaction {
     struct upstream_link *link; /* lent by the pool */
     enum up_phase up;
     bool mail_sent, mail_replied, noop_sent;
+    bool forward_sent, forward_replied; /* XFORWARD */
     bool link_ended;       /* closed by the upstream; replies may be unread */
     bool dot_left;         /* see session_dot_left() */
     bool replayed;         /* the one second try is used up */

@@ -7,9 +7,6 @@
 #include "reader.h"
 #include "sections.h"
 
-#define AT(s, key) \
-    conf_place_of((s), (key)).file, conf_place_of((s), (key)).line
-
 static void
 rule_way(const struct conf *conf, const struct conf_section *rotate,
          struct conf_errors *errors)

@@ -132,6 +132,12 @@ ready(struct handshake *h)
 {
     struct upstream_link *link = h->link;
 
+    if (h->upstream->conf->xforward == CONF_TELL_YES &&
+        (h->client.caps.offers & SMTP_CAP_XFORWARD) == 0) {
+        fail(h, "the server does not take XFORWARD from here; "
+                "smtpd_authorized_xforward_hosts there, or xforward = auto");
+        return;
+    }
     link->caps = h->client.caps;
     link->own = h->to.wish != NULL && h->to.wish->secret != NULL;
     conn_set_deadline(link->conn, 0);

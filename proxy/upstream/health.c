@@ -5,7 +5,6 @@
 
 #include <event2/event.h>
 
-#include <proxy/log/log.h>
 #include <proxy/worker.h>
 #include <stdlib.h>
 
@@ -22,22 +21,6 @@ struct health {
     size_t count;
 };
 
-static void
-log_change(const struct health_check *c, bool good, const char *error)
-{
-    const struct conf_address *a = c->upstream->targets[c->target].address;
-
-    if (good) {
-        log_event(LOG_LEVEL_INFO, "upstream-up",
-                  "upstream=%s address=%s:%u by=check", c->upstream->conf->name,
-                  a->host, (unsigned)a->port);
-    } else {
-        log_event(LOG_LEVEL_WARN, "upstream-down",
-                  "upstream=%s address=%s:%u by=check %s",
-                  c->upstream->conf->name, a->host, (unsigned)a->port, error);
-    }
-}
-
 /* The check is over; the next one follows after the interval. */
 static void
 judge(struct health_check *c, bool good, const char *error)
@@ -47,7 +30,7 @@ judge(struct health_check *c, bool good, const char *error)
 
     if (balance_checked(&u->balances[c->target], &u->balance, good,
                         upstream_now_ms())) {
-        log_change(c, good, error);
+        upstream_log_target(u, c->target, "check", good ? NULL : error);
     }
     upstream_link_free(&c->link);
     (void)event_add(c->timer, &in);

@@ -83,6 +83,11 @@ void upstream_link_free(struct upstream_link **link);
 /* Monotonic. */
 uint64_t upstream_now_ms(void);
 
+/* upstream-up, or upstream-down with the error that it was; by: who found it
+ * out, "mail" or "check". */
+void upstream_log_target(const struct upstream *u, size_t target,
+                         const char *by, const char *error);
+
 /* A target was reached (caps: what it offers behind AUTH), or was not. */
 void upstream_target_good(struct upstream *u, size_t target,
                           const struct smtp_caps *caps);

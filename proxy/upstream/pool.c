@@ -411,16 +411,16 @@ on_queue_timeout(evutil_socket_t fd, short what, void *arg)
 {
     struct upstream_wait *wait = arg;
     const struct upstream *u = wait->upstream;
-    char error[200];
+    struct log_line l;
 
     (void)fd;
     (void)what;
-    (void)snprintf(error, sizeof(error),
-                   "all %u connections are in use; max_connections",
-                   u->connections_max);
-    log_event(LOG_LEVEL_WARN, "upstream-busy", "upstream=%s waited=%us %s",
-              u->conf->name, u->conf->queue_timeout_s, error);
-    answer(wait, NULL, error);
+    log_begin(&l, LOG_LEVEL_WARN, "upstream-busy");
+    log_text(&l, "upstream", u->conf->name);
+    log_number(&l, "connections", u->connections);
+    log_format(&l, "waited", "%us", u->conf->queue_timeout_s);
+    log_end(&l);
+    answer(wait, NULL, "all connections are in use; max_connections");
 }
 
 static bool

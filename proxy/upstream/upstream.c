@@ -174,30 +174,41 @@ learn(struct upstream *u)
 }
 
 void
+upstream_log_target(const struct upstream *u, size_t target, const char *by,
+                    const char *error)
+{
+    const struct conf_address *a = u->targets[target].address;
+    bool up = error == NULL;
+    struct log_line l;
+
+    log_begin(&l, up ? LOG_LEVEL_INFO : LOG_LEVEL_WARN,
+              up ? "upstream-up" : "upstream-down");
+    log_text(&l, "upstream", u->conf->name);
+    log_format(&l, "address", "%s:%u", a->host, (unsigned)a->port);
+    log_text(&l, "by", by);
+    if (!up) {
+        log_text(&l, "error", error);
+    }
+    log_end(&l);
+}
+
+void
 upstream_target_good(struct upstream *u, size_t target,
                      const struct smtp_caps *caps)
 {
-    const struct conf_address *a = u->targets[target].address;
-
     u->targets[target].caps = *caps;
     u->targets[target].caps_known = true;
     learn(u);
     if (balance_good(&u->balances[target], upstream_now_ms())) {
-        log_event(LOG_LEVEL_INFO, "upstream-up", "upstream=%s address=%s:%u",
-                  u->conf->name, a->host, (unsigned)a->port);
+        upstream_log_target(u, target, "mail", NULL);
     }
 }
 
 void
 upstream_target_failed(struct upstream *u, size_t target, const char *error)
 {
-    const struct conf_address *a = u->targets[target].address;
-
     if (balance_failed(&u->balances[target], &u->balance, upstream_now_ms())) {
-        log_event(LOG_LEVEL_WARN, "upstream-down",
-                  "upstream=%s address=%s:%u tried last for %us: %s",
-                  u->conf->name, a->host, (unsigned)a->port,
-                  u->conf->fail_timeout_s, error);
+        upstream_log_target(u, target, "mail", error);
     }
 }
 

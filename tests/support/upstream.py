@@ -11,6 +11,9 @@ reply (str, bytes), or None for the usual one. A list of actions is used up
 one at a time, the last one for ever.
 """
 import base64
+import hashlib
+import hmac
+import os
 import re
 import socket
 import ssl
@@ -88,6 +91,7 @@ class Message:
     tls: bool
     user: str
     ehlo: str
+    session: object = None   # whose it is
 
 
 @dataclass
@@ -106,6 +110,9 @@ class Session:
     parameters: str = ""
     recipients: list = field(default_factory=list)
     ended: str = ""
+    mech: str = ""           # of AUTH
+    xclient: str = None
+    xforward: str = None
 
     def write(self, data):
         if isinstance(data, str):
@@ -174,6 +181,17 @@ class Session:
             f"250{'-' if i < len(words) - 1 else ' '}{w}"
             for i, w in enumerate(words)))
 
+    def _lhlo(self, line, rest):
+        self._ehlo(line, rest)
+
+    def _xclient(self, line, rest):
+        self.xclient = rest
+        self.act("xclient", line, "220 up.test again")
+
+    def _xforward(self, line, rest):
+        self.xforward = rest
+        self.act("xforward", line, "250 2.0.0 ok")
+
     def _helo(self, line, rest):
         self.ehlo = rest
         self.act("helo", line, "250 up.test")
@@ -193,8 +211,61 @@ class Session:
         self.shown = self.socket.getpeercert(True)
         self.tls = True
 
+    def _scram(self, line, initial):
+        """RFC 5802 with SHA-256, as a server."""
+        def hi(text, salt):
+            return hashlib.pbkdf2_hmac("sha256", text.encode(), salt, 4096)
+
+        def sha(key, text):
+            return hmac.new(key, text, hashlib.sha256).digest()
+        bare = base64.b64decode(initial).decode().split(",", 2)[2]
+        user = bare.split(",")[0][2:]
+        nonce = bare.split(",")[1][2:]
+        salt, ours = os.urandom(16), nonce + "server"
+        first = (f"r={ours},s={base64.b64encode(salt).decode()},i=4096")
+        self.write("334 " + base64.b64encode(first.encode()).decode())
+        final = base64.b64decode(self.line()).decode()
+        without, _, proof = final.rpartition(",p=")
+        salted = hi(self.server.users.get(user, ""), salt)
+        client_key = sha(salted, b"Client Key")
+        signed = f"{bare},{first},{without}".encode()
+        mask = sha(hashlib.sha256(client_key).digest(), signed)
+        good = bytes(a ^ b for a, b in zip(base64.b64decode(proof), mask)) \
+            == client_key and f"r={ours}" in without
+        if not good:
+            return user, False
+        verifier = sha(sha(salted, b"Server Key"), signed)
+        if self.server.impostor:
+            verifier = bytes(32)
+        self.write("334 " + base64.b64encode(
+            b"v=" + base64.b64encode(verifier)).decode())
+        return user, self.line() == b"\r\n"
+
+    def _token(self, line, mech, initial):
+        if not initial:
+            self.write("334 ")
+            initial = self.line().decode().strip()
+        text = base64.b64decode(initial).decode()
+        user = re.search(r"user=([^\1]*)|a=([^,]*)", text)
+        user = user.group(1) or user.group(2)
+        good = f"auth=Bearer {self.server.users.get(user)}\1" in text
+        if not good:
+            self.write("334 " + base64.b64encode(
+                b'{"status":"401","scope":"smtp"}').decode())
+            self.line()
+        return user, good
+
     def _auth(self, line, rest):
         mech, _, initial = rest.partition(" ")
+        self.mech = mech.upper()
+        if self.mech in ("XOAUTH2", "OAUTHBEARER", "SCRAM-SHA-256"):
+            user, good = self._scram(line, initial) \
+                if self.mech == "SCRAM-SHA-256" \
+                else self._token(line, self.mech, initial)
+            text = self.act("auth", line, "235 2.7.0 ok" if good
+                            else "535 5.7.8 no")
+            self.user = user if text.startswith("235") else self.user
+            return
         if mech.upper() == "PLAIN":
             if not initial:
                 self.write("334 ")
@@ -246,7 +317,8 @@ class Session:
 
     def _take(self, line, wire, content):
         message = Message(self.sender, self.recipients, self.parameters, wire,
-                          content, self.tls, self.user, self.ehlo)
+                          content, self.tls, self.user, self.ehlo,
+                          self)
 
         def keep(text): # before the reply: who has it may look at once
             if text.startswith("2"):
@@ -269,7 +341,7 @@ class Session:
 
 
 VERBS = {n[1:] for n in vars(Session) if n.startswith("_")} & {
-    "ehlo", "helo", "starttls", "auth", "mail", "rcpt", "data", "bdat",
+    "ehlo", "helo", "lhlo", "xclient", "xforward", "starttls", "auth", "mail", "rcpt", "data", "bdat",
     "rset", "noop", "quit"}
 
 
@@ -279,7 +351,8 @@ class CapturingUpstream:
     def __init__(self, script=None, tls=None, implicit_tls=False, users=None,
                  extensions=("PIPELINING", "SIZE 100000000", "8BITMIME",
                              "ENHANCEDSTATUSCODES", "SMTPUTF8"),
-                 read_size=65536, read_delay=0, tls_context=None):
+                 read_size=65536, read_delay=0, tls_context=None,
+                 mechanisms="PLAIN LOGIN", impostor=False, port=0):
         self.script = {k: list(v) if isinstance(v, (list, tuple)) else [v]
                        for k, v in (script or {}).items()}
         self.certificate = tls         # (certificate, key): STARTTLS offered
@@ -287,11 +360,13 @@ class CapturingUpstream:
         self.tls_context = tls_context # called with each SSLContext
         self.users = users or {}
         self.extensions = list(extensions)
+        self.mechanisms = mechanisms
+        self.impostor = impostor # SCRAM: it does not know the password
         self.read_size, self.read_delay = read_size, read_delay
         self.messages, self.sessions = [], []
         self.lock = threading.Lock()
         self.stopping = threading.Event()
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self.listener = socket.create_server(("127.0.0.1", port), backlog=128)
         self.port = self.listener.getsockname()[1]
         self.thread = threading.Thread(target=self._accept, daemon=True)
         self.thread.start()
@@ -301,7 +376,7 @@ class CapturingUpstream:
         if self.certificate and not session.tls:
             words.append("STARTTLS")
         if self.users and (session.tls or not self.certificate):
-            words.append("AUTH PLAIN LOGIN")
+            words.append("AUTH " + self.mechanisms)
         return words
 
     def set(self, stage, *actions):

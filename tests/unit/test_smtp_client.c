@@ -9,6 +9,7 @@
 
 #include <smtp/client.h>
 #include <smtp/sasl.h>
+#include <smtp/xclient.h>
 
 /* Puts what is in out without its CRLF, in braces, and empties it. */
 static void
@@ -17,7 +18,7 @@ put_out(struct buf *trace, struct buf *out)
     struct bytes text = buf_bytes(out);
 
     if (text.len > 0) {
-        assert_true(text.len > 2);
+        assert_true(text.len >= 2);
         assert_memory_equal(text.ptr + text.len - 2, "\r\n", 2);
         text.len -= 2;
     }
@@ -41,6 +42,37 @@ put_action(struct buf *trace, const struct smtp_client *c,
     }
 }
 
+static bool
+has(struct bytes flags, char flag)
+{
+    return bytes_find(flags, (uint8_t)flag) < flags.len;
+}
+
+/* "MQ==" and "Mg==" in turn; the server's last word is "Mw==". */
+static enum smtp_scram_result
+fake_scram(void *ctx, enum smtp_mech mech, struct bytes challenge,
+           struct buf *response)
+{
+    (void)ctx;
+    (void)mech;
+    if (challenge.len == 0) {
+        buf_puts(response, "MQ==");
+        return SMTP_SCRAM_MORE;
+    }
+    if (bytes_is(challenge, "MQ==")) {
+        buf_puts(response, "Mg==");
+        return SMTP_SCRAM_MORE;
+    }
+    return bytes_is(challenge, "Mw==") ? SMTP_SCRAM_DONE : SMTP_SCRAM_FAILED;
+}
+
+static const struct smtp_xattrs origin = {
+    .given = 1u << SMTP_XATTR_NAME | 1u << SMTP_XATTR_ADDR |
+             1u << SMTP_XATTR_HELO | 1u << SMTP_XATTR_LOGIN,
+    .value = { [SMTP_XATTR_ADDR] = "2001:db8::1",
+               [SMTP_XATTR_HELO] = "a b+c=d\xc3" },
+};
+
 static struct smtp_client
 client_of(struct bytes flags)
 {
@@ -54,7 +86,21 @@ client_of(struct bytes flags)
         conf.user = "user";
         conf.secret = "pass";
     }
-    smtp_client_init(&c, &conf, bytes_find(flags, 'i') < flags.len);
+    conf.lmtp = has(flags, 'l');
+    conf.host = "up.example";
+    conf.port = 587;
+    if (has(flags, 'o')) {
+        conf.mechs = SMTP_MECH_XOAUTH2 | SMTP_MECH_OAUTHBEARER;
+    }
+    if (has(flags, 's')) {
+        conf.mechs = ~0u;
+        conf.scram = fake_scram;
+    }
+    if (has(flags, 'x') || has(flags, 'y')) {
+        conf.xclient = &origin;
+        conf.xclient_needed = has(flags, 'y');
+    }
+    smtp_client_init(&c, &conf, has(flags, 'i'));
     return c;
 }
 
@@ -128,6 +174,39 @@ test_stray(void **state)
     assert_int_equal(smtp_client_reply(&c, &reply, &out), SMTP_CLIENT_FAILED);
     assert_int_equal(c.failure, SMTP_CLIENT_NO_STARTTLS);
     assert_int_equal(smtp_client_reply(&c, &reply, &out), SMTP_CLIENT_FAILED);
+    buf_free(&out);
+}
+
+/* RFC 4954 4: what makes AUTH longer than a command may be waits for 334. */
+static void
+test_long_token(void **state)
+{
+    static char token[2000];
+    struct smtp_client_conf conf = { .hostname = "me",
+                                     .user = "user",
+                                     .secret = token,
+                                     .mechs = SMTP_MECH_XOAUTH2 };
+    struct bytes in = BYTES_LIT("220 x\r\n250-x\r\n250 AUTH XOAUTH2\r\n"
+                                "334 \r\n235 ok\r\n");
+    struct smtp_client c;
+    struct smtp_reply reply;
+    struct buf out = BUF_INIT;
+
+    (void)state;
+    memset(token, 't', sizeof(token) - 1);
+    smtp_client_init(&c, &conf, true);
+    for (unsigned i = 0; i < 2; i++) {
+        buf_clear(&out);
+        assert_int_equal(smtp_reply_next(&in, &reply), SMTP_REPLY_OK);
+        assert_int_equal(smtp_client_reply(&c, &reply, &out), SMTP_CLIENT_WAIT);
+    }
+    assert_true(bytes_is(buf_bytes(&out), "AUTH XOAUTH2\r\n"));
+    buf_clear(&out);
+    assert_int_equal(smtp_reply_next(&in, &reply), SMTP_REPLY_OK);
+    assert_int_equal(smtp_client_reply(&c, &reply, &out), SMTP_CLIENT_WAIT);
+    assert_true(out.len > sizeof(token));
+    assert_int_equal(smtp_reply_next(&in, &reply), SMTP_REPLY_OK);
+    assert_int_equal(smtp_client_reply(&c, &reply, &out), SMTP_CLIENT_READY);
     buf_free(&out);
 }
 
@@ -285,9 +364,10 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_client),        cmocka_unit_test(test_stray),
-        cmocka_unit_test(test_mail_and_rcpt), cmocka_unit_test(test_injection),
-        cmocka_unit_test(test_sasl),          cmocka_unit_test(test_plain_put),
+        cmocka_unit_test(test_client),     cmocka_unit_test(test_stray),
+        cmocka_unit_test(test_long_token), cmocka_unit_test(test_mail_and_rcpt),
+        cmocka_unit_test(test_injection),  cmocka_unit_test(test_sasl),
+        cmocka_unit_test(test_plain_put),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
