@@ -1,5 +1,5 @@
 /*
- * session_auth - AUTH: lines from the client, and how it ends.
+ * session_auth - AUTH: lines from the client, questions to the keeper.
  *
  * Secrets live in s->login from the first line to the judge's question and
  * are wiped there. A message that can't be credentials costs the same as a
@@ -23,20 +23,6 @@ enum {
     SCRAM = SMTP_MECH_SCRAM_SHA_256 | SMTP_MECH_SCRAM_SHA_256_PLUS
 };
 
-void
-session_auth_forget(struct session *s)
-{
-    if (s->login == NULL) {
-        return;
-    }
-    if (s->login->has_handle) {
-        keeper_release(s->worker->keeper, &s->login->handle);
-    }
-    wipe(s->login, sizeof(*s->login));
-    free(s->login);
-    s->login = NULL;
-}
-
 unsigned
 session_login_mechs(struct session *s)
 {
@@ -51,110 +37,6 @@ session_login_mechs(struct session *s)
         mechs &= ~(unsigned)SMTP_MECH_EXTERNAL;
     }
     return mechs;
-}
-
-/* --- how it ends ---------------------------------------------------------- */
-
-static unsigned
-sessions_of(const struct session *s, const char *user)
-{
-    unsigned n = 0;
-
-    for (const struct session *at = s->worker->sessions; at != NULL;
-         at = at->next) {
-        n += at->identity == SESSION_AUTHENTICATED && at->user != NULL &&
-             strcmp(at->user, user) == 0;
-    }
-    return n;
-}
-
-/* What fail2ban reads (etc/fail2ban): its filter knows this line. */
-static void
-log_login(const struct session *s, const char *result, const char *reason)
-{
-    const struct session_login *login = s->login;
-    bool ok = strcmp(result, "ok") == 0;
-    struct log_line l;
-
-    log_begin(&l, ok ? LOG_LEVEL_INFO : LOG_LEVEL_WARN,
-              ok ? "login" : "login-failed");
-    log_text(&l, "id", s->id);
-    log_text(&l, "client", s->address);
-    log_text(&l, "user", login->sasl.user);
-    log_text(&l, "mech", smtp_mech_name((enum smtp_mech)login->sasl.mech));
-    log_text(&l, "listener", s->conf->name);
-    log_text(&l, "result", result);
-    if (reason[0] != '\0') {
-        log_text(&l, "reason", reason);
-    }
-    log_end(&l);
-}
-
-void
-session_login_right(struct session *s, const struct keeper_handle *handle)
-{
-    unsigned max = s->worker->conf->limits.connections_per_user;
-    const char *user = s->login->sasl.user;
-
-    if (max > 0 && sessions_of(s, user) >= max) {
-        keeper_release(s->worker->keeper, handle);
-        log_login(s, "too-many-connections", "");
-        session_auth_forget(s);
-        session_bye(s, "4.7.0", "Too many connections of this user");
-        return;
-    }
-    if (s->has_handle) {
-        keeper_release(s->worker->keeper, &s->handle);
-    }
-    free(s->user);
-    s->user = strdup(user);
-    s->dead = s->user == NULL;
-    s->identity = SESSION_AUTHENTICATED;
-    s->handle = *handle;
-    s->has_handle = true;
-    s->handle_life = keeper_client_life(s->worker->keeper);
-    session_set_rules(s);
-    if (s->peer.counted[0] != '\0') {
-        listener_session_authenticated(s->worker, s->listener, s->peer.counted);
-        s->peer.counted[0] = '\0';
-    }
-    log_login(s, "ok", "");
-    session_auth_forget(s);
-    session_reply(s, 235, "2.7.0", "Authentication succeeded");
-}
-
-void
-session_login_wrong(struct session *s, const char *reason)
-{
-    log_login(s, "denied", reason);
-    session_auth_forget(s);
-    if (++s->auth_failures >= s->worker->conf->limits.auth_failures) {
-        session_bye(s, "4.7.0", "Too many failed logins");
-    } else {
-        session_reply(s, 535, "5.7.8", "Wrong user name or password");
-    }
-}
-
-void
-session_login_later(struct session *s, const char *reason, const char *text)
-{
-    log_login(s, "later", reason);
-    session_auth_forget(s);
-    session_reply(s, 454, "4.7.0", text);
-}
-
-void
-session_login_refused(struct session *s, enum keeper_status status,
-                      const char *reason)
-{
-    if (status == KEEPER_DENIED) {
-        session_login_wrong(s, reason[0] == '\0' ? "credentials" : reason);
-    } else if (status == KEEPER_LOCKED) {
-        session_login_wrong(s, "locked");
-    } else {
-        session_login_later(s, keeper_status_text(status),
-                            "Passwords can't be checked now, try again later");
-    }
 }
 
 /* --- passwords ------------------------------------------------------------ */
@@ -182,6 +64,11 @@ static void
 ask(struct session *s, bool possible)
 {
     struct smtp_sasl *sasl = &s->login->sasl;
+
+    if (session_login_locked(s)) {
+        session_login_wrong(s, "too-many-failures");
+        return;
+    }
 
     s->request = keeper_auth(s->worker->keeper, possible ? sasl->user : nobody,
                              possible ? sasl->secret : "x", on_verdict, s);
@@ -315,6 +202,7 @@ session_auth_command(struct session *s, const struct smtp_command *cmd)
         session_reply(s, 454, "4.7.0", "Out of memory, try again later");
         return;
     }
+    s->login->heard_ms = session_now_ms();
     smtp_sasl_init(&s->login->sasl, mech);
     on_sasl(s,
             smtp_sasl_start(&s->login->sasl, cmd->has_initial, cmd->initial,
@@ -327,6 +215,7 @@ session_auth_line(struct session *s, struct bytes line)
 {
     const char *prompt = "";
 
+    s->login->heard_ms = session_now_ms();
     on_sasl(s, smtp_sasl_line(&s->login->sasl, line, &prompt), prompt);
 }
 

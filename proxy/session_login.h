@@ -1,7 +1,8 @@
 /*
  * session_login - an AUTH command under way. Private to session*.c.
  *
- *   session_auth.c    the exchange with the client, and its end
+ *   session_auth.c    the exchange with the client
+ *   session_login.c   its end
  *   session_scram.c   SCRAM with the keeper
  *
  * Who judges asks for the end with one of session_login_right(), _assert(),
@@ -23,6 +24,8 @@ struct session_login {
     struct keeper_handle handle;
     bool has_handle;
     bool proved;
+    uint64_t heard_ms;   /* the client's last line */
+    struct event *timer; /* owns; a failure is told then */
 };
 
 /* What may be offered on this connection now: enum smtp_mech. */
@@ -33,7 +36,10 @@ void session_login_challenge(struct session *s, struct bytes message);
 
 /* The user of s->login is who it says. handle is taken. */
 void session_login_right(struct session *s, const struct keeper_handle *handle);
-/* reason: a static word for the log. The client learns nothing of it. */
+/* Too many failures by this address or for this user. */
+bool session_login_locked(const struct session *s);
+/* reason: a word for the log, lent for the call. The client learns nothing of
+ * it. */
 void session_login_wrong(struct session *s, const char *reason);
 /* Nobody can judge now: 454 with text. */
 void session_login_later(struct session *s, const char *reason,

@@ -5,6 +5,7 @@
 #include "proxy/worker.h"
 
 #include "proxy/confine/confine.h"
+#include "proxy/failures.h"
 #include "proxy/listener.h"
 #include "proxy/log/log.h"
 #include "proxy/process/background.h"
@@ -327,9 +328,10 @@ make(struct process *p, struct inheritance *in, struct buf *error)
         return false;
     }
     w->rate = rate_new(w->conf->server.workers);
+    w->failures = failures_new(&w->conf->limits);
     w->resolver = resolver_new(w->base, &w->conf->dns);
-    if (w->resolver == NULL || w->rate == NULL || !make_upstreams(w, error) ||
-        !listeners_new(w, error)) {
+    if (w->resolver == NULL || w->rate == NULL || w->failures == NULL ||
+        !make_upstreams(w, error) || !listeners_new(w, error)) {
         return false;
     }
     for (size_t i = 0; i < in->count; i++) {
@@ -359,6 +361,7 @@ unmake(struct process *p)
     keeper_client_free(&w->keeper);
     resolver_free(&w->resolver);
     rate_free(&w->rate);
+    failures_free(&w->failures);
     for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
         if (events[i] != NULL) {
             event_free(events[i]);

@@ -11,6 +11,7 @@
 #include <proxy/keeper/client.h>
 #include <proxy/net/conn.h>
 
+struct failures;
 struct gate;
 struct rate;
 struct session;
@@ -31,6 +32,7 @@ struct worker {
     struct rate *rate;                 /* users' messages in time */
     struct watch *watch;               /* our records in DNS; mostly NULL */
     struct seenfrom *seenfrom;         /* From domains without a key */
+    struct failures *failures;         /* of logins */
     struct session *sessions;          /* doubly linked, see session.h */
     size_t session_count;
     uint64_t spool_octets; /* held by all messages */

@@ -283,7 +283,10 @@ struct limits_conf {
     unsigned connections_per_ip;
     unsigned connections_per_user;
     unsigned recipients;
-    unsigned auth_failures;
+    unsigned auth_failures;   /* of one connection */
+    unsigned auth_delay_s;    /* 0: none */
+    unsigned auth_lock_after; /* failures; 0: never */
+    unsigned auth_lock_s;
 };
 
 enum conf_prove {

@@ -111,7 +111,9 @@ class Sealpost:
         text += section("upstream smarthost", {
             "address": self.upstream, "tls": "none", **upstream})
         for name, settings in (("sign", sign), ("check default", check),
-                               ("limits", limits)):
+                               ("limits", {"auth_delay": "0s",
+                                           "auth_lock_after": "0",
+                                           **limits})):
             text += section(name, settings) if settings else ""
         scratch.write(self.config, text + extra)
 
