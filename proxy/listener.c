@@ -1,17 +1,14 @@
 /*
  * listener - see listener.h.
- *
- * Limits: `connections` is shared out evenly among the workers; as the kernel
- * spreads an address's connections over them by chance, each worker allows it
- * twice its even share of connections_per_ip (the whole of it with one worker).
  */
 #include "proxy/listener.h"
 
+#include "proxy/limits.h"
 #include "proxy/log/log.h"
 #include "proxy/net/tls.h"
-#include "proxy/process/addresses.h"
 #include "proxy/proxied.h"
 #include "proxy/session.h"
+#include "proxy/stats/stats.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,10 +23,7 @@ enum {
 };
 
 struct gate {
-    struct addresses *addresses;
     size_t connections;
-    unsigned max;
-    unsigned max_per_ip;
     struct proxied *proxied; /* owns: not sessions yet */
     int reserve; /* a descriptor to give up when there is no other */
     bool open;
@@ -70,7 +64,10 @@ turn_away(struct worker_listener *l, int fd, const char *address,
           const char *why)
 {
     char id[SESSION_ID_SIZE], line[512];
-    bool theirs = strcmp(why, "connections_per_ip") == 0;
+    const char *whose =
+        strcmp(why, "connections_per_ip") == 0        ? " from your address"
+        : strcmp(why, "connections_per_network") == 0 ? " from your network"
+                                                      : "";
     int n;
 
     session_make_id(l->worker, id);
@@ -78,8 +75,8 @@ turn_away(struct worker_listener *l, int fd, const char *address,
     n = snprintf(line, sizeof(line),
                  "421 %s %.253s too many connections%s, try again later "
                  "[%s]\r\n",
-                 theirs ? "4.7.0" : "4.3.2", l->worker->conf->server.hostname,
-                 theirs ? " from your address" : "", id);
+                 whose[0] != '\0' ? "4.7.0" : "4.3.2",
+                 l->worker->conf->server.hostname, whose, id);
     if (l->conf->tls != CONF_TLS_IMPLICIT && n > 0) {
         (void)send(fd, line, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
         (void)shutdown(fd, SHUT_WR);
@@ -147,6 +144,14 @@ out_of_descriptors(struct worker_listener *l, int listening)
     pause_accepting(l->worker);
 }
 
+static void
+end_when_empty(struct worker *w)
+{
+    if (!w->gate->open && w->gate->connections == 0) {
+        event_base_loopexit(w->base, NULL);
+    }
+}
+
 /* Trusted networks and who speaks for others by XCLIENT. */
 static bool
 is_spared(const struct listen_conf *conf, const union net_address *peer)
@@ -156,24 +161,30 @@ is_spared(const struct listen_conf *conf, const union net_address *peer)
 }
 
 static void
+counted(struct worker *w, size_t connections)
+{
+    w->gate->connections = connections;
+    stats_set(w->stats, STATS_SESSIONS, connections);
+}
+
+/* limits_connected() was asked and said yes. */
+static void
 admit(struct worker_listener *l, int fd, const union net_address *peer,
       bool anonymous)
 {
     struct worker *w = l->worker;
-    struct gate *g = w->gate;
+    bool spared = !anonymous && is_spared(l->conf, peer);
     char address[INET6_ADDRSTRLEN];
+    const char *why;
 
     net_address_text(&peer->any, address);
-    if (addresses_count(g->addresses, address) >= g->max_per_ip &&
-        (anonymous || !is_spared(l->conf, peer))) {
-        turn_away(l, fd, address, "connections_per_ip");
+    why = limits_address(w, address, spared);
+    if (why != NULL) {
+        limits_disconnected(w);
+        turn_away(l, fd, address, why);
         return;
     }
-    if (!addresses_add(g->addresses, address)) {
-        turn_away(l, fd, address, "memory");
-        return;
-    }
-    g->connections++;
+    counted(w, w->gate->connections + 1);
     if (session_new(w, l, fd, peer, anonymous) == NULL) {
         log_refusal(l, "-", address, "memory");
         listener_session_ended(w, l, address);
@@ -186,13 +197,17 @@ on_proxied(const struct proxied_result *result, void *arg)
     struct worker_listener *l = arg;
     char address[INET6_ADDRSTRLEN];
 
+    counted(l->worker, l->worker->gate->connections - 1);
     if (result->fd >= 0) {
         admit(l, result->fd, &result->peer, result->anonymous);
-    } else if (result->why != NULL) {
+    } else {
+        limits_disconnected(l->worker);
+    }
+    if (result->fd < 0 && result->why != NULL) {
         net_address_text(&result->peer.any, address);
         log_refusal(l, "-", address, result->why);
     }
-    listener_session_ended(l->worker, l, NULL); /* of await_header() */
+    end_when_empty(l->worker);
 }
 
 /* It counts as a connection while its header is awaited. */
@@ -203,19 +218,21 @@ await_header(struct worker_listener *l, int fd, const union net_address *peer)
 
     if (proxied_new(&g->proxied, l->worker->base, fd, peer, on_proxied, l) !=
         NULL) {
-        g->connections++;
+        counted(l->worker, g->connections + 1);
+    } else {
+        limits_disconnected(l->worker);
     }
 }
 
 static void
 arrived(struct worker_listener *l, int fd, const union net_address *peer)
 {
-    struct gate *g = l->worker->gate;
+    const char *why = limits_connected(l->worker);
     char address[INET6_ADDRSTRLEN];
 
-    if (g->connections >= g->max) {
+    if (why != NULL) {
         net_address_text(&peer->any, address);
-        turn_away(l, fd, address, "connections");
+        turn_away(l, fd, address, why);
     } else if (conf_networks_has(&l->conf->proxy_protocol_from, &peer->any)) {
         await_header(l, fd, peer);
     } else {
@@ -256,16 +273,13 @@ void
 listener_session_ended(struct worker *w, struct worker_listener *l,
                        const char *address)
 {
-    struct gate *g = w->gate;
-
     (void)l;
-    g->connections--;
+    counted(w, w->gate->connections - 1);
+    limits_disconnected(w);
     if (address != NULL) {
-        addresses_remove(g->addresses, address);
+        limits_address_left(w, address);
     }
-    if (!g->open && g->connections == 0) {
-        event_base_loopexit(w->base, NULL);
-    }
+    end_when_empty(w);
 }
 
 void
@@ -273,39 +287,22 @@ listener_session_authenticated(struct worker *w, struct worker_listener *l,
                                const char *address)
 {
     (void)l;
-    addresses_remove(w->gate->addresses, address);
+    limits_address_left(w, address);
 }
 
 /* --- the worker's calls --------------------------------------------------- */
 
-static unsigned
-share(unsigned limit, unsigned workers)
-{
-    return (limit + workers - 1) / workers;
-}
-
 static struct gate *
 gate_new(struct worker *w)
 {
-    const struct limits_conf *limits = &w->conf->limits;
-    unsigned workers = w->conf->server.workers;
     struct gate *g = calloc(1, sizeof(*g));
 
     if (g == NULL) {
         return NULL;
     }
-    g->addresses = addresses_new();
     g->resume = evtimer_new(w->base, on_resume, w);
     g->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    g->max = share(limits->connections, workers);
-    g->max_per_ip = workers == 1
-                        ? limits->connections_per_ip
-                        : 2 * share(limits->connections_per_ip, workers);
-    if (g->addresses == NULL || g->resume == NULL) {
-        addresses_free(&g->addresses);
-        if (g->resume != NULL) {
-            event_free(g->resume);
-        }
+    if (g->resume == NULL) {
         free(g);
         return NULL;
     }
@@ -448,7 +445,6 @@ listeners_free(struct worker *w)
             (void)close(g->reserve);
         }
         event_free(g->resume);
-        addresses_free(&g->addresses);
         free(g);
         w->gate = NULL;
     }

@@ -13,6 +13,8 @@
 #include "proxy/process/lock.h"
 #include "proxy/process/logfile.h"
 #include "proxy/process/notify.h"
+#include "proxy/process/status.h"
+#include "proxy/stats/stats.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -182,6 +184,20 @@ open_sockets(struct master *m, const struct conf *conf)
 }
 
 static int
+listen_for_status(struct master *m, const struct conf *conf)
+{
+    struct buf error = BUF_INIT;
+
+    m->status_fd = keepers_listen(conf->server.state_dir, STATUS_SOCKET,
+                                  m->user.uid, m->user.gid, &error);
+    if (m->status_fd < 0) {
+        return complain(&error, EX_CANTCREAT);
+    }
+    buf_free(&error);
+    return 0;
+}
+
+static int
 find_accounts(struct master *m, const struct conf *conf)
 {
     struct buf error = BUF_INIT;
@@ -208,6 +224,19 @@ take_lock(struct master *m, const struct conf *conf)
     return m->lock_fd >= 0 ? 0 : complain(&error, EX_TEMPFAIL);
 }
 
+static int
+make_stats(struct master *m, const struct conf *conf)
+{
+    struct buf error = BUF_INIT;
+
+    m->env.stats = stats_new(conf->limits.connections);
+    if (m->env.stats == NULL) {
+        buf_printf(&error, "cannot make shared memory: %s", strerror(errno));
+        return complain(&error, EX_OSERR);
+    }
+    return 0;
+}
+
 /* All that comes before the loop. 0, or the exit code. */
 static int
 prepare(struct master *m, const struct conf *conf)
@@ -218,8 +247,10 @@ prepare(struct master *m, const struct conf *conf)
     code = code != 0 ? code : take_lock(m, conf);
     code = code != 0 ? code : open_log(m, conf);
     code = code != 0 ? code : start_keepers(m, conf);
+    code = code != 0 ? code : listen_for_status(m, conf);
     code = code != 0 ? code : open_sockets(m, conf);
     code = code != 0 ? code : drop_root(m);
+    code = code != 0 ? code : make_stats(m, conf);
     if (code != 0) {
         return code;
     }
@@ -229,7 +260,12 @@ prepare(struct master *m, const struct conf *conf)
     for (size_t i = 0; i < KEEPERS; i++) {
         m->env.keeper_names[i] = keeper_names[i];
     }
-    return m->base != NULL && master_events_new(m) ? 0 : EX_OSERR;
+    if (m->base == NULL || !master_events_new(m)) {
+        return EX_OSERR;
+    }
+    m->status = status_new(m->base, m->status_fd, m->env.stats);
+    m->status_fd = -1;
+    return m->status == NULL ? EX_OSERR : 0;
 }
 
 /* Its keepers answer what they compute, then end; not for ever. */
@@ -252,6 +288,8 @@ finish(struct master *m)
     generation_free(&m->next);
     generation_free(&m->old);
     generation_free(&m->current);
+    status_free(&m->status);
+    stats_free(&m->env.stats);
     sockets_free(&m->sockets);
     master_events_free(m);
     if (m->keepers_control >= 0) {
@@ -274,6 +312,7 @@ master_run(const struct master_options *options, struct conf *conf, int conf_fd)
                         .ready_fd = -1,
                         .log_fd = -1,
                         .log_pipe = -1,
+                        .status_fd = -1,
                         .keepers_control = -1 };
 
     (void)signal(SIGPIPE, SIG_IGN);

@@ -24,6 +24,8 @@ struct master {
     pid_t keepers_pid;
     int keepers_control;
     char keeper_dir[512];
+    int status_fd; /* until status has it */
+    struct status *status;
     struct sockets *sockets;
     struct event_base *base;
     struct event *signals[MASTER_SIGNALS];

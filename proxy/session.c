@@ -5,9 +5,11 @@
  */
 #include "proxy/session_state.h"
 
+#include <proxy/limits.h>
 #include <proxy/listener.h>
 #include <proxy/log/log.h>
 #include <proxy/net/tls.h>
+#include <proxy/stats/stats.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -59,12 +61,40 @@ session_user(const struct session *s)
                : view_user(view, bytes_str(s->user));
 }
 
+/* In stress nobody may wait for long. */
+static unsigned
+patience(const struct session *s, unsigned seconds)
+{
+    return s->worker->stressed && seconds > LIMITS_STRESS_S ? LIMITS_STRESS_S
+                                                            : seconds;
+}
+
 void
 session_expect(struct session *s, unsigned seconds)
 {
     if (s->client != NULL) {
-        conn_set_deadline(s->client, seconds * 1000);
+        conn_set_deadline(s->client, patience(s, seconds) * 1000);
     }
+}
+
+void
+session_stress_all(struct worker *w)
+{
+    for (struct session *s = w->sessions; s != NULL; s = s->next) {
+        if (s->tx == NULL && s->owed == OWED_NOTHING && s->greeted &&
+            !s->closing) {
+            session_set_rules(s);
+            session_expect(s, SESSION_COMMAND_S);
+        }
+    }
+}
+
+bool
+session_may_handshake(struct session *s)
+{
+    bool spared = s->identity != SESSION_NOBODY || s->peer.may_xclient;
+
+    return limits_handshake(s->worker, s->address, spared);
 }
 
 /* --- replies -------------------------------------------------------------- */
@@ -150,6 +180,7 @@ session_free(struct session **sp)
     buf_free(&s->out);
     free(s->helo);
     session_forget_forwarded(s);
+    session_auth_logout(s);
     free(s->user);
     free(s);
 }
@@ -238,7 +269,7 @@ on_timeout(struct session *s)
     if (in_handshake(s) || s->closing) {
         s->client_gone = true;
     } else if (s->owed == OWED_NOTHING) {
-        session_bye(s, "4.4.2", "Timeout, closing the connection");
+        session_timed_out(s);
     }
 }
 
@@ -277,7 +308,7 @@ static void
 start(struct session *s)
 {
     if (s->conf->tls == CONF_TLS_IMPLICIT) {
-        SSL *ssl = SSL_new(s->listener->tls);
+        SSL *ssl = session_may_handshake(s) ? SSL_new(s->listener->tls) : NULL;
 
         if (ssl == NULL) {
             s->dead = true;

@@ -45,6 +45,12 @@ void session_drain_all(struct worker *w, unsigned deadline_s);
  */
 void session_cut_all(struct worker *w);
 
+/* CLOCK_MONOTONIC. */
+uint64_t session_now_ms(void);
+
+/* Connections run out: who is idle has LIMITS_STRESS_S left. */
+void session_stress_all(struct worker *w);
+
 /* A new view of users and keys is here: locked users are expelled. */
 void session_view_changed(struct worker *w);
 

@@ -11,21 +11,20 @@
 #include "proxy/session_state.h"
 
 #include <proxy/idn.h>
+#include <proxy/limits.h>
 #include <proxy/listener.h>
 #include <proxy/log/log.h>
 #include <proxy/route.h>
+#include <proxy/stats/stats.h>
 #include <stdlib.h>
 #include <time.h>
 
 enum {
-    DATA_S = 180, /* RFC 5321 4.5.3.2.5 */
     HANDSHAKE_S = 30,
     OUT_MAX = 64 * 1024,   /* replies waiting for a client that does not read */
     SIZE_HEADROOM = 16384, /* for the fields that we add */
     LINE_MAX_OCTETS = 2048,
-    AUTH_LINE_MAX_OCTETS = 12288,
-    ERRORS_MAX = 20,
-    JUNK_MAX = 100
+    AUTH_LINE_MAX_OCTETS = 12288
 };
 
 /* --- what is allowed ------------------------------------------------------ */
@@ -40,6 +39,7 @@ xclient_caps(const struct session *s)
 void
 session_set_rules(struct session *s)
 {
+    const struct limits_conf *limits = &s->worker->conf->limits;
     const struct listen_conf *conf = s->conf;
     struct smtp_caps caps;
 
@@ -47,8 +47,8 @@ session_set_rules(struct session *s)
     s->server.conf = (struct smtp_server_conf){
         .line_max = LINE_MAX_OCTETS,
         .auth_line_max = AUTH_LINE_MAX_OCTETS,
-        .errors_max = ERRORS_MAX,
-        .junk_max = JUNK_MAX,
+        .errors_max = s->worker->stressed ? 1 : limits->errors,
+        .junk_max = s->worker->stressed ? 1 : limits->junk_commands,
         .message_max = conf->max_message_size,
         /* Inbound, what is verified are the octets as received. */
         .normalize = conf->normalize && conf->mode == CONF_OUTBOUND,
@@ -255,8 +255,10 @@ static void
 on_rcpt(struct session *s, const struct smtp_command *cmd)
 {
     struct transaction *tx = s->tx;
+    unsigned wait_s;
 
     if (tx->rcpt_count >= s->worker->conf->limits.recipients) {
+        stats_count(s->worker->stats, STATS_OVER_RECIPIENTS, 1);
         session_reply(s, 452, "4.5.3",
                       "Too many recipients, send the rest in another message");
     } else if (!session_add_rcpt(s, cmd)) {
@@ -267,6 +269,11 @@ on_rcpt(struct session *s, const struct smtp_command *cmd)
     } else if (has_its_one(tx)) {
         tx->rcpts[tx->rcpt_count - 1].state = RCPT_REFUSED;
         tx->rcpts[tx->rcpt_count - 1].too_many = true;
+    } else if (!limits_recipient(s->worker, session_user(s),
+                                 s->identity == SESSION_AUTHENTICATED,
+                                 &wait_s)) {
+        tx->rcpts[tx->rcpt_count - 1].state = RCPT_REFUSED;
+        tx->rcpts[tx->rcpt_count - 1].wait_s = wait_s;
     }
 }
 
@@ -333,9 +340,16 @@ on_quit(struct session *s, const struct smtp_command *cmd)
 static void
 on_starttls(struct session *s, const struct smtp_command *cmd)
 {
-    SSL *ssl = SSL_new(s->listener->tls);
+    SSL *ssl;
 
     (void)cmd;
+    if (!session_may_handshake(s)) {
+        session_reply(s, 454, "4.7.0",
+                      "Too many TLS handshakes from your address, try again "
+                      "later");
+        return;
+    }
+    ssl = SSL_new(s->listener->tls);
     if (ssl == NULL) {
         session_reply(s, 454, "4.7.0", "TLS not available now");
         return;
@@ -385,6 +399,15 @@ on_refused(struct session *s, const struct smtp_event *ev)
     session_auth_forget(s); /* a refused line ends an AUTH exchange */
     session_reply(s, ev->code, ev->enhanced, ev->text);
     s->closing = s->closing || ev->close;
+    if (ev->limit != SMTP_LIMIT_NONE) {
+        log_event(LOG_LEVEL_INFO, "cut", "id=%s client=%s reason=%s", s->id,
+                  s->address,
+                  ev->limit == SMTP_LIMIT_ERRORS ? "errors" : "junk_commands");
+        stats_count(s->worker->stats,
+                    ev->limit == SMTP_LIMIT_ERRORS ? STATS_OVER_ERRORS
+                                                   : STATS_OVER_JUNK,
+                    1);
+    }
     if (ev->cmd.verb == SMTP_VERB_BDAT && s->tx != NULL) {
         s->tx->chunk_refused = true;
     }
@@ -424,7 +447,9 @@ in_content(const struct session *s)
 static void
 on_event(struct session *s, const struct smtp_event *ev)
 {
-    session_expect(s, in_content(s) ? DATA_S : SESSION_COMMAND_S);
+    if (!in_content(s)) {
+        session_expect(s, SESSION_COMMAND_S);
+    }
     switch (ev->type) {
     case SMTP_EV_COMMAND:
         on_command(s, &ev->cmd);

@@ -14,8 +14,10 @@
 #include <smtp/caps.h>
 
 #include <proxy/failures.h>
+#include <proxy/limits.h>
 #include <proxy/listener.h>
 #include <proxy/log/log.h>
+#include <proxy/stats/stats.h>
 #include <stdlib.h>
 
 void
@@ -35,17 +37,13 @@ session_auth_forget(struct session *s)
     s->login = NULL;
 }
 
-static unsigned
-sessions_of(const struct session *s, const char *user)
+void
+session_auth_logout(struct session *s)
 {
-    unsigned n = 0;
-
-    for (const struct session *at = s->worker->sessions; at != NULL;
-         at = at->next) {
-        n += at->identity == SESSION_AUTHENTICATED && at->user != NULL &&
-             strcmp(at->user, user) == 0;
+    if (s->counted_user) {
+        limits_user_left(s->worker, s->user);
+        s->counted_user = false;
     }
-    return n;
 }
 
 /* What fail2ban reads (etc/fail2ban): its filter knows this line. */
@@ -93,7 +91,6 @@ session_login_locked(const struct session *s)
 void
 session_login_right(struct session *s, const struct keeper_handle *handle)
 {
-    unsigned max = s->worker->conf->limits.connections_per_user;
     const char *user = s->login->sasl.user;
     struct failures_who who = who_is(s);
 
@@ -102,7 +99,7 @@ session_login_right(struct session *s, const struct keeper_handle *handle)
         session_login_wrong(s, "too-many-failures");
         return;
     }
-    if (max > 0 && sessions_of(s, user) >= max) {
+    if (!limits_user(s->worker, user)) {
         keeper_release(s->worker->keeper, handle);
         log_login(s, "too-many-connections", "");
         session_auth_forget(s);
@@ -115,6 +112,7 @@ session_login_right(struct session *s, const struct keeper_handle *handle)
     free(s->user);
     s->user = strdup(user);
     s->dead = s->user == NULL;
+    s->counted_user = s->user != NULL;
     s->identity = SESSION_AUTHENTICATED;
     s->handle = *handle;
     s->has_handle = true;
@@ -125,6 +123,7 @@ session_login_right(struct session *s, const struct keeper_handle *handle)
         s->peer.counted[0] = '\0';
     }
     failures_forget(s->worker->failures, &who, session_now_ms());
+    stats_count(s->worker->stats, STATS_LOGINS, 1);
     log_login(s, "ok", "");
     session_auth_forget(s);
     session_reply(s, 235, "2.7.0", "Authentication succeeded");
@@ -134,9 +133,11 @@ session_login_right(struct session *s, const struct keeper_handle *handle)
 static void
 tell_wrong(struct session *s)
 {
+    stats_count(s->worker->stats, STATS_LOGINS_DENIED, 1);
     s->owed = OWED_NOTHING;
     session_auth_forget(s);
     if (++s->auth_failures >= s->worker->conf->limits.auth_failures) {
+        stats_count(s->worker->stats, STATS_OVER_AUTH_FAILURES, 1);
         session_bye(s, "4.7.0", "Too many failed logins");
     } else {
         session_reply(s, 535, "5.7.8", "Wrong user name or password");

@@ -9,11 +9,57 @@
 #include "proxy/session_state.h"
 
 #include <proxy/check.h>
+#include <proxy/limits.h>
+#include <proxy/log/log.h>
+#include <proxy/stats/stats.h>
 #include <stdlib.h>
 
 enum {
+    DATA_S = 180, /* RFC 5321 4.5.3.2.5 */
     HOPS_MAX = 100
 };
+
+/*
+ * How long the client may be silent now. Each octet buys time at
+ * min_data_rate, never more than DATA_S: who sends at least as fast on an
+ * average, has that long for a pause; who sends one octet now and then is cut
+ * after it (Postfix: smtpd_min_data_rate).
+ */
+void
+session_message_pace(struct session *s, size_t octets)
+{
+    uint64_t rate = s->worker->conf->limits.min_data_rate;
+    uint64_t most = s->worker->stressed ? LIMITS_STRESS_S : DATA_S;
+    uint64_t now = session_now_ms(), spent;
+    struct transaction *tx = s->tx;
+
+    most *= 1000;
+    spent = now - tx->paced_ms;
+    if (rate == 0 || tx->paced_ms == 0) {
+        tx->patience_ms = most;
+    } else {
+        tx->patience_ms -= spent < tx->patience_ms ? spent : tx->patience_ms;
+        tx->patience_ms += (uint64_t)octets * 1000 / rate;
+        tx->patience_ms = tx->patience_ms < most ? tx->patience_ms : most;
+    }
+    tx->paced_ms = now;
+    conn_set_deadline(s->client,
+                      tx->patience_ms == 0 ? 1 : (unsigned)tx->patience_ms);
+}
+
+void
+session_timed_out(struct session *s)
+{
+    bool content = s->tx != NULL && s->tx->message == MESSAGE_ARRIVING;
+    bool slow = content && s->tx->octets > 0;
+
+    stats_count(s->worker->stats, slow ? STATS_TOO_SLOW : STATS_TIMEOUTS, 1);
+    log_event(LOG_LEVEL_INFO, "cut", "id=%s client=%s reason=%s", s->id,
+              s->address, slow ? "min_data_rate" : "timeout");
+    session_bye(s, "4.4.2",
+                slow ? "Timeout, content comes too slowly"
+                     : "Timeout, closing the connection");
+}
 
 static bool
 two_readings(const struct session *s)
@@ -43,6 +89,7 @@ session_message_begin(struct session *s)
     }
     tx->message = MESSAGE_ARRIVING;
     tx->data_ms = session_now_ms();
+    session_message_pace(s, 0);
     session_link_keep(s);
     return true;
 }
@@ -150,6 +197,7 @@ session_message_data(struct session *s, struct bytes octets)
 {
     begin_chunks(s);
     s->tx->octets += octets.len;
+    session_message_pace(s, octets.len);
     if (s->tx->received != NULL) {
         session_received_data(s, octets);
     } else {
@@ -292,6 +340,7 @@ session_message_whole(struct session *s, unsigned faults)
     struct refusal no;
 
     begin_chunks(s); /* BDAT 0 LAST and nothing before */
+    session_count_spool(s);
     tx->end_ms = session_now_ms();
     s->owed = OWED_END;
     session_set_timer(s, limit_s * 1000);

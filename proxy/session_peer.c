@@ -103,6 +103,7 @@ forget_identity(struct session *s)
         keeper_release(s->worker->keeper, &s->handle);
         s->has_handle = false;
     }
+    session_auth_logout(s);
     free(s->user);
     s->user = NULL;
     s->expelled = false;

@@ -292,15 +292,31 @@ relay_mail_refusal(struct session *s)
     }
 }
 
+static void
+refuse_rcpt_rate(struct session *s, unsigned wait_s)
+{
+    char text[100];
+
+    snprintf(text, sizeof(text),
+             "Too many recipients for now, try again in %u seconds", wait_s);
+    session_reply(s, 450, "4.7.1", text);
+    free(s->tx->reply);
+    s->tx->reply = strdup("450 4.7.1 recipient_rate");
+}
+
 static bool
 answer_rcpts(struct session *s)
 {
     struct transaction *tx = s->tx;
+    unsigned wait_s;
 
     if (tx->rcpt_answered == tx->rcpt_count) {
         return false;
     }
-    if (tx->rcpts[tx->rcpt_answered].not_ours) {
+    wait_s = tx->rcpts[tx->rcpt_answered].wait_s;
+    if (wait_s > 0) {
+        refuse_rcpt_rate(s, wait_s);
+    } else if (tx->rcpts[tx->rcpt_answered].not_ours) {
         session_reply(s, 550, "5.7.1",
                       "Relaying denied, this domain is not served here");
         free(tx->reply);

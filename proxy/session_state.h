@@ -14,12 +14,14 @@
  *   session_sign.c         outbound: signatures
  *   session_check.c        inbound: checks
  *   session_received.c     inbound, normalizing: the octets as received
+ *   session_stats.c        what is counted for the status
  *   session_header.c       the header as it goes upstream
  */
 #ifndef PROXY_SESSION_STATE_H
 #define PROXY_SESSION_STATE_H
 
 #include "proxy/session.h"
+#include "proxy/session_message.h"
 #include "proxy/session_peer.h"
 #include "proxy/transaction.h"
 
@@ -74,17 +76,17 @@ struct session {
     struct event *again;            /* goes on in the next turn of the loop */
     unsigned auth_failures;
     bool has_handle;
-    bool expelled;    /* the user was locked or deleted */
-    bool client_gone; /* no octet can reach the client any more */
-    bool client_eof;  /* the client sends no more */
-    bool closing;     /* said the last word: close when it has left */
+    bool counted_user; /* in connections_per_user, as s->user */
+    bool expelled;     /* the user was locked or deleted */
+    bool client_gone;  /* no octet can reach the client any more */
+    bool client_eof;   /* the client sends no more */
+    bool closing;      /* said the last word: close when it has left */
     bool greeted, running;
     bool dead; /* no memory: end at once */
 };
 
 /* session.c */
 void session_run(struct session *s);
-uint64_t session_now_ms(void);
 /* Our own reply to the oldest unanswered command; ends in " [ID]". */
 void session_reply(struct session *s, int code, const char *enhanced,
                    const char *text);
@@ -92,6 +94,8 @@ void session_reply(struct session *s, int code, const char *enhanced,
 void session_bye(struct session *s, const char *enhanced, const char *text);
 /* The upstream's reply; code may differ from the reply's own. */
 void session_relay(struct session *s, const struct smtp_reply *reply, int code);
+/* Whether the client's address may begin a TLS handshake now. */
+bool session_may_handshake(struct session *s);
 /* How long the client may be silent; 0: as long as we owe. */
 void session_expect(struct session *s, unsigned seconds);
 const struct view_user *session_user(const struct session *s);
@@ -115,6 +119,8 @@ char *session_clean_name(struct bytes name);
 void session_auth_command(struct session *s, const struct smtp_command *cmd);
 void session_auth_line(struct session *s, struct bytes line);
 void session_auth_forget(struct session *s);
+/* Counts no more as a connection of s->user, which stays. */
+void session_auth_logout(struct session *s);
 /* Asks for the handle of a trusted network's identity, once. */
 void session_assert(struct session *s);
 
@@ -156,25 +162,6 @@ uint64_t session_content_octets(const struct transaction *tx);
 void session_content_drained(struct session *s);
 /* The dot has left this process. */
 bool session_dot_left(const struct session *s);
-
-/* session_message.c */
-bool session_message_begin(struct session *s);
-void session_message_data(struct session *s, struct bytes octets);
-/* One BDAT chunk of so many octets, not the last, is here: answers it. */
-void session_message_chunk(struct session *s, uint64_t octets);
-void session_message_whole(struct session *s, unsigned faults);
-/* Adds octets to a header whose end is looked for. ENDED: *body_out is what
- * stands behind it, lent by head; head holds the block alone. */
-enum head_step {
-    HEAD_MORE,
-    HEAD_ENDED,
-    HEAD_TOO_BIG,
-    HEAD_NO_MEMORY
-};
-enum head_step session_gather_head(struct buf *head, struct bytes octets,
-                                   struct bytes *body_out);
-/* Content as it will go upstream. */
-void session_message_take(struct session *s, struct bytes octets);
 
 /* session_sign.c */
 /* Decides and asks the keeper, or ends the transaction. */

@@ -9,9 +9,9 @@
 
 #include <proxy/check.h>
 #include <proxy/idn.h>
+#include <proxy/limits.h>
 #include <proxy/log/log.h>
 #include <proxy/net/tls.h>
-#include <proxy/rate.h>
 #include <proxy/route.h>
 #include <stdlib.h>
 
@@ -96,8 +96,8 @@ transaction_new(struct session *s, const struct smtp_command *cmd)
         return NULL;
     }
     session_make_id(s->worker, tx->id);
-    tx->upstream = route_upstream(s->worker, s->conf, session_user(s),
-                                  cmd->path.domain);
+    tx->upstream =
+        route_upstream(s->worker, s->conf, session_user(s), cmd->path.domain);
     tx->mail_ms = session_now_ms();
     return tx;
 }
@@ -110,16 +110,15 @@ within_rate(struct session *s)
     char text[100];
     unsigned wait_s;
 
-    if (user == NULL || user->rate_count == 0 ||
-        rate_take(s->worker->rate, user->name, user->rate_count, user->rate_s,
-                  session_now_ms(), &wait_s)) {
+    if (limits_message(s->worker, user, s->identity == SESSION_AUTHENTICATED,
+                       &wait_s)) {
         return true;
     }
     snprintf(text, sizeof(text),
              "Sending limit reached, try again in %u seconds", wait_s);
     session_reply(s, 450, "4.7.1", text);
-    log_event(LOG_LEVEL_WARN, "rate-limit", "id=%s user=%s rate=%u/%us", s->id,
-              user->name, user->rate_count, user->rate_s);
+    log_event(LOG_LEVEL_WARN, "rate-limit", "id=%s user=%s wait=%us", s->id,
+              user->name, wait_s);
     return false;
 }
 
@@ -140,6 +139,7 @@ session_begin(struct session *s, const struct smtp_command *cmd)
         session_reply(s, 452, "4.3.1", "Out of memory, try again later");
         return false;
     }
+    session_count_begin(s);
     session_assert(s);
     return true;
 }
@@ -380,6 +380,7 @@ session_end(struct session *s, enum outcome outcome)
         outcome = OUTCOME_REFUSED; /* nothing, or nobody, was left to send */
     }
     log_transaction(s, outcome);
+    session_count_end(s, outcome);
     session_forget_forwarded(s);
     upstream_cancel(&tx->wait);
     give_link_back(tx);
@@ -396,6 +397,7 @@ session_end(struct session *s, enum outcome outcome)
     free(tx->reply);
     free(tx);
     s->tx = NULL;
+    session_count_spool(s);
     if (s->owed == OWED_END || s->owed == OWED_MAIL) {
         s->owed = OWED_NOTHING;
     }

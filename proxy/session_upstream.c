@@ -103,6 +103,9 @@ on_dialled(struct upstream_link *link, const char *error, void *arg)
 
     (void)error; /* dial has logged it with the address */
     s->tx->wait = NULL;
+    if (link == NULL) {
+        session_count_unreachable(s);
+    }
     if (link != NULL) {
         link_held(s, link);
     } else if (s->owed == OWED_MAIL) {

@@ -73,8 +73,9 @@ struct mail_path {
 struct rcpt {
     struct mail_path path;
     enum rcpt_state state;
-    bool not_ours; /* refused here, without asking the upstream */
-    bool too_many; /* the same: LMTP, and another one was accepted */
+    bool not_ours;   /* refused here, without asking the upstream */
+    bool too_many;   /* the same: LMTP, and another one was accepted */
+    unsigned wait_s; /* the same, recipient_rate: until when */
 };
 
 struct signing {
@@ -117,8 +118,10 @@ struct transaction {
     struct dkim_header header;
     enum dkim_header_result header_result;
     bool head_done, head_too_big;
-    bool chunk_refused; /* a BDAT got 4yz or 5yz: only RSET leads on */
-    uint64_t octets;    /* content as received */
+    bool chunk_refused;   /* a BDAT got 4yz or 5yz: only RSET leads on */
+    uint64_t octets;      /* content as received */
+    uint64_t patience_ms; /* for content, see session_message_pace() */
+    uint64_t paced_ms;    /* when it was last looked at, monotonic */
     struct dkim_body_hash *body_hash;
     uint8_t body_digest[DKIM_HASH_OCTETS_MAX]; /* outbound, once it is over */
     size_t body_digest_len;

@@ -11,9 +11,9 @@
 #include "proxy/process/background.h"
 #include "proxy/process/child.h"
 #include "proxy/process/control.h"
-#include "proxy/rate.h"
 #include "proxy/seenfrom.h"
 #include "proxy/session.h"
+#include "proxy/stats/stats.h"
 #include "proxy/upstream/upstream.h"
 #include "proxy/watch.h"
 
@@ -31,6 +31,8 @@ struct inheritance {
     int conf_fd;
     int log_fd;
     int keeper_fd;
+    int stats_fd;
+    unsigned stats_slot;
     struct socket_of {
         unsigned index;
         int fd;
@@ -72,7 +74,11 @@ inherit(struct inheritance *in)
 {
     struct control_message m;
 
-    *in = (struct inheritance){ -1, -1, -1, NULL, 0, true };
+    *in = (struct inheritance){ .conf_fd = -1,
+                                .log_fd = -1,
+                                .keeper_fd = -1,
+                                .stats_fd = -1,
+                                .keep_stderr = true };
     while (control_receive(CHILD_CONTROL_FD, &m) == CONTROL_MESSAGE) {
         switch (m.kind) {
         case CONTROL_CONF:
@@ -83,6 +89,10 @@ inherit(struct inheritance *in)
             break;
         case CONTROL_KEEPER:
             in->keeper_fd = m.fd;
+            break;
+        case CONTROL_STATS:
+            in->stats_fd = m.fd;
+            in->stats_slot = m.number;
             break;
         case CONTROL_LISTEN:
             if (!keep_socket(in, &m)) {
@@ -256,6 +266,8 @@ on_view(const struct view *view, void *arg)
         session_keeper_lost(w);
         return;
     }
+    stats_set(w->stats, STATS_KEYS, view_key_count(view));
+    stats_set(w->stats, STATS_USERS, view_user_count(view));
     if (w->watch != NULL) {
         watch_view(w->watch, view);
     }
@@ -327,10 +339,11 @@ make(struct process *p, struct inheritance *in, struct buf *error)
     if (w->loop == NULL || !make_events(p)) {
         return false;
     }
-    w->rate = rate_new(w->conf->server.workers);
     w->failures = failures_new(&w->conf->limits);
+    w->stats =
+        stats_join(in->stats_fd, in->stats_slot, w->conf->limits.connections);
     w->resolver = resolver_new(w->base, &w->conf->dns);
-    if (w->resolver == NULL || w->rate == NULL || w->failures == NULL ||
+    if (w->resolver == NULL || w->stats == NULL || w->failures == NULL ||
         !make_upstreams(w, error) || !listeners_new(w, error)) {
         return false;
     }
@@ -360,8 +373,8 @@ unmake(struct process *p)
     seenfrom_free(&w->seenfrom);
     keeper_client_free(&w->keeper);
     resolver_free(&w->resolver);
-    rate_free(&w->rate);
     failures_free(&w->failures);
+    stats_free(&w->stats);
     for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
         if (events[i] != NULL) {
             event_free(events[i]);

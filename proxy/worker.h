@@ -13,9 +13,9 @@
 
 struct failures;
 struct gate;
-struct rate;
 struct session;
 struct seenfrom;
+struct stats;
 struct upstream;
 struct watch;
 struct worker_listener;
@@ -29,16 +29,18 @@ struct worker {
     struct upstream **upstreams;       /* as conf->upstreams */
     struct worker_listener *listeners; /* as conf->listens */
     struct gate *gate;                 /* who may connect, see listener.c */
-    struct rate *rate;                 /* users' messages in time */
     struct watch *watch;               /* our records in DNS; mostly NULL */
     struct seenfrom *seenfrom;         /* From domains without a key */
     struct failures *failures;         /* of logins */
+    struct stats *stats;               /* counted by all workers together */
     struct session *sessions;          /* doubly linked, see session.h */
     size_t session_count;
+    size_t transactions;
     uint64_t spool_octets; /* held by all messages */
     uint64_t ids;          /* counts message ids */
     unsigned slot;         /* 0 .. workers - 1 */
     bool draining; /* sessions end at the next moment outside a transaction */
+    bool stressed; /* connections run out, see limits.h */
     bool stopping; /* SIGTERM: also inside, before our dot, after 30 s */
 };
 

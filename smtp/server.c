@@ -108,6 +108,9 @@ refuse(struct smtp_server *s, enum smtp_verb verb, enum refusal refusal,
     ev->enhanced = r->enhanced;
     ev->text = r->text;
     ev->close = r->close;
+    ev->limit = r == smtp_refusal(REFUSE_ERRORS) ? SMTP_LIMIT_ERRORS
+                : r == smtp_refusal(REFUSE_JUNK) ? SMTP_LIMIT_JUNK
+                                                 : SMTP_LIMIT_NONE;
     s->closing = r->close;
     s->pending = SMTP_VERB_COUNT;
 }

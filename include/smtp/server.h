@@ -54,6 +54,12 @@ enum smtp_event_type {
     SMTP_EV_CLOSE
 };
 
+enum smtp_limit {
+    SMTP_LIMIT_NONE,
+    SMTP_LIMIT_ERRORS,
+    SMTP_LIMIT_JUNK
+};
+
 /* Views are lent until the input that was given to next() changes. */
 struct smtp_event {
     enum smtp_event_type type;
@@ -64,6 +70,7 @@ struct smtp_event {
     const char *enhanced;    /* REFUSED: static */
     const char *text;        /* REFUSED: static */
     bool close;              /* REFUSED: reply, then close */
+    enum smtp_limit limit;   /* REFUSED: it was this one */
 };
 
 enum smtp_phase {
@@ -103,19 +110,19 @@ struct smtp_server {
     struct smtp_server_conf conf;
     struct smtp_data_decoder decoder;
     enum smtp_phase phase;
-    enum smtp_verb pending;  /* waits for its answer; COUNT: a refusal does */
-    unsigned rcpt_pending;   /* RCPTs that wait for theirs */
+    enum smtp_verb pending; /* waits for its answer; COUNT: a refusal does */
+    unsigned rcpt_pending;  /* RCPTs that wait for theirs */
     unsigned errors;
     unsigned junk;
-    unsigned refusal;        /* to be given when discarding or the chunk ends */
-    size_t discarded;        /* octets of an overlong line thrown away */
-    uint64_t chunk_octets;   /* of this BDAT chunk */
-    uint64_t chunk_left;     /* still to come */
+    unsigned refusal;      /* to be given when discarding or the chunk ends */
+    size_t discarded;      /* octets of an overlong line thrown away */
+    uint64_t chunk_octets; /* of this BDAT chunk */
+    uint64_t chunk_left;   /* still to come */
     bool chunk_open;
     bool chunk_last;
-    bool chunk_failed;       /* RFC 3030 2: no more chunks in this transaction */
-    bool utf8;               /* MAIL had SMTPUTF8 */
-    bool esmtp;              /* EHLO, not HELO */
+    bool chunk_failed; /* RFC 3030 2: no more chunks in this transaction */
+    bool utf8;         /* MAIL had SMTPUTF8 */
+    bool esmtp;        /* EHLO, not HELO */
     bool tls;
     bool authenticated;
     bool discarding;

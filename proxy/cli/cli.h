@@ -131,6 +131,7 @@ int cli_key(int argc, char **argv);
 int cli_domain(int argc, char **argv);
 int cli_user(int argc, char **argv);
 int cli_sink(int argc, char **argv);
+int cli_status(int argc, char **argv);
 
 /* A row of a command that has commands itself. */
 struct cli_command {

@@ -14,6 +14,7 @@ static const struct cli_command commands[] = {
     { "key", cli_key, "make, import, list and show signing keys" },
     { "domain", cli_domain, "domains whose keys are looked after" },
     { "user", cli_user, "add, change, lock, list and test users" },
+    { "status", cli_status, "what the running daemon does" },
     { "sink", cli_sink, "an upstream for trials: accepts into a Maildir" },
     { NULL, NULL, NULL },
 };

@@ -20,8 +20,8 @@
 static const char add_usage[] =
     "usage: sealpost user add USER [--from LIST] [--selector S]\n"
     "           [--domain D] [--other-from W] [--no-key W] [--upstream NAME]\n"
-    "           [--rate N/h] [--password-stdin] [--dry-run] [--no-reload]\n"
-    "           [-c FILE]\n"
+    "           [--rate N/h] [--recipient-rate N/h] [--password-stdin]\n"
+    "           [--dry-run] [--no-reload] [-c FILE]\n"
     "LIST: DOMAIN, *.DOMAIN, LOCAL@DOMAIN or *, parted by commas.\n";
 static const char passwd_usage[] =
     "usage: sealpost user passwd USER [--password-stdin] [--dry-run]\n"
@@ -30,7 +30,8 @@ static const char set_usage[] =
     "usage: sealpost user set USER [--from LIST] [--selector S] [--domain D]\n"
     "           [--other-from reject|unsigned|sign-as-user]\n"
     "           [--no-key unsigned|tempfail|reject] [--upstream NAME]\n"
-    "           [--rate N/h] [--dry-run] [--no-reload] [-c FILE]\n"
+    "           [--rate N/h] [--recipient-rate N/h] [--dry-run]\n"
+    "           [--no-reload] [-c FILE]\n"
     "An empty value takes the setting away.\n";
 static const char lock_usage[] =
     "usage: sealpost user lock USER [--dry-run] [--no-reload] [-c FILE]\n"
@@ -48,7 +49,7 @@ static const struct {
     { "--from", "from" },     { "--selector", "selector" },
     { "--domain", "domain" }, { "--other-from", "other_from" },
     { "--no-key", "no_key" }, { "--upstream", "upstream" },
-    { "--rate", "rate" },
+    { "--rate", "rate" },     { "--recipient-rate", "recipient_rate" },
 };
 enum {
     SETTINGS = sizeof(settings) / sizeof(settings[0])

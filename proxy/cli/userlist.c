@@ -130,8 +130,11 @@ put_json_user(const struct cli *c, const struct userfile *f, size_t i,
     buf_printf(&o, "],\"own_selector\":%s", u->own_selector ? "true" : "false");
     cli_json_text(&o, "domain", u->domain);
     cli_json_text(&o, "upstream", u->upstream);
-    buf_printf(&o, ",\"rate_count\":%u,\"rate_s\":%u,\"locked\":%s}",
-               u->rate_count, u->rate_s, u->locked ? "true" : "false");
+    buf_printf(&o,
+               ",\"rate_count\":%u,\"rate_s\":%u,\"recipient_count\":%u,"
+               "\"recipient_s\":%u,\"locked\":%s}",
+               u->rate_count, u->rate_s, u->recipient_count, u->recipient_s,
+               u->locked ? "true" : "false");
     buf_put(out, buf_bytes(&o));
     buf_free(&o);
 }

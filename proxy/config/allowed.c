@@ -88,6 +88,7 @@ static const char *const phrases[CONF_TYPES] = {
     [CONF_LOG] = "stderr, syslog or a path that begins with /",
     [CONF_NAME] = "the NAME of a section, of letters, digits, _, - and .",
     [CONF_FIELD] = "a header field's name such as X-Quarantine",
+    [CONF_RATE] = "COUNT/s, /m, /h or /d, as 500/h, or nothing",
     [CONF_BOOL] = "yes or no",
     [CONF_BACKEND] = "users",
     [CONF_CANON] = "relaxed or simple for the header, /, the same for the body",

@@ -42,6 +42,12 @@ struct conf_addresses {
     size_t count;
 };
 
+/* At most count in per_s seconds; count 0: no limit. */
+struct conf_rate {
+    unsigned count;
+    unsigned per_s;
+};
+
 enum conf_tls {
     CONF_TLS_NONE,
     CONF_TLS_STARTTLS,
@@ -281,12 +287,22 @@ struct check_conf {
 struct limits_conf {
     unsigned connections; /* auto is resolved from RLIMIT_NOFILE */
     unsigned connections_per_ip;
+    unsigned connections_per_network;
+    unsigned network_ipv4; /* bits of the prefix */
+    unsigned network_ipv6;
     unsigned connections_per_user;
+    unsigned handshakes_per_minute; /* of an address; 0: no limit */
     unsigned recipients;
+    struct conf_rate rate; /* of users who have none of their own */
+    struct conf_rate recipient_rate;
     unsigned auth_failures;   /* of one connection */
     unsigned auth_delay_s;    /* 0: none */
     unsigned auth_lock_after; /* failures; 0: never */
     unsigned auth_lock_s;
+    unsigned errors;
+    unsigned junk_commands;
+    uint64_t min_data_rate; /* octets a second; 0: none */
+    unsigned stress;        /* percent of connections; 100: never */
 };
 
 enum conf_prove {

@@ -24,6 +24,7 @@ enum conf_type {
     CONF_AUTO_NUMBER, /* unsigned (the number); auto is 0, resolved later */
     CONF_TIME,        /* unsigned (seconds) */
     CONF_SIZE,        /* size_t or uint64_t (octets) */
+    CONF_RATE,        /* conf_rate: COUNT/s, /m, /h, /d; "" is none */
     CONF_BOOL,        /* bool: yes or no */
     CONF_WORD,        /* an enum or bool: one of words */
     CONF_CHOICE,      /* const char *: one of words */

@@ -241,6 +241,34 @@ parse_size(struct conf_value *v, union conf_field *out)
 }
 
 static const char *
+parse_rate(struct conf_value *v, union conf_field *out)
+{
+    static const struct {
+        const char *unit;
+        unsigned s;
+    } units[] = { { "/s", 1 }, { "/m", 60 }, { "/h", 3600 }, { "/d", 86400 } };
+    struct bytes text = v->elements[0];
+    size_t slash = bytes_find(text, '/');
+    uint64_t count;
+
+    if (text.len == 0) {
+        out->rate = (struct conf_rate){ 0, 0 };
+        return NULL;
+    }
+    if (!bytes_to_u64(bytes_take(text, slash), v->setting->max, &count) ||
+        count == 0) {
+        return "not a rate";
+    }
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+        if (bytes_is(bytes_skip(text, slash), units[i].unit)) {
+            out->rate = (struct conf_rate){ (unsigned)count, units[i].s };
+            return NULL;
+        }
+    }
+    return "not a rate";
+}
+
+static const char *
 parse_bool(struct conf_value *v, union conf_field *out)
 {
     if (!bytes_is(v->elements[0], "yes") && !bytes_is(v->elements[0], "no")) {
@@ -339,6 +367,7 @@ static parser *const parsers[CONF_TYPES] = {
     [CONF_AUTO_NUMBER] = parse_auto_number,
     [CONF_TIME] = parse_time,
     [CONF_SIZE] = parse_size,
+    [CONF_RATE] = parse_rate,
     [CONF_BOOL] = parse_bool,
     [CONF_WORD] = parse_word,
     [CONF_CHOICE] = parse_choice,

@@ -34,6 +34,7 @@ union conf_field {
     const char *text;
     unsigned number;
     uint64_t size;
+    struct conf_rate rate;
     bool flags[2];
     conf_list list;
     struct conf_networks networks;

@@ -14,6 +14,8 @@ enum control_kind {
     /* master to worker, while it starts; then CONTROL_GO */
     CONTROL_CONF,   /* fd: the configuration, from conf_pack() */
     CONTROL_LISTEN, /* fd: a listening socket; number: index in listens */
+    CONTROL_STATS,  /* fd: shared memory; number: the worker's slot in it;
+                       also master to `sealpost status` */
     CONTROL_GO,     /* number: 1: standard error is kept */
     /* master to worker, at any time */
     CONTROL_LOG,    /* fd: where lines go; none: syslog */

@@ -6,6 +6,7 @@
 #include "proxy/log/log.h"
 #include "proxy/process/child.h"
 #include "proxy/process/keepers.h"
+#include "proxy/stats/stats.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -34,6 +35,7 @@ enum phase {
 struct worker_child {
     struct generation *generation;
     unsigned slot;
+    unsigned stats;      /* its slot of the shared memory */
     pid_t pid;           /* 0: none now */
     int control;         /* -1 with pid 0 */
     struct event *input; /* on control */
@@ -95,6 +97,10 @@ forget(struct worker_child *c)
     if (c->control >= 0) {
         (void)close(c->control);
     }
+    if (c->pid > 0) {
+        stats_slot_release(c->generation->env->stats, c->stats);
+        c->stats = STATS_NO_SLOT;
+    }
     c->control = -1;
     c->pid = 0;
     c->ready = false;
@@ -144,6 +150,9 @@ send_start(struct worker_child *c)
                      send_socket, &target);
     }
     send_keeper(c);
+    c->stats = stats_slot_take(g->env->stats);
+    (void)control_send(c->control, CONTROL_STATS, c->stats,
+                       stats_fd(g->env->stats));
     (void)control_send(c->control, CONTROL_GO, g->env->keep_stderr, -1);
 }
 

@@ -15,10 +15,13 @@
 #include <proxy/process/sockets.h>
 #include <sys/types.h>
 
+struct stats;
+
 /* What the master lends to its generations. */
 struct generation_env {
     struct event_base *base;
     const struct sockets *sockets;
+    struct stats *stats;
     int log_fd;             /* -1: syslog */
     bool keep_stderr;       /* false: workers leave it when they are ready */
     const char *keeper_dir; /* where the keepers' sockets are */

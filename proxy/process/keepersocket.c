@@ -114,7 +114,7 @@ keepers_listen(const char *directory, const char *name, uid_t uid, gid_t gid,
 
     if (fd < 0) {
         buf_printf(error,
-                   "cannot make the keeper's socket %s/%s: %s; the directory "
+                   "cannot make the socket %s/%s: %s; the directory "
                    "must belong to the one who starts sealpostd",
                    directory, name, strerror(number));
     }

@@ -382,8 +382,6 @@ stats_gauge_name(enum stats_gauge gauge)
         [STATS_SESSIONS] = "sessions",
         [STATS_TRANSACTIONS] = "transactions",
         [STATS_SPOOL_OCTETS] = "spool_octets",
-        [STATS_SESSIONS_MAX] = "sessions_max",
-        [STATS_SPOOL_MAX] = "spool_max",
         [STATS_KEYS] = "keys",
         [STATS_USERS] = "users",
         [STATS_STRESSED] = "stressed",

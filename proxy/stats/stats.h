@@ -59,8 +59,6 @@ enum stats_gauge {
     STATS_SESSIONS,
     STATS_TRANSACTIONS,
     STATS_SPOOL_OCTETS,
-    STATS_SESSIONS_MAX, /* limit */
-    STATS_SPOOL_MAX,    /* limit */
     STATS_KEYS,
     STATS_USERS,
     STATS_STRESSED, /* 1: timers are short */
@@ -68,6 +66,7 @@ enum stats_gauge {
 };
 
 enum stats_count_kind {
+    STATS_BY_DAEMON, /* under one name */
     STATS_BY_IP,
     STATS_BY_NETWORK,
     STATS_BY_USER

@@ -202,6 +202,16 @@ set_rate(struct userread *r, const char *value)
 }
 
 static const char *
+set_recipient_rate(struct userread *r, const char *value)
+{
+    return value[0] == '\0' || uservalue_rate(bytes_str(value),
+                                              &userread_user(r)->recipient_count,
+                                              &userread_user(r)->recipient_s)
+               ? NULL
+               : "not a rate; COUNT/s, /m, /h or /d, as 500/h";
+}
+
+static const char *
 set_locked(struct userread *r, const char *value)
 {
     userread_user(r)->locked = strcmp(value, "yes") == 0;
@@ -238,6 +248,7 @@ static const struct {
     { "upstream_username", set_upstream_username, false },
     { "upstream_password_file", set_upstream_password_file, false },
     { "rate", set_rate, false },
+    { "recipient_rate", set_recipient_rate, false },
     { "locked", set_locked, false },
 };
 enum {
@@ -268,5 +279,5 @@ userread_setting(struct userread *r, const struct conf_entry *e)
     }
     return "unknown setting; password, scram, from, selector, domain, "
            "other_from, no_key, upstream, upstream_username, "
-           "upstream_password_file, rate, locked, name";
+           "upstream_password_file, rate, recipient_rate, locked, name";
 }

@@ -42,6 +42,8 @@ struct view_user {
     const char *upstream_password_file; /* with it; a token's with oauth */
     unsigned rate_count;                /* messages per rate_s; 0: no limit */
     unsigned rate_s;
+    unsigned recipient_count; /* recipients per recipient_s; 0: no limit */
+    unsigned recipient_s;
     bool locked;
 };
 

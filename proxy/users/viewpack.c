@@ -77,6 +77,8 @@ put_user(struct buf *out, const struct view_user *u)
     buf_putc(out, (char)u->locked);
     put_u32(out, u->rate_count);
     put_u32(out, u->rate_s);
+    put_u32(out, u->recipient_count);
+    put_u32(out, u->recipient_s);
 }
 
 static void
@@ -234,6 +236,8 @@ get_user(struct reader *r, struct view_builder *b)
     u.locked = get_small(r, 2) != 0;
     u.rate_count = (unsigned)get_number(r, 4);
     u.rate_s = (unsigned)get_number(r, 4);
+    u.recipient_count = (unsigned)get_number(r, 4);
+    u.recipient_s = (unsigned)get_number(r, 4);
     r->bad = r->bad || !view_builder_user(b, &u);
     return !r->bad;
 }

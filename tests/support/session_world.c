@@ -8,7 +8,7 @@
 #include <fcntl.h>
 #include <proxy/log/log.h>
 #include <proxy/net/conn_private.h>
-#include <proxy/rate.h>
+#include <proxy/stats/stats.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -122,7 +122,7 @@ open_worker(struct session_world *w)
     worker->conf = configuration();
     worker->base = event_base_new();
     worker->loop = conn_loop_new(worker->base);
-    worker->rate = rate_new(1);
+    worker->stats = stats_join(-1, STATS_NO_SLOT, 16);
     worker->resolver = (struct resolver *)(void *)w;
     worker->upstreams = w->upstreams;
     worker->listeners = w->listeners;
@@ -423,7 +423,7 @@ world_close(struct session_world *w)
     world_far_free(w);
     world_keeper_free(w);
     dns_file_free(&w->dns);
-    rate_free(&w->worker.rate);
+    stats_free(&w->worker.stats);
     for (unsigned n = 0; n < WORLD_CLIENTS; n++) {
         world_client_free(&w->clients[n]);
     }

@@ -1,9 +1,8 @@
 /*
  * test_process - what the processes are held together with: control messages,
- * the lock, listening sockets, counts of addresses.
+ * the lock, listening sockets.
  */
 #include "proxy/process/account.h"
-#include "proxy/process/addresses.h"
 #include "proxy/process/control.h"
 #include "proxy/process/keepers.h"
 #include "proxy/process/lock.h"
@@ -302,7 +301,9 @@ static void
 test_sockets_all_or_nothing(void **state)
 {
     struct conf_address one = { host4, free_port(), 0 };
-    struct conf_address list[] = { one, { host4, free_port(), 0 }, { host4, 0, 0 } };
+    struct conf_address list[] = { one,
+                                   { host4, free_port(), 0 },
+                                   { host4, 0, 0 } };
     struct listen_conf listen = { .name = "in", .addresses = { &one, 1 } };
     struct listen_conf more = { .name = "in", .addresses = { list, 3 } };
     struct conf conf = { .server.workers = 1,
@@ -408,32 +409,6 @@ test_keeper_socket(void **state)
     buf_free(&error);
 }
 
-static void
-test_addresses(void **state)
-{
-    struct addresses *a = addresses_new();
-    char text[32];
-
-    (void)state;
-    assert_int_equal(addresses_count(a, "192.0.2.1"), 0);
-    addresses_remove(a, "192.0.2.1");
-    for (unsigned i = 0; i < 5000; i++) {
-        snprintf(text, sizeof(text), "2001:db8::%x", i);
-        for (unsigned k = 0; k <= i % 3; k++) {
-            assert_true(addresses_add(a, text));
-        }
-    }
-    for (unsigned i = 0; i < 5000; i++) {
-        snprintf(text, sizeof(text), "2001:db8::%x", i);
-        assert_int_equal(addresses_count(a, text), i % 3 + 1);
-        addresses_remove(a, text);
-        assert_int_equal(addresses_count(a, text), i % 3);
-    }
-    addresses_free(&a);
-    assert_null(a);
-    addresses_free(&a);
-}
-
 static int
 memory_file(const char *text)
 {
@@ -534,7 +509,6 @@ main(void)
         cmocka_unit_test(test_sockets_all_or_nothing),
         cmocka_unit_test(test_sockets_v6),
         cmocka_unit_test(test_keeper_socket),
-        cmocka_unit_test(test_addresses),
         cmocka_unit_test(test_reload_same),
         cmocka_unit_test(test_accounts),
         cmocka_unit_test(test_become),
