@@ -3,6 +3,7 @@
  */
 #include "proxy/keys/keystore.h"
 #include "proxy/master.h"
+#include "proxy/process/keepers.h"
 #include "proxy/process/notify.h"
 #include "proxy/users/userfile.h"
 #include "proxy/worker.h"
@@ -22,6 +23,8 @@ struct options {
     bool test;
     bool all_keys;
     bool foreground;
+    const char *keeper;     /* --keeper: be one, with sockets there */
+    const char *keeper_dir; /* --keeper-socket: one is there */
 };
 
 static const char usage_text[] =
@@ -30,6 +33,9 @@ static const char usage_text[] =
     "  -f           stay in the foreground, log to standard error\n"
     "  -t           test configuration, users and keys, and exit: 0 good, 78 not\n"
     "  --all-keys   with -t: parse and probe every private key\n"
+    "  --keeper DIRECTORY         be the process with the keys, with sockets in\n"
+    "                             DIRECTORY; runs as [server] keys_user\n"
+    "  --keeper-socket DIRECTORY  use that process, do not start one\n"
     "  -V           print the version\n";
 
 static int
@@ -46,6 +52,8 @@ parse_options(int argc, char **argv, struct options *out)
     static const struct option longs[] = {
         { "all-keys", no_argument, NULL, 'k' },
         { "help", no_argument, NULL, 'h' },
+        { "keeper", required_argument, NULL, 'K' },
+        { "keeper-socket", required_argument, NULL, 'S' },
         { "live", no_argument, NULL, 'l' },
         { "version", no_argument, NULL, 'V' },
         { NULL, 0, NULL, 0 },
@@ -71,6 +79,12 @@ parse_options(int argc, char **argv, struct options *out)
                   "-t --all-keys test without the network\n",
                   stderr);
             return EX_UNAVAILABLE;
+        case 'K':
+            out->keeper = optarg;
+            break;
+        case 'S':
+            out->keeper_dir = optarg;
+            break;
         case 'h':
             fputs(usage_text, stdout);
             return 0;
@@ -247,7 +261,7 @@ run(struct options *o)
 {
     /* The daemon leaves its directory, and reads the file again there. */
     char *absolute = realpath(o->path, NULL);
-    struct master_options master = { o->path, o->foreground };
+    struct master_options master = { o->path, o->foreground, o->keeper_dir };
     struct conf *conf;
     int fd, code;
 
@@ -283,11 +297,17 @@ main(int argc, char **argv)
                    ? worker_main((unsigned)slot)
                    : EX_USAGE;
     }
+    if (argc > 1 && strcmp(argv[1], "--keeper-child") == 0) {
+        return keepers_child(argc - 2, argv + 2);
+    }
     code = parse_options(argc, argv, &o);
     if (code >= 0) {
         return code;
     }
     notify_init();
+    if (o.keeper != NULL) {
+        return keepers_service(o.path, o.keeper);
+    }
     raise_descriptor_limit();
     return run(&o);
 }

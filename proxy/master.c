@@ -25,9 +25,6 @@
 #include <time.h>
 #include <unistd.h>
 
-static const char *const keeper_names[KEEPERS] = { "keeper.sock",
-                                                   "keeper2.sock" };
-
 static int
 complain(struct buf *error, int code)
 {
@@ -106,12 +103,12 @@ listen_for_keepers(struct master *m, const struct conf *conf, int fds[KEEPERS],
             continue;
         }
         buf_clear(error);
-        fds[0] = keepers_listen(places[i], keeper_names[0], m->keys.uid,
+        fds[0] = keepers_listen(places[i], keepers_names[0], m->keys.uid,
                                 m->user.gid, error);
         if (fds[0] < 0) {
             continue;
         }
-        fds[1] = keepers_listen(places[i], keeper_names[1], m->keys.uid,
+        fds[1] = keepers_listen(places[i], keepers_names[1], m->keys.uid,
                                 m->user.gid, error);
         if (fds[1] >= 0) {
             return bytes_copy(bytes_str(places[i]), m->keeper_dir,
@@ -141,11 +138,29 @@ make_log_pipe(struct master *m, const struct conf *conf, int *log_fd_out)
 }
 
 static int
-start_keepers(struct master *m, const struct conf *conf)
+call_keepers(struct master *m)
+{
+    struct buf error = BUF_INIT;
+
+    if (bytes_copy(bytes_str(m->options->keeper_dir), m->keeper_dir,
+                   sizeof(m->keeper_dir)) &&
+        master_keepers_call(m)) {
+        return 0;
+    }
+    buf_printf(&error,
+               "no keeper answers in %s: %s; start sealpostd --keeper (the "
+               "unit sealpost-keeper.service) first",
+               m->options->keeper_dir, strerror(errno));
+    return complain(&error, EX_UNAVAILABLE);
+}
+
+static int
+fork_keepers(struct master *m, const struct conf *conf)
 {
     struct keepers_conf k = { .account = m->keys,
                               .worker_uid = m->user.uid,
                               .log_format = conf->server.log_format,
+                              .masters_fd = -1,
                               .keep_stderr = m->env.keep_stderr };
     struct buf error = BUF_INIT;
 
@@ -166,8 +181,14 @@ start_keepers(struct master *m, const struct conf *conf)
     if (m->keepers_pid < 0) {
         return complain(&error, EX_OSERR);
     }
-    (void)fcntl(m->keepers_control, F_SETFL, O_NONBLOCK);
     return 0;
+}
+
+static int
+start_keepers(struct master *m, const struct conf *conf)
+{
+    return m->options->keeper_dir != NULL ? call_keepers(m)
+                                          : fork_keepers(m, conf);
 }
 
 static int
@@ -258,7 +279,7 @@ prepare(struct master *m, const struct conf *conf)
     m->env.base = m->base;
     m->env.keeper_dir = m->keeper_dir;
     for (size_t i = 0; i < KEEPERS; i++) {
-        m->env.keeper_names[i] = keeper_names[i];
+        m->env.keeper_names[i] = keepers_names[i];
     }
     if (m->base == NULL || !master_events_new(m)) {
         return EX_OSERR;

@@ -17,6 +17,8 @@
 struct master_options {
     const char *path; /* the configuration file, absolute */
     bool foreground;
+    const char
+        *keeper_dir; /* of `sealpostd --keeper`; NULL: keepers of our own */
 };
 
 /* Takes conf and conf_fd (from conf_pack()). Returns the exit code. */

@@ -21,7 +21,7 @@ struct master {
     int ready_fd; /* of background_start(); -1: in the foreground, or told */
     int log_fd;   /* -1: syslog */
     int log_pipe; /* the keepers' lines for a log file; -1: none */
-    pid_t keepers_pid;
+    pid_t keepers_pid; /* 0: a service of its own */
     int keepers_control;
     char keeper_dir[512];
     int status_fd; /* until status has it */
@@ -30,6 +30,7 @@ struct master {
     struct event_base *base;
     struct event *signals[MASTER_SIGNALS];
     struct event *keepers_event;
+    struct event *keepers_again; /* the next call to the service */
     struct event *log_event;
     struct generation_env env;
     struct generation *next;    /* starting; NULL: none */
@@ -43,6 +44,20 @@ struct master {
 /* Begins to start a generation: its keeper first. Takes conf and conf_fd. */
 bool master_begin(struct master *m, struct conf *conf, int conf_fd,
                   unsigned keeper);
+/* Also when the service can be started again by a service manager only. */
+void master_stop(struct master *m);
+
+/* --- master_keepers.c ---------------------------------------------------- */
+
+/* Calls the service in options->keeper_dir. False: errno says why. */
+bool master_keepers_call(struct master *m);
+bool master_keepers_events(struct master *m);
+void master_keepers_free(struct master *m);
+void master_keepers_tell(struct master *m, enum control_kind kind,
+                         unsigned number, int fd);
+/* The parent that was forked has died. */
+void master_keepers_died(struct master *m);
+
 /* Adds the events of signals, keepers and the keepers' log. */
 bool master_events_new(struct master *m);
 void master_events_free(struct master *m);

@@ -20,16 +20,6 @@
 static void on_generation(struct generation *g, enum generation_event event,
                           void *arg);
 
-static void
-tell_keepers(struct master *m, enum control_kind kind, unsigned number, int fd)
-{
-    if (!control_send(m->keepers_control, kind, number, fd)) {
-        log_event(LOG_LEVEL_ERROR, "keepers-deaf",
-                  "the keeper's parent does not take a message: %s",
-                  strerror(errno));
-    }
-}
-
 bool
 master_begin(struct master *m, struct conf *conf, int conf_fd, unsigned keeper)
 {
@@ -38,7 +28,7 @@ master_begin(struct master *m, struct conf *conf, int conf_fd, unsigned keeper)
         log_event(LOG_LEVEL_ERROR, "start-failed", "out of memory");
         return false;
     }
-    tell_keepers(m, CONTROL_KEEPER_START, keeper, conf_fd);
+    master_keepers_tell(m, CONTROL_KEEPER_START, keeper, conf_fd);
     return true;
 }
 
@@ -50,7 +40,7 @@ reload_data(struct master *m)
     log_event(LOG_LEVEL_INFO, "reload",
               "users, keys and certificates are read again; the "
               "configuration has not changed");
-    tell_keepers(m, CONTROL_KEEPER_RELOAD, 0, -1);
+    master_keepers_tell(m, CONTROL_KEEPER_RELOAD, 0, -1);
     generation_send(m->current, CONTROL_DATA, 0, -1);
     if (m->old != NULL) {
         generation_send(m->old, CONTROL_DATA, 0, -1);
@@ -189,7 +179,7 @@ on_failed(struct master *m)
         event_base_loopbreak(m->base);
         return;
     }
-    tell_keepers(m, CONTROL_KEEPER_STOP, generation_keeper(m->next), -1);
+    master_keepers_tell(m, CONTROL_KEEPER_STOP, generation_keeper(m->next), -1);
     generation_free(&m->next);
     sockets_abort(m->sockets);
     reload_refused("the new workers can't be started");
@@ -199,7 +189,7 @@ on_failed(struct master *m)
 static void
 on_ended(struct master *m, struct generation *g)
 {
-    tell_keepers(m, CONTROL_KEEPER_STOP, generation_keeper(g), -1);
+    master_keepers_tell(m, CONTROL_KEEPER_STOP, generation_keeper(g), -1);
     if (g == m->old) {
         generation_free(&m->old);
     } else if (g == m->current) {
@@ -244,8 +234,8 @@ stop_generation(struct generation *g, unsigned seconds)
     }
 }
 
-static void
-stop(struct master *m)
+void
+master_stop(struct master *m)
 {
     unsigned seconds = 0;
 
@@ -275,13 +265,7 @@ on_child(struct master *m)
 
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
         if (pid == m->keepers_pid) {
-            /* As another user it can't be started again from here. */
-            log_event(LOG_LEVEL_ERROR, "keepers-died",
-                      "the keeper's parent is gone; ending, to be started "
-                      "again");
-            m->keepers_pid = 0;
-            m->code = EX_SOFTWARE;
-            stop(m);
+            master_keepers_died(m);
         } else if ((m->next == NULL ||
                     !generation_reap(m->next, pid, status)) &&
                    (m->old == NULL || !generation_reap(m->old, pid, status)) &&
@@ -345,49 +329,8 @@ on_signal(evutil_socket_t number, short what, void *arg)
         on_child(m);
         break;
     default:
-        stop(m);
+        master_stop(m);
         break;
-    }
-}
-
-static struct generation *
-of_keeper(const struct master *m, unsigned keeper)
-{
-    struct generation *all[] = { m->next, m->current, m->old };
-
-    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-        if (all[i] != NULL && generation_keeper(all[i]) == keeper) {
-            return all[i];
-        }
-    }
-    return NULL;
-}
-
-static void
-on_keepers(evutil_socket_t fd, short what, void *arg)
-{
-    struct master *m = arg;
-    struct control_message msg;
-    struct generation *g;
-
-    (void)what;
-    switch (control_receive(fd, &msg)) {
-    case CONTROL_END:
-        event_del(m->keepers_event); /* SIGCHLD tells the rest */
-        return;
-    case CONTROL_MORE:
-        return;
-    default:
-        break;
-    }
-    if (msg.fd >= 0) {
-        (void)close(msg.fd);
-    }
-    g = of_keeper(m, msg.number % KEEPERS);
-    if (g != NULL && msg.kind == CONTROL_KEEPER_READY) {
-        generation_keeper_ready(g);
-    } else if (g != NULL && msg.kind == CONTROL_KEEPER_FAILED) {
-        generation_keeper_failed(g, (int)(msg.number / KEEPERS));
     }
 }
 
@@ -421,9 +364,7 @@ master_events_new(struct master *m)
             return false;
         }
     }
-    m->keepers_event = event_new(m->base, m->keepers_control,
-                                 EV_READ | EV_PERSIST, on_keepers, m);
-    if (m->keepers_event == NULL || event_add(m->keepers_event, NULL) != 0) {
+    if (!master_keepers_events(m)) {
         return false;
     }
     if (m->log_pipe >= 0) {
@@ -442,9 +383,7 @@ master_events_free(struct master *m)
             event_free(m->signals[i]);
         }
     }
-    if (m->keepers_event != NULL) {
-        event_free(m->keepers_event);
-    }
+    master_keepers_free(m);
     if (m->log_event != NULL) {
         event_free(m->log_event);
     }

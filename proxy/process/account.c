@@ -67,6 +67,15 @@ accounts_find(const struct server_conf *conf, struct account *user_out,
 }
 
 bool
+accounts_network(const struct server_conf *conf, struct account *user_out,
+                 struct buf *error)
+{
+    *user_out = (struct account){ "", getuid(), getgid() };
+    return find(conf->user, user_out) || !conf->user_set ||
+           missing("user", conf->user, error);
+}
+
+bool
 account_become(const struct account *account, struct buf *error)
 {
     if (geteuid() == 0 &&

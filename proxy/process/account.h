@@ -25,6 +25,11 @@ struct account {
 bool accounts_find(const struct server_conf *conf, struct account *user_out,
                    struct account *keys_out, struct buf *error);
 
+/* The network's account alone, for one who can't become it. A configured one
+ * that is missing: false; a default one: this process's own. */
+bool accounts_network(const struct server_conf *conf, struct account *user_out,
+                      struct buf *error);
+
 /*
  * This process becomes the account for good: groups, gid, uid, and
  * no_new_privs. Not root: only no_new_privs. False: *error says why.

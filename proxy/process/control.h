@@ -29,6 +29,7 @@ enum control_kind {
     CONTROL_KEEPER_START, /* fd: the configuration */
     CONTROL_KEEPER_STOP,
     CONTROL_KEEPER_RELOAD, /* both */
+    CONTROL_PROGRAM,       /* fd: what keepers are started from, from now on */
     /* and back */
     CONTROL_KEEPER_READY,
     CONTROL_KEEPER_FAILED, /* never was ready; number: + 2 * exit code */

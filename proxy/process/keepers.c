@@ -3,10 +3,11 @@
  */
 #include "proxy/process/keepers.h"
 
-#include "proxy/keeper/keeper.h"
 #include "proxy/log/log.h"
 #include "proxy/process/background.h"
 #include "proxy/process/control.h"
+#include "proxy/process/keeperchild.h"
+#include "proxy/process/reload.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -39,8 +40,10 @@ struct keeper {
 
 struct parent {
     struct keepers_conf conf;
-    int control;
+    int control; /* the master's; -1: none calls (a service only) */
     int signals;
+    int program_fd; /* of sealpostd */
+    bool ending;
     sigset_t old_mask;
     struct keeper keepers[KEEPERS];
 };
@@ -54,38 +57,44 @@ now_ms(void)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* The keeper's own life: from fork to exit. */
+/* fd becomes number, open across exec. */
 static void
-live(struct parent *p, struct keeper *k, int ready_fd, pid_t parent)
+place(int fd, int number)
 {
-    struct conf_errors *errors = NULL;
-    struct conf *conf = NULL;
-    struct keeper_conf keeper = {
-        .listen_fd = p->conf.listen_fds[k->number],
-        .worker_uid = p->conf.worker_uid,
-        .ready_fd = ready_fd,
-        .parent = parent,
-    };
+    if (fd == number) {
+        (void)fcntl(fd, F_SETFD, 0);
+    } else if (fd >= 0) {
+        (void)dup2(fd, number);
+    } else {
+        (void)close(number);
+    }
+}
 
-    (void)prctl(PR_SET_NAME, "sealpost-keeper");
-    log_open(p->conf.log_fd, p->conf.log_format, "keeper");
-    (void)close(p->control);
-    (void)close(p->signals);
+/* From fork to exec: the rest is keepers_child()'s. */
+static void
+become_keeper(struct parent *p, struct keeper *k, int ready_fd, pid_t parent)
+{
+    const int first = CHILD_FDS + CHILD_FD_COUNT; /* above what is placed */
+    const int fds[CHILD_FD_COUNT] = {
+        fcntl(p->conf.listen_fds[k->number], F_DUPFD, first),
+        fcntl(k->conf_fd, F_DUPFD, first), fcntl(ready_fd, F_DUPFD, first),
+        p->conf.log_fd < 0 ? -1 : fcntl(p->conf.log_fd, F_DUPFD, first)
+    };
+    char program[] = "sealpostd", option[] = "--keeper-child";
+    char uid[24], pid[24], format[24];
+    char *argv[] = { program, option, uid, pid, format, NULL };
+    int exe = fcntl(p->program_fd, F_DUPFD_CLOEXEC, first);
+
+    (void)snprintf(uid, sizeof(uid), "%lu", (unsigned long)p->conf.worker_uid);
+    (void)snprintf(pid, sizeof(pid), "%lu", (unsigned long)parent);
+    (void)snprintf(format, sizeof(format), "%d", (int)p->conf.log_format);
+    for (int i = 0; i < CHILD_FD_COUNT; i++) {
+        place(fds[i], CHILD_FDS + i);
+    }
+    (void)close_range((unsigned)first, ~0u, CLOSE_RANGE_CLOEXEC);
     (void)sigprocmask(SIG_SETMASK, &p->old_mask, NULL);
-    for (unsigned i = 0; i < KEEPERS; i++) {
-        if (i != k->number) {
-            (void)close(p->conf.listen_fds[i]);
-        }
-    }
-    conf_load_fd(k->conf_fd, &conf, &errors);
-    if (conf == NULL) {
-        log_event(LOG_LEVEL_ERROR, "keeper-failed",
-                  "the configuration that the master sent is of no use");
-        _exit(EX_SOFTWARE);
-    }
-    conf_errors_free(&errors);
-    keeper.conf = conf;
-    _exit(keeper_run(&keeper));
+    (void)fexecve(exe, argv, environ);
+    _exit(EX_OSERR);
 }
 
 static void
@@ -116,7 +125,7 @@ start(struct parent *p, struct keeper *k)
     k->pid = fork();
     if (k->pid == 0) {
         (void)close(fds[0]);
-        live(p, k, fds[1], parent);
+        become_keeper(p, k, fds[1], parent);
     }
     (void)close(fds[1]);
     if (k->pid < 0) {
@@ -150,6 +159,43 @@ stop(struct keeper *k)
     }
 }
 
+/*
+ * A service believes its own file only: who sends another one is out of date
+ * or has no right to. *fd becomes -1 then.
+ */
+static bool
+is_ours(const struct parent *p, int *fd)
+{
+    int own;
+    bool same;
+
+    if (*fd < 0 || p->conf.path == NULL) {
+        return *fd >= 0;
+    }
+    own = conf_pack(p->conf.path);
+    same = own >= 0 && reload_same(own, *fd);
+    if (!same) {
+        log_event(LOG_LEVEL_ERROR, "keeper-failed",
+                  "the configuration that the master sent is not what %s "
+                  "holds for this account; may it read the file and all that "
+                  "it includes?",
+                  p->conf.path);
+        (void)close(*fd);
+        *fd = -1;
+    }
+    if (own >= 0) {
+        (void)close(own);
+    }
+    return same;
+}
+
+static void
+refuse(const struct parent *p, const struct keeper *k, int code)
+{
+    (void)control_send(p->control, CONTROL_KEEPER_FAILED,
+                       k->number + KEEPERS * (unsigned)code, -1);
+}
+
 static void
 on_message(struct parent *p, struct control_message m)
 {
@@ -158,6 +204,10 @@ on_message(struct parent *p, struct control_message m)
     switch (m.kind) {
     case CONTROL_KEEPER_START:
         stop(k);
+        if (!is_ours(p, &m.fd)) {
+            refuse(p, k, EX_CONFIG);
+            return;
+        }
         k->conf_fd = m.fd;
         k->was_ready = false;
         k->delay_ms = 0;
@@ -165,6 +215,13 @@ on_message(struct parent *p, struct control_message m)
             start(p, k);
         } /* else when the last one has ended */
         return;
+    case CONTROL_PROGRAM:
+        if (m.fd >= 0 && p->conf.path == NULL) {
+            (void)close(p->program_fd);
+            p->program_fd = m.fd;
+            return;
+        }
+        break;
     case CONTROL_KEEPER_STOP:
         stop(k);
         break;
@@ -218,8 +275,7 @@ on_death(struct parent *p, struct keeper *k, int status)
         start(p, k);
     } else if (k->conf_fd >= 0 && !k->was_ready) {
         forget_conf(k);
-        (void)control_send(p->control, CONTROL_KEEPER_FAILED,
-                           k->number + KEEPERS * (unsigned)code, -1);
+        refuse(p, k, code);
     } else if (k->conf_fd >= 0) {
         plan(k);
     }
@@ -235,6 +291,8 @@ reap(struct parent *p)
     if (read(p->signals, &info, sizeof(info)) < 0) {
         return;
     }
+    p->ending =
+        p->ending || info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT;
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
         for (unsigned i = 0; i < KEEPERS; i++) {
             if (p->keepers[i].pid == pid) {
@@ -291,37 +349,91 @@ start_planned(struct parent *p)
     }
 }
 
-/* False: the master has gone. */
+/* One master at a time, and only the network's account or root. */
+static void
+accept_master(struct parent *p)
+{
+    struct ucred who;
+    socklen_t len = sizeof(who);
+    int fd = accept4(p->conf.masters_fd, NULL, NULL, SOCK_CLOEXEC);
+
+    if (fd < 0) {
+        return;
+    }
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) != 0 ||
+        (who.uid != 0 && who.uid != p->conf.worker_uid &&
+         who.uid != geteuid())) {
+        log_event(LOG_LEVEL_WARN, "master-refused", "it runs as uid %ld",
+                  (long)who.uid);
+        (void)close(fd);
+        return;
+    }
+    p->control = fd;
+}
+
+static void
+drop_master(struct parent *p)
+{
+    for (unsigned i = 0; i < KEEPERS; i++) {
+        stop(&p->keepers[i]);
+    }
+    (void)close(p->control);
+    p->control = -1;
+}
+
+/* False: the end, or the master that forked us has gone. */
+static bool
+take_control(struct parent *p)
+{
+    struct control_message m;
+
+    if (control_receive(p->control, &m) == CONTROL_MESSAGE) {
+        on_message(p, m);
+        return true;
+    }
+    drop_master(p);
+    return p->conf.masters_fd >= 0;
+}
+
+enum {
+    POLL_CONTROL,
+    POLL_SIGNALS,
+    POLL_MASTERS,
+    POLL_KEEPERS,
+    POLL_COUNT = POLL_KEEPERS + KEEPERS
+};
+
+/* False: the end. */
 static bool
 turn(struct parent *p)
 {
-    struct pollfd fds[2 + KEEPERS] = { { p->control, POLLIN, 0 },
-                                       { p->signals, POLLIN, 0 } };
-    struct control_message m;
+    struct pollfd fds[POLL_COUNT] = {
+        [POLL_CONTROL] = { p->control, POLLIN, 0 },
+        [POLL_SIGNALS] = { p->signals, POLLIN, 0 },
+        [POLL_MASTERS] = { p->control < 0 ? p->conf.masters_fd : -1, POLLIN,
+                           0 },
+    };
 
     for (unsigned i = 0; i < KEEPERS; i++) {
-        fds[2 + i] = (struct pollfd){ p->keepers[i].ready_fd, POLLIN, 0 };
+        fds[POLL_KEEPERS + i] =
+            (struct pollfd){ p->keepers[i].ready_fd, POLLIN, 0 };
     }
-    if (poll(fds, 2 + KEEPERS, next_start(p)) < 0 && errno != EINTR) {
+    if (poll(fds, POLL_COUNT, next_start(p)) < 0 && errno != EINTR) {
         return false;
     }
     for (unsigned i = 0; i < KEEPERS; i++) {
-        if (p->keepers[i].ready_fd >= 0 && fds[2 + i].revents != 0) {
+        if (p->keepers[i].ready_fd >= 0 && fds[POLL_KEEPERS + i].revents != 0) {
             on_ready(p, &p->keepers[i]);
         }
     }
-    if (fds[1].revents != 0) {
+    if (fds[POLL_SIGNALS].revents != 0) {
         reap(p);
     }
     start_planned(p);
-    if (fds[0].revents == 0) {
-        return true;
+    if (fds[POLL_MASTERS].revents != 0) {
+        accept_master(p);
     }
-    if (control_receive(p->control, &m) != CONTROL_MESSAGE) {
-        return false;
-    }
-    on_message(p, m);
-    return true;
+    return !p->ending && (fds[POLL_CONTROL].revents == 0 || take_control(p));
 }
 
 /* Nothing of the master's stays open but what is named here. */
@@ -346,28 +458,22 @@ close_others(struct parent *p)
 }
 
 static void
-run(struct parent *p)
+serve(struct parent *p, bool ends_by_signal)
 {
-    struct buf error = BUF_INIT;
     sigset_t mask;
 
-    (void)prctl(PR_SET_NAME, "sealpost-keys");
-    /* A SIGTERM to the master's whole group: workers still need keepers. */
-    (void)setpgid(0, 0);
-    log_open(p->conf.log_fd, p->conf.log_format, "keepers");
-    background_close(p->conf.keep_stderr);
-    close_others(p);
     sigfillset(&mask);
     (void)sigprocmask(SIG_BLOCK, &mask, NULL);
     /* What the keeper starts with, whatever the one who started us blocked. */
     sigemptyset(&p->old_mask);
     sigemptyset(&mask);
     sigaddset(&mask, SIGCHLD);
-    p->signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (!account_become(&p->conf.account, &error)) {
-        log_event(LOG_LEVEL_ERROR, "keepers-failed", "%s", buf_str(&error));
-        _exit(EX_NOPERM);
+    if (ends_by_signal) {
+        sigaddset(&mask, SIGTERM);
+        sigaddset(&mask, SIGINT);
     }
+    p->signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+    p->program_fd = open("/proc/self/exe", O_PATH | O_CLOEXEC);
     while (turn(p)) {
     }
     for (unsigned i = 0; i < KEEPERS; i++) {
@@ -375,21 +481,55 @@ run(struct parent *p)
     }
     while (waitpid(-1, NULL, 0) > 0 || errno == EINTR) {
     }
+}
+
+static void
+run(struct parent *p)
+{
+    struct buf error = BUF_INIT;
+
+    (void)prctl(PR_SET_NAME, "sealpost-keys");
+    /* A SIGTERM to the master's whole group: workers still need keepers. */
+    (void)setpgid(0, 0);
+    log_open(p->conf.log_fd, p->conf.log_format, "keepers");
+    background_close(p->conf.keep_stderr);
+    close_others(p);
+    if (!account_become(&p->conf.account, &error)) {
+        log_event(LOG_LEVEL_ERROR, "keepers-failed", "%s", buf_str(&error));
+        _exit(EX_NOPERM);
+    }
+    serve(p, false);
     _exit(0);
+}
+
+static void
+parent_init(struct parent *p, const struct keepers_conf *conf)
+{
+    *p = (struct parent){ .conf = *conf, .control = -1, .program_fd = -1 };
+    for (unsigned i = 0; i < KEEPERS; i++) {
+        p->keepers[i] =
+            (struct keeper){ .number = i, .conf_fd = -1, .ready_fd = -1 };
+    }
+}
+
+void
+keepers_serve(const struct keepers_conf *conf)
+{
+    struct parent p;
+
+    parent_init(&p, conf);
+    serve(&p, true);
 }
 
 pid_t
 keepers_fork(const struct keepers_conf *conf, int *control_out,
              struct buf *error)
 {
-    struct parent p = { .conf = *conf };
+    struct parent p;
     int ours, theirs;
     pid_t pid;
 
-    for (unsigned i = 0; i < KEEPERS; i++) {
-        p.keepers[i] =
-            (struct keeper){ .number = i, .conf_fd = -1, .ready_fd = -1 };
-    }
+    parent_init(&p, conf);
     if (!control_pair(&ours, &theirs)) {
         buf_printf(error, "cannot start the keeper: %s", strerror(errno));
         return -1;

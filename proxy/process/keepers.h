@@ -21,6 +21,8 @@ struct keepers_conf {
     uid_t worker_uid;
     int listen_fds[KEEPERS]; /* listening SOCK_SEQPACKET sockets; borrowed */
     int log_fd;              /* -1: syslog; borrowed */
+    int masters_fd;          /* where masters call (keepers_service()); -1 */
+    const char *path;        /* the configuration file that must be theirs */
     enum conf_log_format log_format;
     bool keep_stderr;
 };
@@ -31,6 +33,24 @@ struct keepers_conf {
  */
 pid_t keepers_fork(const struct keepers_conf *conf, int *control_out,
                    struct buf *error);
+
+/*
+ * The same as a service of its own, `sealpostd --keeper`: sockets below
+ * `directory`, one master after the other, until SIGTERM. It runs as
+ * `keys_user` from the start. A master's configuration is taken only when it
+ * is, octet for octet, what this account reads in path: nobody who has taken
+ * over the network's account can give himself rights. Returns the exit code.
+ */
+int keepers_service(const char *path, const char *directory);
+/* Its loop; returns when it was told to end. */
+void keepers_serve(const struct keepers_conf *conf);
+
+/* The names of sockets in that directory. */
+extern const char *const keepers_names[KEEPERS];
+extern const char keepers_masters[];
+
+/* What `sealpostd --keeper-child` does: the rest of a keeper's start. */
+int keepers_child(int argc, char **argv);
 
 /*
  * A keeper's listening socket, as DIRECTORY/NAME, for gid and uid. -1: *error
