@@ -3,6 +3,7 @@
  */
 #include "proxy/keys/keystore.h"
 #include "proxy/master.h"
+#include "proxy/process/activation.h"
 #include "proxy/process/keepers.h"
 #include "proxy/process/notify.h"
 #include "proxy/users/userfile.h"
@@ -12,6 +13,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -23,6 +25,8 @@ struct options {
     bool test;
     bool all_keys;
     bool foreground;
+    const char *program;    /* this one, absolute */
+    size_t inherited;       /* sockets of a service manager */
     const char *keeper;     /* --keeper: be one, with sockets there */
     const char *keeper_dir; /* --keeper-socket: one is there */
 };
@@ -261,7 +265,11 @@ run(struct options *o)
 {
     /* The daemon leaves its directory, and reads the file again there. */
     char *absolute = realpath(o->path, NULL);
-    struct master_options master = { o->path, o->foreground, o->keeper_dir };
+    struct master_options master = { .path = o->path,
+                                     .program = o->program,
+                                     .foreground = o->foreground,
+                                     .keeper_dir = o->keeper_dir,
+                                     .inherited = o->inherited };
     struct conf *conf;
     int fd, code;
 
@@ -288,6 +296,7 @@ int
 main(int argc, char **argv)
 {
     struct options o = { .path = SEALPOST_CONF };
+    char program[PATH_MAX];
     int code;
 
     if (argc == 3 && strcmp(argv[1], "--worker") == 0) {
@@ -308,6 +317,8 @@ main(int argc, char **argv)
     if (o.keeper != NULL) {
         return keepers_service(o.path, o.keeper);
     }
+    o.program = realpath("/proc/self/exe", program);
+    o.inherited = activation_take();
     raise_descriptor_limit();
     return run(&o);
 }

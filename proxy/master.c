@@ -9,7 +9,9 @@
 
 #include "proxy/log/log.h"
 #include "proxy/master_private.h"
+#include "proxy/process/activation.h"
 #include "proxy/process/background.h"
+#include "proxy/process/handover.h"
 #include "proxy/process/lock.h"
 #include "proxy/process/logfile.h"
 #include "proxy/process/notify.h"
@@ -191,16 +193,38 @@ start_keepers(struct master *m, const struct conf *conf)
                                           : fork_keepers(m, conf);
 }
 
+/* What the service manager has opened. */
+static bool
+adopt_sockets(struct master *m, const struct conf *conf, struct buf *error)
+{
+    struct buf stray = BUF_INIT;
+
+    for (size_t i = 0; i < m->options->inherited; i++) {
+        if (!sockets_adopt(m->sockets, ACTIVATION_FIRST_FD + (int)i, error)) {
+            return false;
+        }
+    }
+    if (m->options->inherited > 0 && sockets_stray(m->sockets, conf, &stray)) {
+        buf_printf(error,
+                   "the service manager listens on %s, which is no address "
+                   "of a [listen NAME]; make sealpost.socket and the "
+                   "configuration agree",
+                   buf_str(&stray));
+        buf_free(&stray);
+        return false;
+    }
+    return true;
+}
+
 static int
 open_sockets(struct master *m, const struct conf *conf)
 {
     struct buf error = BUF_INIT;
 
-    m->sockets = sockets_new();
-    if (m->sockets == NULL || !sockets_open(m->sockets, conf, &error)) {
+    if (!adopt_sockets(m, conf, &error) ||
+        !sockets_open(m->sockets, conf, &error)) {
         return complain(&error, EX_UNAVAILABLE);
     }
-    m->env.sockets = m->sockets;
     return 0;
 }
 
@@ -258,30 +282,54 @@ make_stats(struct master *m, const struct conf *conf)
     return 0;
 }
 
-/* All that comes before the loop. 0, or the exit code. */
 static int
-prepare(struct master *m, const struct conf *conf)
+resume(struct master *m, const struct conf *conf, const struct handover *h)
 {
-    int code = find_accounts(m, conf);
+    struct buf error = BUF_INIT;
+    int code = open_log(m, conf);
 
-    code = code != 0 ? code : make_directories(m, conf);
+    if (code == 0 && !master_resume(m, h, &error)) {
+        code = complain(&error, EX_OSERR);
+    }
+    code = code != 0 ? code : listen_for_status(m, conf);
+    return code != 0 ? code : open_sockets(m, conf);
+}
+
+static int
+acquire(struct master *m, const struct conf *conf)
+{
+    int code = make_directories(m, conf);
+
     code = code != 0 ? code : take_lock(m, conf);
     code = code != 0 ? code : open_log(m, conf);
     code = code != 0 ? code : start_keepers(m, conf);
     code = code != 0 ? code : listen_for_status(m, conf);
     code = code != 0 ? code : open_sockets(m, conf);
-    code = code != 0 ? code : drop_root(m);
+    return code != 0 ? code : drop_root(m);
+}
+
+/* All that comes before the loop. 0, or the exit code. h NULL: a start. */
+static int
+prepare(struct master *m, const struct conf *conf, const struct handover *h)
+{
+    int code = find_accounts(m, conf);
+
+    m->env.sockets = m->sockets = sockets_new();
+    m->base = event_base_new();
+    if (code != 0 || m->sockets == NULL || m->base == NULL) {
+        return code != 0 ? code : EX_OSERR;
+    }
+    code = h == NULL ? acquire(m, conf) : resume(m, conf, h);
     code = code != 0 ? code : make_stats(m, conf);
     if (code != 0) {
         return code;
     }
-    m->base = event_base_new();
     m->env.base = m->base;
     m->env.keeper_dir = m->keeper_dir;
     for (size_t i = 0; i < KEEPERS; i++) {
         m->env.keeper_names[i] = keepers_names[i];
     }
-    if (m->base == NULL || !master_events_new(m)) {
+    if (!master_events_new(m) || (h != NULL && !master_resume_workers(m, h))) {
         return EX_OSERR;
     }
     m->status = status_new(m->base, m->status_fd, m->env.stats);
@@ -325,6 +373,23 @@ finish(struct master *m)
     }
 }
 
+static void
+run(struct master *m, struct conf *conf, int conf_fd, const struct handover *h)
+{
+    m->code = prepare(m, conf, h);
+    if (m->code != 0) {
+        conf_free(&conf);
+        (void)close(conf_fd);
+    } else if (!master_begin(m, conf, conf_fd, h == NULL ? 0 : 1 - h->keeper)) {
+        m->code = EX_OSERR;
+    } else {
+        event_base_dispatch(m->base);
+        log_event(m->code == 0 ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, "ended",
+                  "exit code %d", m->code);
+    }
+    finish(m);
+}
+
 int
 master_run(const struct master_options *options, struct conf *conf, int conf_fd)
 {
@@ -335,23 +400,20 @@ master_run(const struct master_options *options, struct conf *conf, int conf_fd)
                         .log_pipe = -1,
                         .status_fd = -1,
                         .keepers_control = -1 };
+    struct handover h;
+    bool resumed;
 
     (void)signal(SIGPIPE, SIG_IGN);
-    if (!options->foreground && (m.ready_fd = background_start()) < 0) {
+    if (!handover_take(&h, &resumed) && resumed) {
+        fputs("sealpostd: what the last program left can't be read\n", stderr);
+        return EX_SOFTWARE;
+    }
+    if (!resumed && !options->foreground &&
+        (m.ready_fd = background_start()) < 0) {
         perror("sealpostd: cannot go to the background");
         return EX_OSERR;
     }
-    m.code = prepare(&m, conf);
-    if (m.code != 0) {
-        conf_free(&conf);
-        (void)close(conf_fd);
-    } else if (!master_begin(&m, conf, conf_fd, 0)) {
-        m.code = EX_OSERR;
-    } else {
-        event_base_dispatch(m.base);
-        log_event(m.code == 0 ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, "ended",
-                  "exit code %d", m.code);
-    }
-    finish(&m);
+    run(&m, conf, conf_fd, resumed ? &h : NULL);
+    handover_free(&h);
     return m.code;
 }

@@ -11,7 +11,7 @@
 #include "proxy/process/keepers.h"
 
 enum {
-    MASTER_SIGNALS = 5
+    MASTER_SIGNALS = 6
 };
 
 struct master {
@@ -38,7 +38,8 @@ struct master {
     struct generation *old;     /* draining; NULL: none */
     bool reload_later;          /* asked for while one was under way */
     bool stopping;
-    int code; /* the exit code */
+    pid_t upgrade_pid; /* the new program's `-t`; 0: none runs */
+    int code;          /* the exit code */
 };
 
 /* Begins to start a generation: its keeper first. Takes conf and conf_fd. */
@@ -46,6 +47,21 @@ bool master_begin(struct master *m, struct conf *conf, int conf_fd,
                   unsigned keeper);
 /* Also when the service can be started again by a service manager only. */
 void master_stop(struct master *m);
+
+/* What happens to a generation. */
+generation_callback master_on_generation;
+
+/* --- master_upgrade.c ---------------------------------------------------- */
+
+/* SIGUSR2: tries the new program, then becomes it. */
+void master_upgrade(struct master *m);
+/* Its trial has ended. */
+void master_upgrade_tried(struct master *m, int status);
+/* In the new one: takes lock, keepers and sockets; then, with a base, the
+ * workers. False: *error says why. */
+bool master_resume(struct master *m, const struct handover *h,
+                   struct buf *error);
+bool master_resume_workers(struct master *m, const struct handover *h);
 
 /* --- master_keepers.c ---------------------------------------------------- */
 

@@ -17,13 +17,11 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-static void on_generation(struct generation *g, enum generation_event event,
-                          void *arg);
-
 bool
 master_begin(struct master *m, struct conf *conf, int conf_fd, unsigned keeper)
 {
-    m->next = generation_new(&m->env, conf, conf_fd, keeper, on_generation, m);
+    m->next =
+        generation_new(&m->env, conf, conf_fd, keeper, master_on_generation, m);
     if (m->next == NULL) {
         log_event(LOG_LEVEL_ERROR, "start-failed", "out of memory");
         return false;
@@ -206,8 +204,9 @@ on_ended(struct master *m, struct generation *g)
     }
 }
 
-static void
-on_generation(struct generation *g, enum generation_event event, void *arg)
+void
+master_on_generation(struct generation *g, enum generation_event event,
+                     void *arg)
 {
     struct master *m = arg;
 
@@ -264,7 +263,9 @@ on_child(struct master *m)
     pid_t pid;
 
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-        if (pid == m->keepers_pid) {
+        if (pid == m->upgrade_pid) {
+            master_upgrade_tried(m, status);
+        } else if (pid == m->keepers_pid) {
             master_keepers_died(m);
         } else if ((m->next == NULL ||
                     !generation_reap(m->next, pid, status)) &&
@@ -325,6 +326,9 @@ on_signal(evutil_socket_t number, short what, void *arg)
     case SIGUSR1:
         reopen_log(m);
         break;
+    case SIGUSR2:
+        master_upgrade(m);
+        break;
     case SIGCHLD:
         on_child(m);
         break;
@@ -355,8 +359,8 @@ on_log_pipe(evutil_socket_t fd, short what, void *arg)
 bool
 master_events_new(struct master *m)
 {
-    static const int numbers[MASTER_SIGNALS] = { SIGHUP, SIGUSR1, SIGCHLD,
-                                                 SIGTERM, SIGINT };
+    static const int numbers[MASTER_SIGNALS] = { SIGHUP,  SIGUSR1, SIGUSR2,
+                                                 SIGCHLD, SIGTERM, SIGINT };
 
     for (size_t i = 0; i < MASTER_SIGNALS; i++) {
         m->signals[i] = evsignal_new(m->base, numbers[i], on_signal, m);

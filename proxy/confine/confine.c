@@ -22,6 +22,7 @@ struct draft {
     struct confine_place places[PLACES_MAX];
     uint16_t ports[PORTS_MAX];
     size_t place_count, port_count;
+    bool warned;
     char *keys; /* the key folder, resolved; NULL: not there */
 };
 
@@ -109,7 +110,8 @@ add_folder_of(struct draft *d, const char *path)
         add_place(d, path, strlen(path), false);
         return;
     }
-    if (holds_keys(d, path, len)) {
+    if (!d->warned && holds_keys(d, path, len)) {
+        d->warned = true;
         log_event(LOG_LEVEL_WARN, "confine",
                   "workers may read %.*s because of %s, and the private keys "
                   "lie below: give certificates and passwords a folder of "

@@ -212,6 +212,16 @@ start_again(struct worker_child *c)
 }
 
 static void
+listen_to(struct worker_child *c)
+{
+    c->input = event_new(c->generation->env->base, c->control,
+                         EV_READ | EV_PERSIST, on_control, c);
+    if (c->input != NULL) {
+        event_add(c->input, NULL);
+    }
+}
+
+static void
 start(struct worker_child *c)
 {
     c->started_ms = now_ms();
@@ -223,11 +233,7 @@ start(struct worker_child *c)
         start_again(c);
         return;
     }
-    c->input = event_new(c->generation->env->base, c->control,
-                         EV_READ | EV_PERSIST, on_control, c);
-    if (c->input != NULL) {
-        event_add(c->input, NULL);
-    }
+    listen_to(c);
     send_start(c);
 }
 
@@ -333,6 +339,60 @@ generation_new(const struct generation_env *env, struct conf *conf, int conf_fd,
     }
     plan(g->timer, START_S * 1000);
     return g;
+}
+
+static void
+adopt(struct generation *g, const struct handover_worker *w)
+{
+    struct worker_child *c = &g->workers[w->slot];
+
+    c->pid = w->pid;
+    c->control = w->control;
+    c->ready = true;
+    c->started_ms = now_ms();
+    listen_to(c);
+}
+
+struct generation *
+generation_adopt(const struct generation_env *env, struct conf *conf,
+                 const struct handover *h, generation_callback *cb, void *arg)
+{
+    struct generation *g =
+        generation_new(env, conf, h->conf_fd, h->keeper, cb, arg);
+
+    if (g == NULL) {
+        return NULL;
+    }
+    event_del(g->timer);
+    g->phase = PHASE_SERVING;
+    for (size_t i = 0; i < h->worker_count; i++) {
+        if (h->workers[i].slot < g->count) {
+            adopt(g, &h->workers[i]);
+        }
+    }
+    for (unsigned i = 0; i < g->count; i++) {
+        if (g->workers[i].pid == 0) {
+            start_again(&g->workers[i]);
+        }
+    }
+    return g;
+}
+
+bool
+generation_hand_over(const struct generation *g, struct handover *h)
+{
+    h->keeper = g->keeper;
+    h->conf_fd = g->conf_fd;
+    for (unsigned i = 0; i < g->count; i++) {
+        const struct worker_child *c = &g->workers[i];
+
+        if (c->pid != 0 &&
+            !handover_add_worker(
+                h, (struct handover_worker){ c->slot, c->pid, c->control })) {
+            return false;
+        }
+    }
+    return true;
 }
 
 void

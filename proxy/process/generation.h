@@ -12,6 +12,7 @@
 
 #include <proxy/config/conf.h>
 #include <proxy/process/control.h>
+#include <proxy/process/handover.h>
 #include <proxy/process/sockets.h>
 #include <sys/types.h>
 
@@ -47,6 +48,16 @@ struct generation *generation_new(const struct generation_env *env,
                                   struct conf *conf, int conf_fd,
                                   unsigned keeper, generation_callback *cb,
                                   void *arg);
+/*
+ * One that serves already: the workers that a master before us has started.
+ * Takes conf and conf_fd; h's workers are its. NULL: as above.
+ */
+struct generation *generation_adopt(const struct generation_env *env,
+                                    struct conf *conf, const struct handover *h,
+                                    generation_callback *cb, void *arg);
+/* Adds its workers, keeper and configuration. False: no memory. */
+bool generation_hand_over(const struct generation *g, struct handover *h);
+
 /* Kills what still runs. */
 void generation_free(struct generation **g);
 

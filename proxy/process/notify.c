@@ -33,6 +33,21 @@ notify_init(void)
     (void)unsetenv("NOTIFY_SOCKET");
 }
 
+void
+notify_leave(void)
+{
+    char path[sizeof(address.sun_path) + 1] = "";
+
+    if (address_len == 0) {
+        return;
+    }
+    memcpy(path, address.sun_path, sizeof(address.sun_path));
+    if (path[0] == '\0') {
+        path[0] = '@';
+    }
+    (void)setenv("NOTIFY_SOCKET", path, 1);
+}
+
 static void
 notify(const char *state)
 {

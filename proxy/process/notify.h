@@ -8,6 +8,8 @@
 
 /* Reads NOTIFY_SOCKET and takes it out of the environment. */
 void notify_init(void);
+/* Puts NOTIFY_SOCKET back, for a program that takes our place. */
+void notify_leave(void);
 void notify_ready(void);
 void notify_reloading(void);
 void notify_stopping(void);

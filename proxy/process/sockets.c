@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -76,6 +77,97 @@ find(const struct sockets *s, const struct conf_address *address)
     return NULL;
 }
 
+static struct endpoint *
+at(const struct sockets *s, const union address *address)
+{
+    struct endpoint *e = s->endpoints;
+
+    while (e != NULL && memcmp(&e->bound, address, sizeof(*address)) != 0) {
+        e = e->next;
+    }
+    return e;
+}
+
+/* NULL: no memory, as errno says. */
+static struct endpoint *
+add_at(struct sockets *s, const union address *address)
+{
+    struct endpoint *e = calloc(1, sizeof(*e));
+
+    if (e != NULL) {
+        e->wanted = e->bound = *address;
+        e->next = s->endpoints;
+        s->endpoints = e;
+    }
+    return e;
+}
+
+static bool
+add_slot(struct endpoint *e, int fd)
+{
+    int *more = realloc(e->fds, (e->slots + 1) * sizeof(*more));
+
+    if (more == NULL) {
+        return false;
+    }
+    e->fds = more;
+    e->fds[e->slots++] = fd;
+    return true;
+}
+
+/* A stream socket that listens, on an IP address. */
+static bool
+is_listener(int fd, union address *address_out)
+{
+    socklen_t len = sizeof(*address_out), int_len = sizeof(int);
+    int type = 0, listens = 0;
+
+    memset(address_out, 0, sizeof(*address_out));
+    return getsockname(fd, &address_out->any, &len) == 0 &&
+           (address_out->any.sa_family == AF_INET ||
+            address_out->any.sa_family == AF_INET6) &&
+           getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &int_len) == 0 &&
+           type == SOCK_STREAM &&
+           getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &int_len) == 0 &&
+           listens != 0;
+}
+
+bool
+sockets_adopt(struct sockets *s, int fd, struct buf *error)
+{
+    union address address;
+    struct endpoint *e;
+
+    if (!is_listener(fd, &address)) {
+        buf_printf(error,
+                   "descriptor %d from the service manager is no listening "
+                   "TCP socket; ListenStream=ADDRESS:PORT makes one",
+                   fd);
+        (void)close(fd);
+        return false;
+    }
+    (void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    e = at(s, &address);
+    e = e == NULL ? add_at(s, &address) : e;
+    if (e == NULL || !add_slot(e, fd)) {
+        buf_puts(error, "out of memory");
+        (void)close(fd);
+        return false;
+    }
+    e->committed = true; /* not ours to close when a configuration fails */
+    return true;
+}
+
+void
+sockets_every(const struct sockets *s, sockets_callback *cb, void *arg)
+{
+    for (const struct endpoint *e = s->endpoints; e != NULL; e = e->next) {
+        for (size_t i = 0; i < e->slots; i++) {
+            cb(e->fds[i], arg);
+        }
+    }
+}
+
 /* A bound socket, not listening; -1 and errno. */
 static int
 bind_socket(const union address *a, bool share)
@@ -133,13 +225,13 @@ open_slot(struct endpoint *e)
     if (fd < 0) {
         return false;
     }
-    if (getsockname(fd, &e->bound.any, &len) != 0 || listen(fd, BACKLOG) != 0) {
+    if (getsockname(fd, &e->bound.any, &len) != 0 || listen(fd, BACKLOG) != 0 ||
+        !add_slot(e, fd)) {
         error = errno;
         (void)close(fd);
         errno = error;
         return false;
     }
-    e->fds[e->slots++] = fd;
     return true;
 }
 
@@ -158,11 +250,6 @@ open_slots(struct endpoint *e, size_t slots)
     if (!probe(&e->bound)) {
         return false;
     }
-    e->fds = calloc(slots, sizeof(*e->fds));
-    if (e->fds == NULL) {
-        errno = ENOMEM;
-        return false;
-    }
     while (e->slots < slots) {
         if (!open_slot(e)) {
             return false;
@@ -174,21 +261,13 @@ open_slots(struct endpoint *e, size_t slots)
 static struct endpoint *
 add(struct sockets *s, const struct conf_address *address)
 {
-    struct endpoint *e = calloc(1, sizeof(*e));
+    union address wanted;
 
-    if (e == NULL) {
-        errno = ENOMEM;
-        return NULL;
-    }
-    if (!parse(address, &e->wanted)) {
-        free(e);
+    if (!parse(address, &wanted)) {
         errno = EINVAL;
         return NULL;
     }
-    e->bound = e->wanted;
-    e->next = s->endpoints;
-    s->endpoints = e;
-    return e;
+    return add_at(s, &wanted);
 }
 
 static const char *
@@ -344,6 +423,18 @@ describe(const struct endpoint *e, struct buf *out)
         buf_printf(out, "[%s]:%u", text,
                    (unsigned)ntohs(e->bound.in6.sin6_port));
     }
+}
+
+bool
+sockets_stray(const struct sockets *s, const struct conf *conf, struct buf *out)
+{
+    for (const struct endpoint *e = s->endpoints; e != NULL; e = e->next) {
+        if (!is_configured(s, e, conf)) {
+            describe(e, out);
+            return true;
+        }
+    }
+    return false;
 }
 
 void

@@ -22,6 +22,21 @@ struct sockets *sockets_new(void);
 void sockets_free(struct sockets **s); /* closes them all */
 
 /*
+ * Takes a listening socket that somebody else has opened: a service manager,
+ * or the master before an upgrade. Its address is found among the configured
+ * ones by sockets_open(); several of one address are several slots. False:
+ * *error says what it is instead; fd is closed.
+ */
+bool sockets_adopt(struct sockets *s, int fd, struct buf *error);
+/* One that conf does not name, as ADDRESS:PORT in *out; false: there is none.
+ */
+bool sockets_stray(const struct sockets *s, const struct conf *conf,
+                   struct buf *out);
+/* Calls cb for each socket that is open. */
+typedef void sockets_callback(int fd, void *arg);
+void sockets_every(const struct sockets *s, sockets_callback *cb, void *arg);
+
+/*
  * Opens what conf needs and is not open yet. False: nothing has changed,
  * *error names the address and the mend. Then either _commit (what conf does
  * not name is closed) or _abort (what was opened is closed).
@@ -32,7 +47,6 @@ void sockets_commit(struct sockets *s, const struct conf *conf);
 void sockets_abort(struct sockets *s);
 
 /* Calls cb for each socket of listen that worker `slot` of `workers` serves. */
-typedef void sockets_callback(int fd, void *arg);
 void sockets_each(const struct sockets *s, const struct listen_conf *listen,
                   unsigned slot, unsigned workers, sockets_callback *cb,
                   void *arg);

@@ -148,9 +148,9 @@ class Sealpost:
 
     # --- the daemon ------------------------------------------------------
 
-    def start(self, wrap=()):
+    def start(self, wrap=(), more=()):
         """Also again, after it has ended. wrap: a program and its options
-        that runs it."""
+        that runs it. more: options of its own."""
         if self.output is not None:
             self.output.close()
         self.log_path = os.path.join(self.home, "log")
@@ -158,7 +158,8 @@ class Sealpost:
         self.log_before = os.path.getsize(self.log_path)
         scratch.give_to(self.state, "nobody")
         self.process = subprocess.Popen(
-            [*wrap, scratch.program("sealpostd"), "-c", self.config, "-f"],
+            [*wrap, scratch.program("sealpostd"), "-c", self.config, "-f",
+             *more],
             stdin=subprocess.DEVNULL, stdout=self.output, stderr=self.output,
             env=dict(os.environ, **SANITIZERS), start_new_session=True)
         try:
