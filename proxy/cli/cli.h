@@ -17,7 +17,7 @@
 
 enum {
     CLI_GO_ON = -1,
-    CLI_WORDS_MAX = 16
+    CLI_WORDS_MAX = 1024 /* files, where a command takes any number */
 };
 
 /* One sub-command's line: what all have, and the words that are no option. */
@@ -132,6 +132,7 @@ int cli_domain(int argc, char **argv);
 int cli_user(int argc, char **argv);
 int cli_sink(int argc, char **argv);
 int cli_status(int argc, char **argv);
+int cli_dmarc_report(int argc, char **argv);
 
 /* A row of a command that has commands itself. */
 struct cli_command {

@@ -16,6 +16,7 @@ static const struct cli_command commands[] = {
     { "user", cli_user, "add, change, lock, list and test users" },
     { "status", cli_status, "what the running daemon does" },
     { "sink", cli_sink, "an upstream for trials: accepts into a Maildir" },
+    { "dmarc-report", cli_dmarc_report, "what receivers say of our mail" },
     { NULL, NULL, NULL },
 };
 

@@ -167,7 +167,7 @@ list_commands(FILE *out, const char *program,
 {
     fprintf(out, "usage: %s COMMAND ...\n\n", program);
     for (; commands->name != NULL; commands++) {
-        fprintf(out, "  %-10s %s\n", commands->name, commands->about);
+        fprintf(out, "  %-12s %s\n", commands->name, commands->about);
     }
     fprintf(out,
             "\n%s COMMAND --help says more; each takes -c FILE (default "
