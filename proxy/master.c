@@ -57,6 +57,24 @@ make_directory(const char *path, mode_t mode, uid_t uid, gid_t gid,
     return false;
 }
 
+/* Where the keeper writes what commands read (keeper/daybook.h): the state
+ * directory itself is not its own. */
+static bool
+make_keepers_directory(const struct master *m, const struct conf *conf,
+                       struct buf *error)
+{
+    struct buf path = BUF_INIT;
+    bool made = false;
+
+    buf_printf(&path, "%s/keeper", conf->server.state_dir);
+    if (buf_str(&path) != NULL) {
+        made = make_directory(buf_str(&path), 0750, m->keys.uid, m->keys.gid,
+                              error);
+    }
+    buf_free(&path);
+    return made;
+}
+
 static int
 make_directories(const struct master *m, const struct conf *conf)
 {
@@ -64,6 +82,7 @@ make_directories(const struct master *m, const struct conf *conf)
 
     if (!make_directory(conf->server.state_dir, 0771, geteuid(), m->user.gid,
                         &error) ||
+        !make_keepers_directory(m, conf, &error) ||
         !make_directory(conf->spool.directory, 0700, m->user.uid, m->user.gid,
                         &error)) {
         return complain(&error, EX_CANTCREAT);

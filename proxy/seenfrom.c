@@ -9,7 +9,7 @@
 
 enum {
     DOMAINS = 64, /* told early when there are more */
-    TELL_S = 20
+    TELL_S = 2
 };
 
 struct seen_domain {

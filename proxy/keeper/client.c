@@ -232,9 +232,9 @@ on_answer(struct keeper_client *k, const struct keeper_answer *answer)
     char text[KEEPER_TEXT_MAX + 1];
     size_t slot = answer->id % KEEPER_IN_FLIGHT_MAX;
     struct keeper_request *r = k->slots[slot];
-    struct keeper_reply reply = { answer->status, answer->handle,
+    struct keeper_reply reply = { answer->status,    answer->handle,
                                   answer->signature, answer->public_key,
-                                  answer->message, text };
+                                  answer->message,   text };
 
     if (r == NULL || r->id != answer->id || r->op != answer->op) {
         lose(k);

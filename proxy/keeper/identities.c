@@ -118,6 +118,17 @@ identities_sweep(struct identities *ids,
     }
 }
 
+void
+identities_each(struct identities *ids,
+                void (*each)(struct identity *identity, void *arg), void *arg)
+{
+    for (size_t i = 0; i < BUCKETS; i++) {
+        for (struct identity *id = ids->buckets[i]; id != NULL; id = id->next) {
+            each(id, arg);
+        }
+    }
+}
+
 size_t
 identities_count(const struct identities *ids)
 {

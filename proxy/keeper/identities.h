@@ -17,7 +17,11 @@ struct identity {
     bool asserted;
     uint64_t logins;
     uint64_t signatures;
-    uint64_t refusals;     /* of signatures */
+    uint64_t refusals; /* of signatures */
+    uint64_t signed_s; /* the last one, since 1970; 0: none in this life */
+    bool signed_news;  /* it is not in the book yet (books.h) */
+    char signed_domain[KEEPER_DOMAIN_MAX + 1];
+    char signed_selector[KEEPER_SELECTOR_MAX + 1];
     struct identity *next; /* private */
     unsigned refs;         /* private */
 };
@@ -39,6 +43,10 @@ void identities_drop(struct identity **identity);
 /* Forgets those without handles for whom gone(name, arg) is true. */
 void identities_sweep(struct identities *ids,
                       bool (*gone)(const char *name, void *arg), void *arg);
+/* Calls each() for all of them. */
+void identities_each(struct identities *ids,
+                     void (*each)(struct identity *identity, void *arg),
+                     void *arg);
 size_t identities_count(const struct identities *ids);
 
 #endif

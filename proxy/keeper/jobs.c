@@ -322,6 +322,9 @@ sign(struct server *s, struct job *j, unsigned thread,
     keycache_release(&key);
     s->signatures += answer->status == KEEPER_OK;
     j->identity->signatures += answer->status == KEEPER_OK;
+    if (answer->status == KEEPER_OK) {
+        upkeep_signed(s, j->identity, j->key->domain, j->key->selector);
+    }
     server_unlock(s);
 }
 

@@ -98,6 +98,7 @@ server_free(struct server **sp)
     identities_free(&s->identities);
     passwords_free(&s->passwords);
     faults_free(&s->faults);
+    books_free(&s->books);
     scram_free(&s->scram);
     data_drop(&s->data);
     close(s->packets_epoll);
@@ -125,10 +126,11 @@ make_parts(struct server *s, const struct keeper_conf *conf, size_t keys_max)
     s->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     s->news_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     s->faults = faults_new();
+    s->books = books_new(&conf->conf->server);
     return s->queue != NULL && s->keys != NULL && s->identities != NULL &&
            s->passwords != NULL && request_scram_open(s, &keys.store) &&
-           s->packets_epoll >= 0 &&
-           s->main_epoll >= 0 && s->faults != NULL &&
+           s->packets_epoll >= 0 && s->main_epoll >= 0 && s->faults != NULL &&
+           s->books != NULL &&
            watch(s->main_epoll, s->news_fd, EPOLLIN | EPOLLET, NEWS_EVENT) &&
            watch(s->packets_epoll, s->wake_fd, EPOLLIN | EPOLLET, UINT64_MAX);
 }
@@ -353,6 +355,7 @@ run(struct keeper *k)
                   strerror(errno));
     }
     stop_threads(k);
+    upkeep_end(k->server);
     log_end_of_life(k->server);
     return code;
 }

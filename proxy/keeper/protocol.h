@@ -85,8 +85,8 @@ struct keeper_ask {
     enum keeper_seen word;                 /* SEEN: not REFUSED */
     uint8_t public_hash[VIEW_PUBLIC_HASH]; /* SEEN: which key was meant */
     uint32_t count;                        /* FROM: 1 or more */
-    bool plus;            /* SCRAM: the mechanism is -PLUS */
-    bool plus_offered;    /* SCRAM */
+    bool plus;                             /* SCRAM: the mechanism is -PLUS */
+    bool plus_offered;                     /* SCRAM */
     struct bytes message; /* SCRAM, PROOF: up to KEEPER_MESSAGE_MAX */
     uint8_t binding[KEEPER_BINDING_OCTETS]; /* SCRAM, when offered */
 };
@@ -98,7 +98,7 @@ struct keeper_answer {
     struct keeper_handle handle;
     struct bytes signature;
     struct bytes public_key; /* SIGN: up to KEEPER_PUBLIC_MAX */
-    struct bytes message; /* SCRAM, PROOF */
+    struct bytes message;    /* SCRAM, PROOF */
     struct bytes text;
     uint64_t epoch;
 };

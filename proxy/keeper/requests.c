@@ -309,11 +309,13 @@ take_locked(struct server *s, struct connection *c,
     case KEEPER_OP_SEEN:
         take_seen(s, ask);
         return false;
+    case KEEPER_OP_FROM:
+        upkeep_from(s, ask->domain, ask->count);
+        return false;
     case KEEPER_OP_AUTH:
     case KEEPER_OP_SCRAM:
     case KEEPER_OP_PROOF:
     case KEEPER_OP_VIEW:
-    case KEEPER_OP_FROM:
     case KEEPER_OPS:
         break;
     }

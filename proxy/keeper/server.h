@@ -18,6 +18,7 @@
 #include <base/wipe.h>
 
 #include <proxy/config/conf.h>
+#include <proxy/keeper/books.h>
 #include <proxy/keeper/data.h>
 #include <proxy/keeper/exchanges.h>
 #include <proxy/keeper/faults.h>
@@ -78,6 +79,7 @@ struct server {
     struct identities *identities;
     struct passwords *passwords; /* has its own lock */
     struct faults *faults;
+    struct books *books;
     bool faults_news; /* the view does not show them yet */
     uint64_t logins, signatures, refusals, self_verify_failures;
     struct connection connections[CONNECTIONS_MAX];

@@ -49,6 +49,23 @@ upkeep_refused(struct server *s, const char *domain, const char *selector)
     }
 }
 
+void
+upkeep_signed(struct server *s, struct identity *identity, const char *domain,
+              const char *selector)
+{
+    if (books_signed(s->books, identity, domain, selector, wall_s())) {
+        wake_main(s);
+    }
+}
+
+void
+upkeep_from(struct server *s, struct bytes domain, uint32_t count)
+{
+    if (books_from(s->books, domain, count)) {
+        wake_main(s);
+    }
+}
+
 static void
 log_faults(const struct keeper_data *data, size_t words)
 {
@@ -92,22 +109,70 @@ publish_faults(struct server *s)
     faults_free(&faults);
 }
 
+static void
+write_books(struct server *s)
+{
+    struct keeper_data *data;
+    struct books_draft *draft;
+
+    server_lock(s);
+    draft = books_take(s->books, s->identities);
+    data = server_data(s);
+    server_unlock(s);
+    if (draft != NULL) {
+        books_write(s->books, &draft, data->view, wall_s());
+    }
+    data_drop(&data);
+}
+
+/* 0: now; else milliseconds from now until it may be done again. */
+static uint64_t
+rest_ms(uint64_t last_ms, uint64_t pause_ms, uint64_t now_ms)
+{
+    return last_ms == 0 || now_ms >= last_ms + pause_ms
+               ? 0
+               : last_ms + pause_ms - now_ms;
+}
+
+/* The shorter of two; -1: none. */
+static int
+sooner(int a_ms, uint64_t b_ms)
+{
+    return a_ms < 0 || b_ms < (uint64_t)a_ms ? (int)b_ms : a_ms;
+}
+
 int
 upkeep_run(struct server *s, struct upkeep *u)
 {
     uint64_t now_ms = server_now_ms();
-    bool news;
+    uint64_t view_ms = rest_ms(u->view_ms, VIEW_PAUSE_MS, now_ms);
+    uint64_t books_ms = rest_ms(u->books_ms, BOOKS_PAUSE_MS, now_ms);
+    bool faults, books;
+    int wait_ms = -1;
 
     server_lock(s);
-    news = s->faults_news;
+    faults = s->faults_news;
+    books = books_news(s->books);
     server_unlock(s);
-    if (!news) {
-        return -1;
+    if (faults && view_ms == 0) {
+        u->view_ms = now_ms;
+        publish_faults(s);
+    } else if (faults) {
+        wait_ms = sooner(wait_ms, view_ms);
     }
-    if (u->view_ms != 0 && now_ms < u->view_ms + VIEW_PAUSE_MS) {
-        return (int)(u->view_ms + VIEW_PAUSE_MS - now_ms);
+    if (books && books_ms == 0) {
+        u->books_ms = now_ms;
+        write_books(s);
+    } else if (books) {
+        wait_ms = sooner(wait_ms, books_ms);
     }
-    u->view_ms = now_ms;
-    publish_faults(s);
-    return -1;
+    return wait_ms;
+}
+
+void
+upkeep_end(struct server *s)
+{
+    if (books_news(s->books)) {
+        write_books(s);
+    }
 }

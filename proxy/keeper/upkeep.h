@@ -25,13 +25,22 @@ void upkeep_seen(struct server *s, const struct view_key *key,
  * make another: it signs nothing until users and keys are loaded anew. */
 void upkeep_refused(struct server *s, const char *domain, const char *selector);
 
+/* Locked. The identity has signed with this key. */
+void upkeep_signed(struct server *s, struct identity *identity,
+                   const char *domain, const char *selector);
+/* Locked. So many messages with a From in this domain, which has no key. */
+void upkeep_from(struct server *s, struct bytes domain, uint32_t count);
+
 /* What the main thread keeps in mind; zeroed at first. */
 struct upkeep {
-    uint64_t view_ms; /* when a view was last made for faults */
+    uint64_t view_ms;  /* when a view was last made for faults */
+    uint64_t books_ms; /* when the books were last written */
 };
 
 /* Unlocked, main thread. Does what is due; milliseconds until more is, -1: not
  * before there is news. */
 int upkeep_run(struct server *s, struct upkeep *u);
+/* Unlocked, main thread, no other thread is left: what is not written yet. */
+void upkeep_end(struct server *s);
 
 #endif
