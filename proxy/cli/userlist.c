@@ -1,23 +1,63 @@
 /*
- * userlist - `sealpost user list` and `sealpost user test`.
+ * userlist - `sealpost user list`: who signs with what, when it was last done,
+ * and what DNS said of it.
  */
 #include "proxy/cli/cli.h"
 #include "proxy/cli/user.h"
-#include "proxy/users/decide.h"
-#include "proxy/users/uservalue.h"
+#include "proxy/cli/userkeys.h"
+#include "proxy/keeper/daybook.h"
+#include "proxy/keys/keynote.h"
 
-#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 static const char list_usage[] =
-    "usage: sealpost user list [--json] [-c FILE]\n";
-static const char test_usage[] =
-    "usage: sealpost user test USER --from ADDR [--client IP] [--json]\n"
-    "           [-c FILE]\n"
-    "A dry run: which rule, which signature, which upstream, and why.\n";
+    "usage: sealpost user list [--json] [-c FILE]\n"
+    "Lists the users: the selector that signs, the last signature, and what DNS\n"
+    "said of its key.\n";
 
-/* --- list --------------------------------------------------------------- */
+struct listing {
+    struct cli cli;
+    struct cli_data data;
+    struct signed_book *signatures; /* owns; empty when there is no record */
+};
+
+/* --- the record of signatures --------------------------------------------- */
+
+/* The daemon's record; none is as good as an empty one. */
+static int
+read_signatures(struct listing *l)
+{
+    struct buf path = BUF_INIT, text = BUF_INIT;
+    int code = EX_OK;
+    int fd = -1;
+
+    buf_printf(&path, "%s/keeper/last-signed", l->cli.conf->server.state_dir);
+    if (buf_str(&path) != NULL) {
+        fd = open(buf_str(&path), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    }
+    if (fd >= 0) {
+        code = cli_read_all(&l->cli, fd, (const char *)path.ptr,
+                            DAYBOOK_OCTETS_MAX, &text);
+        close(fd);
+    } else if (errno != ENOENT) {
+        cli_note(&l->cli, "%s: %s; last signatures are not shown",
+                 (const char *)path.ptr, strerror(errno));
+    }
+    if (code == EX_OK) {
+        l->signatures = signed_book_new(buf_bytes(&text));
+        code = l->signatures == NULL ? cli_fail(&l->cli, EX_OSERR, "no memory")
+                                     : EX_OK;
+    }
+    buf_free(&path);
+    buf_free(&text);
+    return code == EX_OK ? CLI_GO_ON : code;
+}
+
+/* --- a user --------------------------------------------------------------- */
 
 static void
 put_from(const struct view_from *f, struct buf *out)
@@ -72,87 +112,197 @@ login_word(const struct userfile *f, size_t i, bool scram)
     return has_password || has_scram ? "yes" : "no";
 }
 
-static int
-list_table(struct cli *c, const struct userfile *f)
+/* What she has, or in parentheses what signs for her without one. */
+static void
+put_signing(const struct view_user *u, const struct userkeys *keys,
+            struct buf *out)
 {
-    static const char *const titles[] = { "USER",   "LOGIN",    "SELECTOR",
-                                          "DOMAIN", "UPSTREAM", "FROM" };
-    struct cli_table t;
+    bool fixed = u->selectors[0] != NULL;
 
-    cli_table_begin(&t, titles, 6);
-    for (size_t i = 0; i < f->count; i++) {
-        const struct view_user *u = f->users + i;
-        struct buf from = BUF_INIT;
-        struct buf selectors = BUF_INIT;
+    put_selectors(u, out);
+    for (size_t i = 0; !fixed && i < keys->count; i++) {
+        const char *selector = keys->keys[i]->view.selector;
+        bool again = false;
 
-        put_list(u, &from);
-        put_selectors(u, &selectors);
-        cli_table_cell(&t, u->name);
-        cli_table_cell(&t, login_word(f, i, conf_has_scram(c->conf)));
-        cli_table_cell(&t, selectors.len == 0 || buf_str(&selectors) == NULL
-                               ? "-"
-                               : (const char *)selectors.ptr);
-        cli_table_cell(&t, u->domain[0] == '\0' ? "-" : u->domain);
-        cli_table_cell(&t, u->upstream[0] == '\0' ? "-" : u->upstream);
-        cli_table_cell(&t, from.len == 0 || buf_str(&from) == NULL
-                               ? "-"
-                               : (const char *)from.ptr);
-        buf_free(&from);
-        buf_free(&selectors);
+        for (size_t n = 0; n < i; n++) {
+            again =
+                again || strcmp(keys->keys[n]->view.selector, selector) == 0;
+        }
+        if (!again) {
+            buf_printf(out, "%s%s",
+                       i > 0          ? ", "
+                       : out->len > 0 ? " ("
+                                      : "(",
+                       selector);
+        }
     }
-    return cli_table_end(c, &t);
+    if (!fixed && keys->count > 0) {
+        buf_puts(out, keys->more ? ", ...)" : ")");
+    }
 }
 
 static void
-put_json_user(const struct cli *c, const struct userfile *f, size_t i,
-              struct buf *out)
+put_cell(struct cli_table *t, struct buf *text)
 {
-    const struct view_user *u = f->users + i;
+    const char *s = buf_str(text);
+
+    cli_table_cell(t, s == NULL || s[0] == '\0' ? "-" : s);
+    buf_free(text);
+}
+
+static void
+put_row(struct listing *l, size_t i, struct cli_table *t)
+{
+    const struct view_user *u = &l->data.users->users[i];
+    const struct signed_row *last = signed_book_find(l->signatures, u->name);
+    struct buf from = BUF_INIT, signing = BUF_INIT;
+    char time[KEYNOTE_TIME] = "";
+    struct userkeys keys;
+
+    userkeys_find(&l->cli, &l->data, u, &keys);
+    put_list(u, &from);
+    put_signing(u, &keys, &signing);
+    if (last != NULL) {
+        keynote_time(last->time_s, time);
+    }
+    cli_table_cell(t, u->name);
+    cli_table_cell(t,
+                   login_word(l->data.users, i, conf_has_scram(l->cli.conf)));
+    put_cell(t, &signing);
+    cli_table_cell(t, userkeys_worst(&keys));
+    cli_table_cell(t, time[0] == '\0' ? "-" : time);
+    cli_table_cell(t, u->domain[0] == '\0' ? "-" : u->domain);
+    cli_table_cell(t, u->upstream[0] == '\0' ? "-" : u->upstream);
+    put_cell(t, &from);
+}
+
+static int
+list_table(struct listing *l)
+{
+    static const char *const titles[] = {
+        "USER",   "LOGIN",  "SELECTOR", "DNS",
+        "SIGNED", "DOMAIN", "UPSTREAM", "FROM"
+    };
+    struct cli_table t;
+
+    cli_table_begin(&t, titles, 8);
+    for (size_t i = 0; i < l->data.users->count; i++) {
+        put_row(l, i, &t);
+    }
+    return cli_table_end(&l->cli, &t);
+}
+
+/* --- as JSON -------------------------------------------------------------- */
+
+static void
+put_json_keys(const struct userkeys *keys, struct buf *out)
+{
+    char time[KEYNOTE_TIME];
+
+    buf_puts(out, ",\"keys\":[");
+    for (size_t i = 0; i < keys->count; i++) {
+        const struct keystore_key *k = keys->keys[i];
+        struct buf o = BUF_INIT;
+
+        buf_putc(&o, '{');
+        cli_json_text(&o, "domain", k->view.domain);
+        cli_json_text(&o, "selector", k->view.selector);
+        cli_json_text(&o, "algorithm", dkim_alg_name(k->view.alg));
+        cli_json_text(&o, "state", keynote_state_name(k->view.state));
+        cli_json_text(&o, "dns", userkeys_dns(k));
+        keynote_time(k->view.proved_s, time);
+        cli_json_text(&o, "proved", time);
+        buf_puts(out, i > 0 ? "," : "");
+        buf_put(out, buf_bytes(&o));
+        buf_putc(out, '}');
+        buf_free(&o);
+    }
+    buf_puts(out, "]");
+}
+
+static void
+put_json_last(const struct signed_row *last, struct buf *out)
+{
+    char time[KEYNOTE_TIME];
     struct buf o = BUF_INIT;
 
-    buf_putc(&o, '{');
-    cli_json_text(&o, "user", u->name);
-    cli_json_text(&o, "login", login_word(f, i, conf_has_scram(c->conf)));
-    buf_puts(&o, ",\"from\":[");
+    if (last == NULL) {
+        buf_puts(out, ",\"last_signed\":null");
+        return;
+    }
+    keynote_time(last->time_s, time);
+    cli_json_text(&o, "time", time);
+    cli_json_text(&o, "domain", last->domain);
+    cli_json_text(&o, "selector", last->selector);
+    buf_puts(out, ",\"last_signed\":{");
+    buf_put(out, buf_bytes(&o));
+    buf_putc(out, '}');
+    buf_free(&o);
+}
+
+static void
+put_json_lists(const struct view_user *u, struct buf *o)
+{
+    buf_puts(o, ",\"from\":[");
     for (size_t n = 0; n < u->from_count; n++) {
         struct buf from = BUF_INIT;
 
         put_from(u->from + n, &from);
-        buf_puts(&o, n > 0 ? "," : "");
-        cli_json(&o, buf_bytes(&from));
+        buf_puts(o, n > 0 ? "," : "");
+        cli_json(o, buf_bytes(&from));
         buf_free(&from);
     }
-    buf_puts(&o, "],\"selectors\":[");
+    buf_puts(o, "],\"selectors\":[");
     for (conf_list s = u->selectors; *s != NULL; s++) {
-        buf_puts(&o, s == u->selectors ? "" : ",");
-        cli_json(&o, bytes_str(*s));
+        buf_puts(o, s == u->selectors ? "" : ",");
+        cli_json(o, bytes_str(*s));
     }
-    buf_printf(&o, "],\"own_selector\":%s", u->own_selector ? "true" : "false");
+    buf_printf(o, "],\"own_selector\":%s", u->own_selector ? "true" : "false");
+}
+
+static void
+put_json_user(struct listing *l, size_t i, struct buf *out)
+{
+    const struct view_user *u = &l->data.users->users[i];
+    struct buf o = BUF_INIT;
+    struct userkeys keys;
+
+    userkeys_find(&l->cli, &l->data, u, &keys);
+    buf_putc(&o, '{');
+    cli_json_text(&o, "user", u->name);
+    cli_json_text(&o, "login",
+                  login_word(l->data.users, i, conf_has_scram(l->cli.conf)));
+    put_json_lists(u, &o);
     cli_json_text(&o, "domain", u->domain);
     cli_json_text(&o, "upstream", u->upstream);
     buf_printf(&o,
                ",\"rate_count\":%u,\"rate_s\":%u,\"recipient_count\":%u,"
-               "\"recipient_s\":%u,\"locked\":%s}",
+               "\"recipient_s\":%u,\"locked\":%s",
                u->rate_count, u->rate_s, u->recipient_count, u->recipient_s,
                u->locked ? "true" : "false");
+    cli_json_text(&o, "dns", userkeys_worst(&keys));
+    put_json_keys(&keys, &o);
+    put_json_last(signed_book_find(l->signatures, u->name), &o);
+    buf_putc(&o, '}');
     buf_put(out, buf_bytes(&o));
     buf_free(&o);
 }
 
 static int
-list_json(struct cli *c, const struct userfile *f)
+list_json(struct listing *l)
 {
+    size_t count = l->data.users->count;
     struct buf out = BUF_INIT;
     int code;
 
     buf_putc(&out, '[');
-    for (size_t i = 0; i < f->count; i++) {
+    for (size_t i = 0; i < count; i++) {
         buf_puts(&out, i > 0 ? ",\n" : "\n");
-        put_json_user(c, f, i, &out);
+        put_json_user(l, i, &out);
     }
-    buf_puts(&out, f->count > 0 ? "\n]\n" : "]\n");
-    code = buf_failed(&out) ? cli_fail(c, EX_OSERR, "no memory")
-                            : cli_write(c, buf_bytes(&out));
+    buf_puts(&out, count > 0 ? "\n]\n" : "]\n");
+    code = buf_failed(&out) ? cli_fail(&l->cli, EX_OSERR, "no memory")
+                            : cli_write(&l->cli, buf_bytes(&out));
     buf_free(&out);
     return code;
 }
@@ -161,301 +311,27 @@ int
 user_list(int argc, char **argv)
 {
     static const struct cli_option none[] = { { NULL, 0, NULL, NULL, NULL } };
-    struct cli c = { .name = "user list", .usage = list_usage };
-    struct cli_data data = { .users_path = BUF_INIT };
-    int code = cli_parse(&c, argc, argv, none);
+    struct listing l = { .cli = { .name = "user list", .usage = list_usage },
+                         .data = { .users_path = BUF_INIT } };
+    int code = cli_parse(&l.cli, argc, argv, none);
 
-    if (code == CLI_GO_ON && c.word_count > 0) {
-        code = cli_misuse(&c, "too many arguments");
+    if (code == CLI_GO_ON && l.cli.word_count > 0) {
+        code = cli_misuse(&l.cli, "too many arguments");
     }
     if (code == CLI_GO_ON) {
-        code = cli_conf(&c);
+        code = cli_conf(&l.cli);
     }
     if (code == CLI_GO_ON) {
-        code = cli_load(&c, true, &data);
+        code = cli_load(&l.cli, true, &l.data);
     }
     if (code == CLI_GO_ON) {
-        code = c.json ? list_json(&c, data.users) : list_table(&c, data.users);
-    }
-    cli_data_free(&data);
-    cli_free(&c);
-    return code;
-}
-
-/* --- test --------------------------------------------------------------- */
-
-struct trial {
-    struct cli cli;
-    const char *from;
-    const char *client;
-    struct cli_data data;
-    struct dkim_author author;
-    const struct view_user *user;
-    const struct listen_conf *listen; /* the one she would come to */
-    const struct upstream_conf *upstream;
-    const char *route; /* why this upstream */
-    bool trusted;      /* the client is in its trusted_networks */
-    struct decision decision;
-};
-
-static bool
-parse_client(const char *text, struct sockaddr_storage *out)
-{
-    struct sockaddr_in *v4 = (struct sockaddr_in *)out;
-    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)out;
-
-    memset(out, 0, sizeof(*out));
-    if (inet_pton(AF_INET, text, &v4->sin_addr) == 1) {
-        out->ss_family = AF_INET;
-        return true;
-    }
-    out->ss_family = AF_INET6;
-    return inet_pton(AF_INET6, text, &v6->sin6_addr) == 1;
-}
-
-/* The first outbound listener that trusts the client, else the first. */
-static int
-choose_listener(struct trial *t)
-{
-    const struct conf *conf = t->cli.conf;
-    struct sockaddr_storage client;
-
-    if (t->client != NULL && !parse_client(t->client, &client)) {
-        return cli_misuse(&t->cli, "--client %s; a numeric address", t->client);
-    }
-    for (size_t i = 0; i < conf->listen_count && !t->trusted; i++) {
-        const struct listen_conf *l = conf->listens + i;
-
-        if (l->mode != CONF_OUTBOUND) {
-            continue;
-        }
-        t->trusted = t->client != NULL &&
-                     conf_networks_has(&l->trusted_networks,
-                                       (const struct sockaddr *)&client);
-        if (t->trusted || t->listen == NULL) {
-            t->listen = l;
-        }
-    }
-    return t->listen != NULL ? CLI_GO_ON
-                             : cli_fail(&t->cli, EX_CONFIG,
-                                        "%s has no listener with mode = "
-                                        "outbound",
-                                        conf->path);
-}
-
-static int
-choose_upstream(struct trial *t)
-{
-    const char *name =
-        t->user->upstream[0] != '\0' ? t->user->upstream : t->listen->upstream;
-
-    t->route =
-        t->user->upstream[0] != '\0' ? "the user's own" : "the listener's";
-    t->upstream = conf_upstream_of_sender(t->cli.conf, t->author.domain);
-    if (t->user->upstream[0] == '\0' && t->upstream != NULL) {
-        t->route = "the sender domain's";
-        return CLI_GO_ON;
-    }
-    t->upstream = conf_upstream(t->cli.conf, name);
-    return t->upstream != NULL ? CLI_GO_ON
-                               : cli_fail(&t->cli, EX_CONFIG,
-                                          "there is no [upstream %s]; the "
-                                          "name of one",
-                                          name);
-}
-
-static int
-take_from(struct trial *t)
-{
-    struct uservalue_from from;
-
-    if (t->from == NULL) {
-        return cli_misuse(&t->cli, "--from ADDR is needed");
-    }
-    if (!uservalue_from(bytes_str(t->from), &from) ||
-        from.kind != VIEW_FROM_ADDRESS) {
-        return cli_misuse(&t->cli, "--from %s; one address, LOCAL@DOMAIN",
-                          t->from);
-    }
-    memcpy(t->author.local, from.local, sizeof(t->author.local));
-    memcpy(t->author.domain, from.domain, sizeof(t->author.domain));
-    return CLI_GO_ON;
-}
-
-static const char *
-kind_word(enum decide_kind kind)
-{
-    return kind == DECIDE_SIGN       ? "sign"
-           : kind == DECIDE_UNSIGNED ? "send unsigned"
-                                     : "refuse";
-}
-
-/* What the upstream's preset sets; how the user logs in there. */
-static void
-put_contract(const struct trial *t, struct buf *out)
-{
-    size_t before = out->len;
-
-    buf_printf(out, "preset:    %s: ", t->upstream->preset);
-    if (!conf_preset_put(t->cli.conf, t->upstream, out)) {
-        out->len = before;
-    } else {
-        buf_putc(out, '\n');
-    }
-    if (t->upstream->login != CONF_LOGIN_NONE) {
-        buf_printf(out, "login:     %s\n",
-                   t->user->upstream_username[0] != '\0'
-                       ? t->user->upstream_username
-                       : t->upstream->username);
-    }
-}
-
-static void
-put_trial(const struct trial *t, struct buf *out)
-{
-    const struct decision *d = &t->decision;
-
-    buf_printf(out, "user:      %s\nfrom:      %s@%s\n", t->user->name,
-               t->author.local, t->author.domain);
-    if (t->client != NULL) {
-        buf_printf(out, "client:    %s, %s\n", t->client,
-                   t->trusted ? "in trusted_networks: may send without AUTH"
-                              : "not trusted: must log in");
-        if (t->trusted && t->listen->trusted_user[0] != '\0') {
-            buf_printf(out, "           without AUTH it counts as %s\n",
-                       t->listen->trusted_user);
-        }
-    }
-    buf_printf(out, "listener:  %s\nupstream:  %s (%s)\n", t->listen->name,
-               t->upstream->name, t->route);
-    put_contract(t, out);
-    buf_printf(out, "decision:  %s\nrule:      %s\nreason:    %s\n",
-               kind_word(d->kind), d->rule, d->reason);
-    if (d->fault[0] != '\0') {
-        buf_printf(out, "fault:     %s\n", d->fault);
-    }
-    for (size_t i = 0; i < d->count; i++) {
-        buf_printf(out, "signature: d=%s s=%s a=%s\n", d->signatures[i].domain,
-                   d->signatures[i].selector,
-                   dkim_alg_name(d->signatures[i].alg));
-    }
-    if (d->kind == DECIDE_SIGN) {
-        buf_printf(out, "aligned:   %s\n",
-                   d->aligned ? "yes"
-                              : "no: this signature does not count for DMARC");
-    }
-    if (d->kind == DECIDE_REFUSE) {
-        buf_printf(out, "reply:     %d %s %s\n", d->code, d->enhanced, d->text);
-    }
-}
-
-static void
-put_trial_json(const struct trial *t, struct buf *out)
-{
-    const struct decision *d = &t->decision;
-
-    buf_putc(out, '{');
-    cli_json_text(out, "user", t->user->name);
-    cli_json_text(out, "from", t->from);
-    cli_json_text(out, "listener", t->listen->name);
-    cli_json_text(out, "upstream", t->upstream->name);
-    cli_json_text(out, "route", t->route);
-    cli_json_text(out, "decision",
-                  d->kind == DECIDE_SIGN       ? "sign"
-                  : d->kind == DECIDE_UNSIGNED ? "unsigned"
-                                               : "refuse");
-    cli_json_text(out, "rule", d->rule);
-    cli_json_text(out, "reason", d->reason);
-    cli_json_text(out, "fault", d->fault);
-    buf_puts(out, ",\"signatures\":[");
-    for (size_t i = 0; i < d->count; i++) {
-        buf_puts(out, i > 0 ? ",{" : "{");
-        cli_json_text(out, "domain", d->signatures[i].domain);
-        cli_json_text(out, "selector", d->signatures[i].selector);
-        cli_json_text(out, "algorithm", dkim_alg_name(d->signatures[i].alg));
-        buf_putc(out, '}');
-    }
-    buf_printf(out, "],\"aligned\":%s,\"trusted\":%s,\"code\":%d",
-               d->aligned ? "true" : "false", t->trusted ? "true" : "false",
-               d->code);
-    cli_json_text(out, "enhanced", d->enhanced);
-    cli_json_text(out, "text", d->text);
-    buf_puts(out, "}\n");
-}
-
-static int
-decide_and_print(struct trial *t)
-{
-    struct decide_question q = { .view = t->data.view,
-                                 .sign = &t->cli.conf->sign,
-                                 .user = t->user,
-                                 .author = &t->author,
-                                 .signatures = t->upstream->signatures };
-    struct buf out = BUF_INIT;
-    int code;
-
-    decide(&q, &t->decision);
-    if (t->cli.json) {
-        put_trial_json(t, &out);
-    } else {
-        put_trial(t, &out);
-    }
-    code = buf_failed(&out) ? cli_fail(&t->cli, EX_OSERR, "no memory")
-                            : cli_write(&t->cli, buf_bytes(&out));
-    buf_free(&out);
-    return code;
-}
-
-static int
-run_test(struct trial *t)
-{
-    int code = CLI_GO_ON;
-
-    if (t->cli.word_count != 1) {
-        return cli_misuse(&t->cli, "one USER");
-    }
-    code = take_from(t);
-    if (code == CLI_GO_ON) {
-        code = cli_conf(&t->cli);
+        code = read_signatures(&l);
     }
     if (code == CLI_GO_ON) {
-        code = cli_load(&t->cli, true, &t->data);
+        code = l.cli.json ? list_json(&l) : list_table(&l);
     }
-    if (code != CLI_GO_ON) {
-        return code;
-    }
-    t->user = view_user(t->data.view, bytes_str(t->cli.words[0]));
-    if (t->user == NULL) {
-        return cli_fail(&t->cli, EX_NOUSER,
-                        "there is no user %s; sealpost "
-                        "user list",
-                        t->cli.words[0]);
-    }
-    code = choose_listener(t);
-    if (code == CLI_GO_ON) {
-        code = choose_upstream(t);
-    }
-    return code == CLI_GO_ON ? decide_and_print(t) : code;
-}
-
-int
-user_test(int argc, char **argv)
-{
-    struct trial t = {
-        .cli = { .name = "user test", .usage = test_usage, .quiet = true },
-        .data = { .users_path = BUF_INIT }
-    };
-    const struct cli_option options[] = {
-        { "--from", 0, NULL, &t.from, NULL },
-        { "--client", 0, NULL, &t.client, NULL },
-        { NULL, 0, NULL, NULL, NULL },
-    };
-    int code = cli_parse(&t.cli, argc, argv, options);
-
-    if (code == CLI_GO_ON) {
-        code = run_test(&t);
-    }
-    cli_data_free(&t.data);
-    cli_free(&t.cli);
+    signed_book_free(&l.signatures);
+    cli_data_free(&l.data);
+    cli_free(&l.cli);
     return code;
 }

@@ -1,6 +1,7 @@
 """The daemon looks at itself: its keys' records in DNS, what it signs."""
 import base64
-import hashlib
+import json
+import os
 import time
 import unittest
 
@@ -158,11 +159,130 @@ class Watched(UserCase):
                   if k["selector"] == "own2"]
         self.assertEqual(warned, ["warn"])
 
+    def test_field_of_a_checked_signature(self):
+        """The first 100 messages of a key are verified as a receiver does;
+        nothing of it is seen when all is well."""
+        self.assertEqual(self.signer("steady"), ["s1"])
+        self.assertEqual(self.sp.lines("self-verify-failed"), [])
+
     def test_fixed_selector(self):
         self.assertEqual(self.signer("fixed"), ["f1"])
         del self.ns.records["f1._domainkey.fixed.example"]
         self.told("key-record-gone", "fixed.example", "f1")
         self.becomes("fixed", "s1")
+
+
+class Remembered(UserCase):
+    """What the keeper writes for commands; its books are written when it
+    ends, so each look is after a life."""
+
+    @classmethod
+    def build(cls):
+        population.put_key(cls.sp, "example.com", "s1")
+        population.put_key(cls.sp, "example.com", "e2", owner="own")
+        population.put_key(cls.sp, "example.com", "old", state="retiring")
+        population.put_users(cls.sp, {
+            "alice": {"password": "pw-alice", "from": "example.com, "
+                      "*.example.com, nokey.example"},
+            "own": {"password": "pw-own", "from": "example.com",
+                    "selector": "own"},
+            "fixed": {"password": "pw-fixed", "from": "example.com",
+                      "selector": "old"},
+            "any": {"password": "pw-any", "from": "*"}})
+
+    def life(self, *mails):
+        """Sends (user, from) each, ends the daemon and starts it again."""
+        for user, sender in mails:
+            code, text, got, line = self.send(self.client(user),
+                                              message(sender=sender))
+            self.assertEqual(code, 250, text)
+        time.sleep(3) # From domains are told now and then
+        self.sp.process.terminate()
+        self.assertEqual(self.sp.process.wait(30), 0)
+        self.sp.start()
+
+    def users(self):
+        return {u["user"]: u for u in json.loads(
+            self.sp.tool("user", "list", "--json").stdout)}
+
+    def read(self, name):
+        path = os.path.join(self.sp.state, "keeper", name)
+        self.assertEqual(os.stat(path).st_mode & 0o777, 0o640)
+        return [line.split() for line in
+                scratch.read(path).decode().splitlines()]
+
+    def test_days(self):
+        self.assertEqual([u["last_signed"] for u in self.users().values()],
+                         [None] * 4)
+        began = int(time.time())
+        self.life(("alice", "a@example.com"), ("own", "o@example.com"),
+                  ("alice", "a@nokey.example"), ("alice", "a@sub.example.com"),
+                  ("alice", "a@nokey.example"))
+        rows = {user: (int(at), domain, selector) for user, at, domain,
+                selector in self.read("last-signed")}
+        self.assertEqual(sorted(rows), ["alice", "own"])
+        self.assertEqual(rows["own"][1:], ("example.com", "e2"))
+        self.assertEqual(rows["alice"][1:], ("example.com", "s1"))
+        self.assertTrue(began <= rows["alice"][0] <= time.time())
+        today = str(int(time.time() // 86400))
+        seen = {domain: (first, last, int(count)) for domain, first, last,
+                count in self.read("seen-from")}
+        self.assertEqual(seen, {"nokey.example": (today, today, 2),
+                                "sub.example.com": (today, today, 1)})
+
+        self.life(("alice", "a@nokey.example"), ("fixed", "f@example.com"))
+        self.assertEqual(
+            {r[0]: r[3] for r in self.read("seen-from")},
+            {"nokey.example": "3", "sub.example.com": "1"})
+        self.assertEqual([r[0] for r in self.read("last-signed")],
+                         ["alice", "fixed", "own"])
+
+        users = self.users()
+        self.assertEqual(
+            (users["own"]["last_signed"]["selector"],
+             users["own"]["last_signed"]["domain"]), ("e2", "example.com"))
+        self.assertRegex(users["own"]["last_signed"]["time"], r"^\d{4}-.*Z$")
+        self.assertIsNone(users["any"]["last_signed"])
+        self.assertEqual([k["selector"] for k in users["own"]["keys"]],
+                         ["e2"])
+        self.assertEqual([k["selector"] for k in users["fixed"]["keys"]],
+                         ["s1"])
+        self.assertEqual(users["any"]["keys"], [])
+        self.assertEqual(users["own"]["dns"], "unproved")
+        table = self.sp.tool("user", "list").stdout.decode().splitlines()
+        self.assertEqual(table[0].split(), [
+            "USER", "LOGIN", "SELECTOR", "DNS", "SIGNED", "DOMAIN",
+            "UPSTREAM", "FROM"])
+        row = {line.split("  ")[0]: line for line in table}
+        self.assertIn("own (e2)", row["own"])
+        self.assertIn("(s1)", row["alice"])
+        self.assertIn(" old ", row["fixed"])
+
+    def test_dns_state(self):
+        """As the notes have it: proved, at fault, or neither."""
+        for dns, note in (
+                ("ok", "proved = 2026-01-01T00:00:00Z\n"),
+                ("gone", "proved = 2026-01-01T00:00:00Z\nfault = gone\n"
+                 "fault_since = 2026-01-02T00:00:00Z\n")):
+            path = os.path.join(self.sp.state, "keys/example.com/s1.conf")
+            old = scratch.read(path).decode()
+            scratch.write(path, old.replace("proved = \n", note), 0o600)
+            try:
+                user = self.users()["alice"]
+            finally:
+                scratch.write(path, old, 0o600)
+                scratch.give_to(self.sp.state, "nobody")
+            self.assertEqual(user["dns"], dns)
+            self.assertEqual([k["dns"] for k in user["keys"]], [dns])
+
+    def test_selector_that_is_not_active(self):
+        done = self.sp.tool("user", "list")
+        self.assertIn(b"the key of selector old of user fixed is not active",
+                      done.stderr)
+        done = self.sp.tool("user", "set", "any", "--selector", "old")
+        self.sp.tool("user", "set", "any", "--selector", "")
+        self.assertIn(b"the key of selector old of user any is not active",
+                      done.stderr)
 
 
 if __name__ == "__main__":
