@@ -16,7 +16,8 @@ enum dns_type {
     DNS_PTR = 12,
     DNS_MX = 15,
     DNS_TXT = 16,
-    DNS_AAAA = 28
+    DNS_AAAA = 28,
+    DNS_TLSA = 52
 };
 
 enum dns_status {
@@ -26,7 +27,9 @@ enum dns_status {
     DNS_TEMPFAIL  /* SERVFAIL, REFUSED, timeout, malformed, chain too long */
 };
 
-enum { DNS_NAME_MAX = 253 }; /* octets in text form, without a final dot */
+enum {
+    DNS_NAME_MAX = 253
+}; /* octets in text form, without a final dot */
 
 struct dns_question {
     enum dns_type type;
@@ -35,8 +38,8 @@ struct dns_question {
 
 /*
  * One record. data is: TXT the joined strings; A 4 octets, AAAA 16 octets,
- * network order; NS, PTR, CNAME and MX the name in text, lower case, no final
- * dot.
+ * network order; TLSA as it stands there (RFC 6698 2.1), at least 4 octets; NS,
+ * PTR, CNAME and MX the name in text, lower case, no final dot.
  */
 struct dns_record {
     struct bytes data;

@@ -52,7 +52,8 @@ enum conf_tls {
     CONF_TLS_NONE,
     CONF_TLS_STARTTLS,
     CONF_TLS_IMPLICIT,
-    CONF_TLS_OPPORTUNISTIC /* upstream only */
+    CONF_TLS_OPPORTUNISTIC, /* upstream only */
+    CONF_TLS_DANE           /* upstream only: STARTTLS, by its TLSA records */
 };
 
 /* Of a certificate or of its public key (SubjectPublicKeyInfo), in DER. */

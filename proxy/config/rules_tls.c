@@ -3,8 +3,11 @@
  */
 #include "reader.h"
 #include "sections.h"
+#include "values.h"
 
 #include <smtp/caps.h>
+
+#include <arpa/inet.h>
 
 #define AT(s, key) \
     conf_place_of((s), (key)).file, conf_place_of((s), (key)).line
@@ -109,6 +112,56 @@ rule_pins(const struct rule *r, const struct upstream_conf *u)
     }
 }
 
+/* Is one of them numeric? NULL: none is. */
+static const char *
+find_number(const struct conf_addresses *addresses)
+{
+    uint8_t number[16];
+
+    for (size_t i = 0; i < addresses->count; i++) {
+        const char *host = addresses->list[i].host;
+
+        if (inet_pton(AF_INET, host, number) == 1 ||
+            inet_pton(AF_INET6, host, number) == 1) {
+            return host;
+        }
+    }
+    return NULL;
+}
+
+/* RFC 7672: names, and a resolver whose word about DNSSEC is believed. */
+static void
+rule_dane(const struct rule *r, const struct upstream_conf *u,
+          const struct conf_addresses *nameservers)
+{
+    const char *number = find_number(&u->addresses);
+
+    if (u->tls != CONF_TLS_DANE) {
+        return;
+    }
+    if (number != NULL) {
+        conf_error(r->errors, AT(r->s, "address"),
+                   "tls = dane and the address %s: TLSA records belong to "
+                   "names; HOST:PORT, or tls = starttls",
+                   number);
+    }
+    if (u->tls_fingerprints.count > 0) {
+        conf_error(r->errors, AT(r->s, "tls_fingerprint"),
+                   "tls_fingerprint beside tls = dane: each would decide "
+                   "alone; take one of them out");
+    }
+    if (u->ca_file[0] != '\0') {
+        conf_warning(r->errors, AT(r->s, "ca_file"),
+                     "ca_file does nothing with tls = dane; take it out");
+    }
+    if (nameservers->count > 0 && !conf_all_loopback(nameservers)) {
+        conf_error(r->errors, AT(r->s, "tls"),
+                   "tls = dane needs a validating resolver on loopback: "
+                   "nobody's word about DNSSEC is believed across a network; "
+                   "[dns] nameserver = 127.0.0.1");
+    }
+}
+
 void
 conf_rules_tls(const struct conf *conf, struct conf_errors *errors)
 {
@@ -125,5 +178,6 @@ conf_rules_tls(const struct conf *conf, struct conf_errors *errors)
 
         rule_own_certificate(&r, u);
         rule_pins(&r, u);
+        rule_dane(&r, u, &conf->dns.nameservers);
     }
 }

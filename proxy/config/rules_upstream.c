@@ -79,7 +79,8 @@ rule_verified(const struct rule *r)
                    "clear; tls = starttls or implicit, or login_unverified = "
                    "yes",
                    u->name);
-    } else if (!u->tls_verify && u->tls_fingerprints.count == 0) {
+    } else if (!u->tls_verify && u->tls_fingerprints.count == 0 &&
+               u->tls != CONF_TLS_DANE) {
         conf_error(r->errors, AT(r->s, "tls_verify"),
                    "whoever stands in for [upstream %s] gets the login; "
                    "tls_verify = yes, with ca_file when its certificate is "

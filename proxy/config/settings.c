@@ -58,6 +58,7 @@ static const struct conf_word upstream_tls[] = {
     { "starttls", CONF_TLS_STARTTLS, false },
     { "implicit", CONF_TLS_IMPLICIT, false },
     { "opportunistic", CONF_TLS_OPPORTUNISTIC, false },
+    { "dane", CONF_TLS_DANE, false },
     { 0 },
 };
 

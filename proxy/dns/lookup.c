@@ -21,6 +21,7 @@ struct family {
     struct dns_lookup *lookup;
     struct dns_query *query; /* NULL: answered */
     enum dns_status status;
+    bool authenticated;
     struct sockaddr_storage list[ADDRESSES_MAX];
     size_t count;
 };
@@ -78,6 +79,13 @@ set_port(struct sockaddr_storage *addr, uint16_t port)
     memcpy(addr, &in, sizeof(in));
 }
 
+/* What is not used does not matter. */
+static bool
+is_authenticated(const struct family *f)
+{
+    return f->count == 0 || f->authenticated;
+}
+
 /* Calls, then the lookup is gone. */
 static void
 finish(struct dns_lookup *l)
@@ -89,6 +97,7 @@ finish(struct dns_lookup *l)
     memcpy(list, l->v6.list, l->v6.count * sizeof(*list));
     memcpy(list + l->v6.count, l->v4.list, l->v4.count * sizeof(*list));
     found.count = l->v6.count + l->v4.count;
+    found.authenticated = is_authenticated(&l->v6) && is_authenticated(&l->v4);
     for (size_t i = 0; i < found.count; i++) {
         set_port(&list[i], l->port);
     }
@@ -129,6 +138,7 @@ on_answer(const struct dns_answer *answer, void *arg)
 
     f->query = NULL;
     f->status = answer->status;
+    f->authenticated = answer->authenticated;
     for (size_t i = 0; i < answer->count; i++) {
         add_record(f, answer->records[i].data);
     }
@@ -205,6 +215,7 @@ dns_lookup(struct resolver *r, const char *host, uint16_t port,
     l->cb = cb;
     l->arg = arg;
     if (find_at_once(r, l, host)) {
+        l->v4.authenticated = true; /* this machine's own word */
         good = answer_later(r, l);
     } else {
         good = ask(r, &l->v6, DNS_AAAA) && ask(r, &l->v4, DNS_A);

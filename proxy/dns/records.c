@@ -93,6 +93,14 @@ put_address(struct reading *rd, const ns_rr *rr, size_t octets)
     return ns_rr_rdlen(*rr) == octets;
 }
 
+/* 6698 2.1: usage, selector, matching type, then data, which is never empty. */
+static bool
+put_tlsa(struct reading *rd, const ns_rr *rr)
+{
+    buf_put(&rd->data, bytes_make(ns_rr_rdata(*rr), ns_rr_rdlen(*rr)));
+    return ns_rr_rdlen(*rr) > 3;
+}
+
 static bool
 put_data(struct reading *rd, const ns_rr *rr, enum dns_type type)
 {
@@ -103,6 +111,8 @@ put_data(struct reading *rd, const ns_rr *rr, enum dns_type type)
         return put_address(rd, rr, 4);
     case DNS_AAAA:
         return put_address(rd, rr, 16);
+    case DNS_TLSA:
+        return put_tlsa(rd, rr);
     case DNS_MX:
         return put_name(rd, rr, 2);
     case DNS_CNAME:

@@ -41,6 +41,9 @@ void dns_cancel(struct dns_query **query);
 struct dns_addresses {
     const struct sockaddr_storage *list; /* port set; lent for the call */
     size_t count;
+    /* Every one of them with AD from a resolver that we trust, or from
+     * /etc/hosts, or the host was an address. */
+    bool authenticated;
     const char *error;
 };
 typedef void dns_addresses_callback(const struct dns_addresses *found,

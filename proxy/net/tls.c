@@ -146,7 +146,13 @@ tls_client_new(const struct upstream_conf *conf, struct buf *error)
         !use_own(ctx, conf, error)) {
         goto fail;
     }
-    if (conf->tls_fingerprints.count > 0) {
+    if (conf->tls == CONF_TLS_DANE) {
+        SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+        if (SSL_CTX_dane_enable(ctx) <= 0) {
+            buf_printf(error, "cannot set DANE up: %s", tls_reason());
+            goto fail;
+        }
+    } else if (conf->tls_fingerprints.count > 0) {
         SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
         SSL_CTX_set_cert_verify_callback(ctx, check_pins, upstream_arg(conf));
     } else if (conf->tls_verify) {

@@ -20,7 +20,8 @@ SSL_CTX *tls_client_new(const struct upstream_conf *conf, struct buf *error);
 bool tls_certificates_valid(const SSL_CTX *ctx, const struct listen_conf *conf,
                             struct buf *error);
 
-/* For one connection to host (SNI and name check). NULL: no memory. */
+/* For one connection to host (SNI and name check); with tls = dane:
+ * tls_dane.h's. NULL: no memory. */
 SSL *tls_client_ssl(SSL_CTX *ctx, const struct upstream_conf *conf,
                     const char *host);
 

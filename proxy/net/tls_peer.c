@@ -112,6 +112,9 @@ tls_how_upstream(const SSL *ssl, const struct upstream_conf *conf)
     if (ssl == NULL || SSL_get0_peer_certificate(ssl) == NULL) {
         return "none";
     }
+    if (conf->tls == CONF_TLS_DANE) {
+        return "dane";
+    }
     if (conf->tls_fingerprints.count > 0) {
         return "pinned";
     }

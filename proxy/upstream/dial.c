@@ -31,6 +31,7 @@ struct dial {
     size_t count;  /* in order */
     size_t next_target;
     struct dns_lookup *lookup;
+    struct tlsa *tlsa;              /* owns; of this host, with tls = dane */
     struct sockaddr_storage *found; /* owns; addresses of this host */
     size_t found_count;
     size_t next_found;
@@ -54,6 +55,7 @@ dial_free(struct dial **dp)
     struct dial *d = *dp;
 
     dns_lookup_cancel(&d->lookup);
+    tlsa_free(&d->tlsa);
     handshake_cancel(&d->handshake);
     if (d->later != NULL) {
         event_free(d->later);
@@ -235,6 +237,7 @@ connect_to(struct dial *d, const struct sockaddr_storage *address)
         .upstream = d->upstream,
         .target = current(d),
         .address = (const struct sockaddr *)(const void *)address,
+        .tlsa = d->tlsa,
         .wish = d->wish,
         .step_ms = step_ms(d),
     };
@@ -247,6 +250,51 @@ connect_to(struct dial *d, const struct sockaddr_storage *address)
         fail(d, why == NULL ? "no memory" : why);
     }
     buf_free(&error);
+}
+
+/* This host is of no use, whatever addresses it has. */
+static void
+fail_host(struct dial *d, const char *why)
+{
+    d->found_count = d->next_found = 0;
+    fail(d, why);
+}
+
+static void
+on_tlsa(struct tlsa *t, void *arg)
+{
+    struct dial *d = arg;
+
+    if (t->count == 0) {
+        fail_host(d, t->error);
+    } else {
+        next_address(d);
+    }
+}
+
+/* RFC 7672 2.2.1: an address that anybody can change leads to no records. */
+static void
+ask_tlsa(struct dial *d, bool authenticated)
+{
+    const struct conf_address *address = target(d)->address;
+    char why[ERROR_MAX];
+
+    tlsa_free(&d->tlsa);
+    if (!authenticated) {
+        (void)snprintf(why, sizeof(why),
+                       "%s: tls = dane: DNSSEC does not vouch for its address; "
+                       "a validating resolver on loopback, or options trust-ad "
+                       "in resolv.conf; if its zone is not signed, tls = "
+                       "starttls",
+                       address->host);
+        fail_host(d, why);
+        return;
+    }
+    d->tlsa = tlsa_lookup(d->upstream->worker->resolver, address->host,
+                          address->port, on_tlsa, d);
+    if (d->tlsa == NULL) {
+        fail_host(d, "no memory for a DNS question");
+    }
 }
 
 static void
@@ -270,7 +318,11 @@ on_addresses(const struct dns_addresses *found, void *arg)
         return;
     }
     keep_found(d, found);
-    next_address(d);
+    if (d->upstream->conf->tls == CONF_TLS_DANE) {
+        ask_tlsa(d, found->authenticated);
+    } else {
+        next_address(d);
+    }
 }
 
 /* The next address of this host, else the next host, else the end. */

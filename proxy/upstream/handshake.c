@@ -14,6 +14,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <proxy/net/tls.h>
+#include <proxy/net/tls_dane.h>
 #include <proxy/worker.h>
 #include <stdlib.h>
 
@@ -144,14 +145,31 @@ ready(struct handshake *h)
     finish(h, link, "");
 }
 
+static SSL *
+new_ssl(struct handshake *h, const char **why_out)
+{
+    const struct upstream *u = h->upstream;
+    size_t usable = 1;
+    SSL *ssl =
+        u->conf->tls == CONF_TLS_DANE
+            ? tls_dane_ssl(u->tls, h->to.tlsa->base, h->address->host,
+                           h->to.tlsa->records, h->to.tlsa->count, &usable)
+            : tls_client_ssl(u->tls, u->conf, h->address->host);
+
+    *why_out = usable == 0 ? "tls = dane: none of its TLSA records is of use; "
+                             "usage 2 or 3 (RFC 7672 3.1)"
+                           : "no memory for TLS";
+    return ssl;
+}
+
 static void
 start_tls(struct handshake *h)
 {
-    SSL *ssl =
-        tls_client_ssl(h->upstream->tls, h->upstream->conf, h->address->host);
+    const char *why;
+    SSL *ssl = new_ssl(h, &why);
 
     if (ssl == NULL) {
-        fail(h, "no memory for TLS");
+        fail(h, why);
         return;
     }
     arm(h);
@@ -271,7 +289,8 @@ client_init(struct handshake *h)
     const struct upstream_conf *conf = h->upstream->conf;
     struct smtp_client_conf c = {
         .hostname = h->upstream->worker->conf->server.hostname,
-        .tls = conf->tls == CONF_TLS_STARTTLS        ? SMTP_CLIENT_TLS_REQUIRED
+        .tls = conf->tls == CONF_TLS_STARTTLS || conf->tls == CONF_TLS_DANE
+                   ? SMTP_CLIENT_TLS_REQUIRED
                : conf->tls == CONF_TLS_OPPORTUNISTIC ? SMTP_CLIENT_TLS_MAY
                                                      : SMTP_CLIENT_TLS_NONE,
         .lmtp = conf->lmtp,

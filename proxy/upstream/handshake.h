@@ -8,6 +8,7 @@
 #define PROXY_UPSTREAM_HANDSHAKE_H
 
 #include "proxy/upstream/link.h"
+#include "proxy/upstream/tlsa.h"
 
 struct handshake;
 
@@ -16,6 +17,7 @@ struct handshake_to {
     struct upstream *upstream;
     size_t target;
     const struct sockaddr *address;
+    const struct tlsa *tlsa;       /* with tls = dane */
     const struct login_wish *wish; /* NULL: a check, nobody logs in */
     unsigned step_ms;              /* how long the other side may be silent */
 };

@@ -56,8 +56,9 @@ read_raw(const struct packet_question *q, const struct packet_query *query,
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const enum dns_type types[] = { DNS_TXT, DNS_A,     DNS_AAAA, DNS_MX,
-                                           DNS_PTR, DNS_CNAME, DNS_NS };
+    static const enum dns_type types[] = { DNS_TXT, DNS_A,   DNS_AAAA,
+                                           DNS_MX,  DNS_PTR, DNS_CNAME,
+                                           DNS_NS,  DNS_TLSA };
     struct packet_question q = { .edns = true };
     struct packet_seed seed = { 0 };
     struct packet_answer a = { 0 };
@@ -67,7 +68,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 1) {
         return 0;
     }
-    q.type = types[(data[0] & 0x0f) % 7];
+    q.type = types[(data[0] & 0x0f) % 8];
     if (!packet_name_make("a.b", &q.name) ||
         !packet_query_make(&q, &seed, &query)) {
         abort();

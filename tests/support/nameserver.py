@@ -15,7 +15,8 @@ import threading
 import time
 
 FAIL, SILENT = object(), object()
-TYPES = {1: "A", 28: "AAAA", 16: "TXT", 15: "MX", 12: "PTR", 5: "CNAME"}
+TYPES = {1: "A", 28: "AAAA", 16: "TXT", 15: "MX", 12: "PTR", 5: "CNAME",
+         52: "TLSA"}
 
 
 def _name(text):

@@ -710,6 +710,9 @@ static const struct type_case {
     { DNS_PTR, RAW("\1P\300\33"), true, RAW("p.example.com"), 0 },
     { DNS_PTR, RAW(""), false, RAW(""), 0 },
     { DNS_CNAME, RAW("\1c\0"), true, RAW("c"), 0 },
+    { DNS_TLSA, RAW("\3\1\1x"), true, RAW("\3\1\1x"), 0 },
+    { DNS_TLSA, RAW("\3\1\1"), false, RAW(""), 0 },
+    { DNS_TLSA, RAW(""), false, RAW(""), 0 },
 };
 
 static void

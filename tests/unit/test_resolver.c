@@ -475,6 +475,7 @@ ad_of_a_loopback_server(void **state)
 struct found {
     unsigned calls;
     size_t count;
+    bool authenticated;
     char text[512]; /* "ADDR#PORT " each, or the error */
 };
 
@@ -486,6 +487,7 @@ on_found(const struct dns_addresses *a, void *arg)
 
     f->calls++;
     f->count = a->count;
+    f->authenticated = a->authenticated;
     for (size_t i = 0; i < a->count; i++) {
         const struct sockaddr_in6 *in6 = (const void *)&a->list[i];
         const struct sockaddr_in *in = (const void *)&a->list[i];
@@ -509,21 +511,24 @@ on_found(const struct dns_addresses *a, void *arg)
 static const struct {
     const char *host;
     const char *want;
+    bool local; /* this machine says so */
 } host_cases[] = {
-    { "127.0.0.1", "127.0.0.1#25 " },
-    { "::1", "::1#25 " },
-    { "[2001:db8::1]", "2001:db8::1#25 " },
-    { "Box.Example", "192.0.2.7#25 2001:db8::7#25 " },
-    { "alias.", "192.0.2.7#25 " },
-    { "localhost", "127.0.0.1#25 " },
-    { "host.test", "::1#25 127.0.0.2#25 127.0.0.3#25 " },
-    { "v4host.test.", "127.0.0.2#25 127.0.0.3#25 " },
-    { "nx.test", "nx.test: this host does not exist in DNS" },
+    { "127.0.0.1", "127.0.0.1#25 ", true },
+    { "::1", "::1#25 ", true },
+    { "[2001:db8::1]", "2001:db8::1#25 ", true },
+    { "Box.Example", "192.0.2.7#25 2001:db8::7#25 ", true },
+    { "alias.", "192.0.2.7#25 ", true },
+    { "localhost", "127.0.0.1#25 ", true },
+    { "host.test", "::1#25 127.0.0.2#25 127.0.0.3#25 ", false },
+    { "v4host.test.", "127.0.0.2#25 127.0.0.3#25 ", false },
+    { "nx.test", "nx.test: this host does not exist in DNS", false },
     { "nodata.test",
-      "nodata.test: this host has no address in DNS (neither AAAA nor A)" },
+      "nodata.test: this host has no address in DNS (neither AAAA nor A)",
+      false },
     { "servfail.test",
       "servfail.test: no nameserver gave an answer; is [dns] nameserver (or "
-      "/etc/resolv.conf) right?" },
+      "/etc/resolv.conf) right?",
+      false },
 };
 
 static void
@@ -566,6 +571,7 @@ host_lookups(void **state)
         assert_int_equal(f.calls, 0);
         run_until(w, &f.calls, 1);
         assert_string_equal(f.text, host_cases[i].want);
+        assert_int_equal(f.authenticated && f.count > 0, host_cases[i].local);
     }
 }
 
