@@ -320,8 +320,8 @@ main(int argc, char **argv)
         { "h= of 32000 names", run_check, buf_bytes(&names), b, key, rsa, s },
         { "a key record of 16 KiB", run_check, buf_bytes(&head), b, key_long,
           rsa, s },
-        { "an ARC chain of 50 sets, none right", run_check, buf_bytes(&chain), b,
-          key_big, rsa, s },
+        { "an ARC chain of 50 sets, none right", run_check, buf_bytes(&chain),
+          b, key_big, rsa, s },
     };
 
     printf("| message | KiB | CPU us | heap KiB |\n|---|---:|---:|---:|\n");

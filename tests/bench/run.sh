@@ -90,7 +90,7 @@ PY
 field() { sed -n "s/.*$1=\([0-9.]*\).*/\1/p"; }
 median() { sort -n | sed -n 2p; }
 load() { # PORT SESSIONS OCTETS
-    "$build/tests/bench/bench_load" "$1" "$2" "$3" "$seconds" a@example.com
+    "$build/tests/bench/bench_load" -p "$1" -s "$2" -b "$3" -t "$seconds"
 }
 
 echo "| signature | octets | sessions | messages/s | p50 ms | p99 ms |" \

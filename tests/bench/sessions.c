@@ -1,0 +1,451 @@
+/*
+ * sessions - the connections of the load generator; see load.h.
+ */
+#include "load.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+
+enum {
+    SAMPLES_MAX = 1 << 22,
+    USERS_MAX = 4096,
+    LINE_MAX_OCTETS = 2048,
+    SLOW_OCTETS = 512, /* each SLOW_MS: 1 KB a second */
+    SLOW_MS = 500,
+    TURN_MS = 1 /* how often open loop and slow sessions are looked at */
+};
+
+enum step {
+    WAITING, /* logged in; no message is due */
+    GREETING,
+    EHLO,
+    STARTTLS,
+    SHAKING,
+    LOGIN,
+    MAIL,
+    RCPT,
+    DATA,
+    CONTENT,
+    OVER
+};
+
+struct session {
+    struct wire wire;
+    enum step step;
+    unsigned user;
+    bool slow;
+    unsigned done; /* messages of this connection */
+    size_t sent;   /* octets of the content */
+    uint64_t due_us;
+    uint64_t slow_us; /* when the next slow piece goes */
+    size_t held;
+    SSL_SESSION *resume;
+    char line[LINE_MAX_OCTETS];
+};
+
+static struct session *sessions;
+static struct load_content contents[USERS_MAX];
+static SSL_CTX *context;
+static struct load_result *result;
+static uint64_t begin_us, end_us, next_due_us;
+static size_t live;
+static int epoll_fd;
+
+uint64_t
+load_now_us(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+static void
+fail(const struct session *s, const char *what)
+{
+    fprintf(stderr, "bench_load: %s at step %d: %.*s\n", what, (int)s->step,
+            (int)s->held, s->line);
+    exit(1);
+}
+
+static void
+watch(struct session *s, bool out)
+{
+    struct epoll_event ev = { .events = EPOLLIN | (out ? EPOLLOUT : 0u),
+                              .data.ptr = s };
+
+    epoll_ctl(epoll_fd, EPOLL_CTL_MOD, s->wire.fd, &ev);
+}
+
+static void
+say(struct session *s, const char *text)
+{
+    size_t len = strlen(text);
+
+    if (wire_send(&s->wire, text, len) != (ssize_t)len) {
+        fail(s, "a command could not be sent");
+    }
+}
+
+static void
+open_session(struct session *s)
+{
+    struct sockaddr_in to = { .sin_family = AF_INET,
+                              .sin_port = htons(load.port),
+                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    struct epoll_event ev = { .events = EPOLLIN, .data.ptr = s };
+    int one = 1;
+
+    s->wire.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (connect(s->wire.fd, (struct sockaddr *)&to, sizeof(to)) != 0) {
+        perror("bench_load: connect");
+        exit(1);
+    }
+    setsockopt(s->wire.fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    fcntl(s->wire.fd, F_SETFL, O_NONBLOCK);
+    epoll_ctl(epoll_fd, EPOLL_CTL_ADD, s->wire.fd, &ev);
+    result->connections++;
+    s->done = 0;
+    s->held = 0;
+    s->step = GREETING;
+    if (load.tls == LOAD_IMPLICIT) {
+        s->step = SHAKING;
+        wire_tls(&s->wire, context, s->resume, false);
+        (void)wire_shake(&s->wire);
+    }
+}
+
+static void
+close_session(struct session *s)
+{
+    if (load.resume && s->wire.ssl != NULL) {
+        SSL_SESSION_free(s->resume);
+        s->resume = SSL_get1_session(s->wire.ssl);
+    }
+    say(s, "QUIT\r\n");
+    wire_close(&s->wire);
+}
+
+/* --- messages ------------------------------------------------------------- */
+
+static void
+begin_message(struct session *s)
+{
+    char address[128], line[200];
+
+    load_address(s->user, address, sizeof(address));
+    (void)snprintf(line, sizeof(line), "MAIL FROM:<%s>\r\n", address);
+    s->step = MAIL;
+    say(s, line);
+}
+
+/* The next message, when one is due, or the end. */
+static void
+next_message(struct session *s)
+{
+    uint64_t now = load_now_us();
+
+    if (now >= end_us) {
+        close_session(s);
+        s->step = OVER;
+        live--;
+        return;
+    }
+    if (load.per_connection > 0 && s->done == load.per_connection) {
+        close_session(s);
+        open_session(s);
+        return;
+    }
+    s->due_us = now;
+    if (load.rate > 0) {
+        if (now < next_due_us) {
+            s->step = WAITING;
+            return;
+        }
+        s->due_us = next_due_us;
+        next_due_us += (uint64_t)(1e6 / load.rate);
+    }
+    begin_message(s);
+}
+
+static void
+send_content(struct session *s)
+{
+    const struct load_content *c = &contents[s->user];
+    size_t left = c->count - s->sent;
+    ssize_t n;
+
+    if (s->slow) {
+        uint64_t now = load_now_us();
+
+        if (now < s->slow_us) {
+            return;
+        }
+        s->slow_us = now + SLOW_MS * 1000;
+        left = left < SLOW_OCTETS ? left : SLOW_OCTETS;
+    }
+    n = wire_send(&s->wire, c->octets + s->sent, left);
+    if (n < 0) {
+        fail(s, "content could not be sent");
+    }
+    s->sent += (size_t)n;
+    watch(s, s->sent < c->count && !s->slow);
+}
+
+static void
+begin_content(struct session *s)
+{
+    s->step = CONTENT;
+    s->sent = 0;
+    s->slow_us = 0;
+    send_content(s);
+}
+
+static void
+ask_for_data(struct session *s)
+{
+    char line[64];
+
+    if (!load.chunking) {
+        s->step = DATA;
+        say(s, "DATA\r\n");
+        return;
+    }
+    (void)snprintf(line, sizeof(line), "BDAT %zu LAST\r\n",
+                   contents[s->user].count);
+    say(s, line);
+    begin_content(s);
+}
+
+static void
+message_done(struct session *s, int code)
+{
+    uint64_t us = load_now_us() - s->due_us;
+
+    if (code != 250) {
+        result->refused++;
+    } else if (!s->slow && result->messages < SAMPLES_MAX) {
+        result->samples_us[result->messages++] = (uint32_t)us;
+    }
+    s->done++;
+    next_message(s);
+}
+
+/* --- replies -------------------------------------------------------------- */
+
+static void
+log_in(struct session *s)
+{
+    char line[600];
+
+    if (load.user == NULL) {
+        next_message(s);
+        return;
+    }
+    load_login(s->user, line, sizeof(line));
+    s->step = LOGIN;
+    say(s, line);
+}
+
+static void
+greet(struct session *s)
+{
+    s->step = EHLO;
+    say(s, "EHLO load.example\r\n");
+}
+
+static void
+secured(struct session *s)
+{
+    result->resumed += (size_t)SSL_session_reused(s->wire.ssl);
+    if (load.tls == LOAD_IMPLICIT) {
+        s->step = GREETING;
+    } else {
+        greet(s);
+    }
+}
+
+static void
+shake(struct session *s)
+{
+    int n = wire_shake(&s->wire);
+
+    if (n < 0) {
+        fail(s, "the handshake failed");
+    }
+    watch(s, s->wire.wants_write);
+    if (n > 0) {
+        secured(s);
+    }
+}
+
+static void
+reply(struct session *s, int code)
+{
+    if (s->step != CONTENT && code >= 400) {
+        fail(s, "refused");
+    }
+    switch (s->step) {
+    case GREETING:
+        greet(s);
+        break;
+    case EHLO:
+        if (load.tls == LOAD_STARTTLS && s->wire.ssl == NULL) {
+            s->step = STARTTLS;
+            say(s, "STARTTLS\r\n");
+        } else {
+            log_in(s);
+        }
+        break;
+    case STARTTLS:
+        s->step = SHAKING;
+        wire_tls(&s->wire, context, s->resume, false);
+        shake(s);
+        break;
+    case LOGIN:
+        next_message(s);
+        break;
+    case MAIL:
+        s->step = RCPT;
+        say(s, "RCPT TO:<sink@example.net>\r\n");
+        break;
+    case RCPT:
+        ask_for_data(s);
+        break;
+    case DATA:
+        begin_content(s);
+        break;
+    case CONTENT:
+        message_done(s, code);
+        break;
+    default:
+        break;
+    }
+}
+
+static void
+take_line(struct session *s, char c)
+{
+    if (s->held < sizeof(s->line) - 1) {
+        s->line[s->held++] = c;
+    }
+    if (c == '\n') {
+        s->line[s->held] = '\0';
+        if (s->held > 3 && s->line[3] == ' ') {
+            reply(s, atoi(s->line));
+        }
+        s->held = 0;
+    }
+}
+
+static void
+readable(struct session *s)
+{
+    char in[16384];
+    ssize_t n;
+
+    do {
+        n = wire_recv(&s->wire, in, sizeof(in));
+        if (n < 0) {
+            fail(s, "connection lost");
+        }
+        for (ssize_t i = 0; i < n && s->step != OVER; i++) {
+            take_line(s, in[i]);
+        }
+    } while (n > 0 && s->step != OVER && s->step != SHAKING &&
+             s->wire.ssl != NULL && SSL_pending(s->wire.ssl) > 0);
+}
+
+static void
+on_event(struct session *s, uint32_t events)
+{
+    if (s->step == SHAKING) {
+        shake(s);
+        return;
+    }
+    if ((events & EPOLLOUT) != 0 && s->step == CONTENT &&
+        s->sent < contents[s->user].count) {
+        send_content(s);
+    }
+    if ((events & ~(uint32_t)EPOLLOUT) != 0 && s->step != OVER) {
+        readable(s);
+    }
+}
+
+/* --- the whole run -------------------------------------------------------- */
+
+/* What no event of a socket brings about. */
+static void
+turn(void)
+{
+    for (size_t i = 0; i < load.sessions; i++) {
+        struct session *s = &sessions[i];
+
+        if (s->step == WAITING) {
+            next_message(s);
+        } else if (s->step == CONTENT && s->slow &&
+                   s->sent < contents[s->user].count) {
+            send_content(s);
+        }
+    }
+}
+
+static bool
+prepare(void)
+{
+    sessions = calloc(load.sessions, sizeof(*sessions));
+    result->samples_us = calloc(SAMPLES_MAX, sizeof(uint32_t));
+    context = wire_client();
+    epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (sessions == NULL || result->samples_us == NULL || context == NULL ||
+        load.users > USERS_MAX) {
+        fputs("bench_load: no memory, or too many users\n", stderr);
+        return false;
+    }
+    for (unsigned i = 0; i < load.users; i++) {
+        if (!load_content_make(i, &contents[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool
+load_run(struct load_result *result_out)
+{
+    bool turns = load.rate > 0 || load.slow > 0;
+
+    result = result_out;
+    if (!prepare()) {
+        return false;
+    }
+    begin_us = next_due_us = load_now_us();
+    end_us = begin_us + (uint64_t)(load.seconds * 1e6);
+    for (live = 0; live < load.sessions; live++) {
+        sessions[live].user = (unsigned)(live % load.users);
+        sessions[live].slow = live % 100 < load.slow;
+        open_session(&sessions[live]);
+    }
+    while (live > 0) {
+        struct epoll_event evs[256];
+        int n = epoll_wait(epoll_fd, evs, 256, turns ? TURN_MS : -1);
+
+        for (int i = 0; i < n; i++) {
+            on_event(evs[i].data.ptr, evs[i].events);
+        }
+        if (turns) {
+            turn();
+        }
+    }
+    result->seconds = (double)(load_now_us() - begin_us) / 1e6;
+    return true;
+}
