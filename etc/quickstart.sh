@@ -67,7 +67,7 @@ domain=${from#*@}
 # --- what is needed -------------------------------------------------------
 
 packages="autoconf automake pkg-config gcc make libc6-dev libevent-dev
-libcurl4-openssl-dev libxml2-dev libarchive-dev
+libcurl4-openssl-dev libjansson-dev libxml2-dev libarchive-dev
 libssl-dev libinih-dev libcrypt-dev libgsasl-dev libidn2-dev libseccomp-dev libcmocka-dev openssl curl"
 missing=
 for p in $packages; do

@@ -19,7 +19,7 @@ export PATH LC_ALL=C
 # Libraries, compilers and tools; no package that runs a service. The mail
 # servers that some tests need are only unpacked: tests/support/peers.py.
 packages="autoconf automake pkg-config gcc make libc6-dev libevent-dev
-libcurl4-openssl-dev libxml2-dev libarchive-dev
+libcurl4-openssl-dev libjansson-dev libxml2-dev libarchive-dev
 libssl-dev libinih-dev libcrypt-dev libgsasl-dev libidn2-dev libseccomp-dev libcmocka-dev clang
 libclang-rt-14-dev
 python3 python3-dkim python3-nacl openssl swaks

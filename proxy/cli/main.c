@@ -15,6 +15,7 @@ static const struct cli_command commands[] = {
     { "domain", cli_domain, "domains whose keys are looked after" },
     { "user", cli_user, "add, change, lock, list and test users" },
     { "status", cli_status, "what the running daemon does" },
+    { "oauth", cli_oauth, "keep tokens for an upstream fresh" },
     { "sink", cli_sink, "an upstream for trials: accepts into a Maildir" },
     { "dmarc-report", cli_dmarc_report, "what receivers say of our mail" },
     { NULL, NULL, NULL },

@@ -359,6 +359,20 @@ struct console_conf {
     struct conf_addresses addresses; /* numeric */
 };
 
+/* Read by `sealpost oauth` only. */
+struct oauth_conf {
+    const char *name;
+    const char *preset;
+    const char *tenant;             /* m365: its name or number; "" */
+    const char *token_url;          /* resolved */
+    const char *client_id;
+    const char *client_secret_file; /* "" : a public client */
+    const char *refresh_token_file; /* "" : client credentials */
+    const char *scope;              /* resolved; "" : none is asked for */
+    const char *token_file;
+    const char *ca_file; /* "" : the system's bundle */
+};
+
 struct conf {
     const char *path; /* the file it came from */
     struct server_conf server;
@@ -374,6 +388,8 @@ struct conf {
     size_t listen_count;
     struct upstream_conf *upstreams;
     size_t upstream_count;
+    struct oauth_conf *oauths;
+    size_t oauth_count;
     struct check_conf *checks; /* at least [check default] */
     size_t check_count;
     struct conf_memory *memory; /* private: owns every string and list */

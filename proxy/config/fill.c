@@ -274,6 +274,9 @@ base_of(struct conf *conf, const struct conf_kind *kind)
     if (strcmp(kind->name, "upstream") == 0) {
         return &conf->upstreams[conf->upstream_count++];
     }
+    if (strcmp(kind->name, "oauth") == 0) {
+        return &conf->oauths[conf->oauth_count++];
+    }
     return &conf->checks[conf->check_count++];
 }
 
@@ -342,6 +345,8 @@ conf_fill(struct conf *conf, struct conf_errors *errors)
                                    sizeof(*conf->listens));
     conf->upstreams = conf_arena_new(&m->arena, count_kind(m, "upstream") + 1,
                                      sizeof(*conf->upstreams));
+    conf->oauths = conf_arena_new(&m->arena, count_kind(m, "oauth") + 1,
+                                  sizeof(*conf->oauths));
     conf->checks = conf_arena_new(&m->arena, count_kind(m, "check") + 1,
                                   sizeof(*conf->checks));
     f.elements = conf_arena_new(&m->arena, 1, sizeof(*f.elements));

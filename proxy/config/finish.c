@@ -208,4 +208,7 @@ conf_finish(struct conf *conf, struct conf_errors *errors)
     for (size_t i = 0; i < conf->upstream_count; i++) {
         finish_upstream(conf, &conf->upstreams[i]);
     }
+    for (size_t i = 0; i < conf->oauth_count; i++) {
+        conf_finish_oauth(conf, &conf->oauths[i]);
+    }
 }

@@ -299,5 +299,8 @@ conf_rules(const struct conf *conf, struct conf_errors *errors)
     for (size_t i = 0; i < conf->upstream_count; i++) {
         conf_rules_upstream(conf, &conf->upstreams[i], errors);
     }
+    for (size_t i = 0; i < conf->oauth_count; i++) {
+        conf_rules_oauth(conf, &conf->oauths[i], errors);
+    }
     conf_rules_tls(conf, errors);
 }

@@ -66,6 +66,10 @@ void conf_rules_notify(const struct conf *conf, struct conf_errors *errors);
 /* Its part for [rotate] and [publish]. */
 void conf_rules_publish(const struct conf *conf, struct conf_errors *errors);
 
+/* Of conf_finish() and conf_rules(): one [oauth]. */
+void conf_finish_oauth(struct conf *conf, struct oauth_conf *o);
+void conf_rules_oauth(const struct conf *conf, const struct oauth_conf *o,
+                      struct conf_errors *errors);
 /* Of conf_rules(): one [upstream]. */
 void conf_rules_upstream(const struct conf *conf, const struct upstream_conf *u,
                          struct conf_errors *errors);

@@ -158,6 +158,13 @@ static const struct conf_word upstream_already_signed[] = {
     { 0 },
 };
 
+static const struct conf_word oauth_presets[] = {
+    { "generic", 0, false },
+    { "m365", 0, false },
+    { "gmail", 0, false },
+    { 0 },
+};
+
 static const struct conf_word chunkings[] = {
     { "auto", true, false },
     { "no", false, false },
@@ -376,6 +383,24 @@ const struct conf_setting conf_settings[] = {
       FIELD(upstream_conf, preset), false },
     { "upstream", "chunking", CONF_WORD, 0, 0, "auto", chunkings,
       FIELD(upstream_conf, chunking), false },
+    { "oauth", "preset", CONF_CHOICE, 0, 0, "generic", oauth_presets,
+      FIELD(oauth_conf, preset), false },
+    { "oauth", "tenant", CONF_HOST, 1, 253, "", NULL,
+      FIELD(oauth_conf, tenant), false },
+    { "oauth", "token_url", CONF_TEXT, 1, TEXT_MAX, "", NULL,
+      FIELD(oauth_conf, token_url), false },
+    { "oauth", "client_id", CONF_TEXT, 1, TEXT_MAX, NULL, NULL,
+      FIELD(oauth_conf, client_id), false },
+    { "oauth", "client_secret_file", CONF_PATH, 0, 0, "", NULL,
+      FIELD(oauth_conf, client_secret_file), false },
+    { "oauth", "refresh_token_file", CONF_PATH, 0, 0, "", NULL,
+      FIELD(oauth_conf, refresh_token_file), false },
+    { "oauth", "scope", CONF_TEXT, 1, TEXT_MAX, "", NULL,
+      FIELD(oauth_conf, scope), false },
+    { "oauth", "token_file", CONF_PATH, 0, 0, NULL, NULL,
+      FIELD(oauth_conf, token_file), false },
+    { "oauth", "ca_file", CONF_PATH, 0, 0, "", NULL,
+      FIELD(oauth_conf, ca_file), false },
     { "sign", "canonicalization", CONF_CANON, 0, 0, "relaxed/relaxed", NULL,
       FIELD(sign_conf, header_relaxed), false },
     { "sign", "headers", CONF_HEADERS, 1, LIST_MAX, "default", NULL,
@@ -516,6 +541,7 @@ const struct conf_kind conf_kinds[] = {
     { "dns", false, sizeof(struct dns_conf), offsetof(struct conf, dns) },
     { "listen", true, sizeof(struct listen_conf), 0 },
     { "upstream", true, sizeof(struct upstream_conf), 0 },
+    { "oauth", true, sizeof(struct oauth_conf), 0 },
     { "sign", false, sizeof(struct sign_conf), offsetof(struct conf, sign) },
     { "check", true, sizeof(struct check_conf), 0 },
     { "limits", false, sizeof(struct limits_conf),

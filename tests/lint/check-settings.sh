@@ -52,7 +52,7 @@ same "$page" page
 
 # A setting behind a semicolon shows its default, unless it is a sample.
 samples='authserv_id nameserver username password_file publish server'
-samples="$samples tsig_key_file"
+samples="$samples tsig_key_file token_url client_secret_file"
 while IFS='|' read -r section key standard; do
 	case " $samples " in *" $key "*) continue ;; esac
 	if [ "$standard" = NULL ]; then
