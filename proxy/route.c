@@ -5,13 +5,16 @@
 
 #include <proxy/idn.h>
 #include <proxy/upstream/upstream.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* PIPELINING and ENHANCEDSTATUSCODES are ours whatever the upstream has: we
  * queue for it, and our own replies carry codes. */
 enum {
-    OURS = SMTP_CAP_PIPELINING | SMTP_CAP_ENHANCEDSTATUSCODES | SMTP_CAP_SIZE,
-    PASSED_ON = SMTP_CAP_8BITMIME | SMTP_CAP_SMTPUTF8 | SMTP_CAP_DSN
+    OURS = SMTP_CAP_PIPELINING | SMTP_CAP_ENHANCEDSTATUSCODES | SMTP_CAP_SIZE |
+           SMTP_CAP_LIMITS,
+    PASSED_ON = SMTP_CAP_8BITMIME | SMTP_CAP_SMTPUTF8 | SMTP_CAP_DSN |
+                SMTP_CAP_REQUIRETLS
 };
 
 static struct upstream *
@@ -52,11 +55,32 @@ route_upstream(const struct worker *w, const struct listen_conf *listener,
     return u != NULL ? u : by_name(w, listener->upstream);
 }
 
+static unsigned
+least(unsigned a, unsigned b)
+{
+    return a == 0 || (b != 0 && b < a) ? b : a;
+}
+
+/* RFC 8689 4.2.1: who promises it must know whom it hands the message to. */
+static bool
+is_trusted(const struct upstream_conf *conf)
+{
+    return conf->tls != CONF_TLS_NONE && conf->tls != CONF_TLS_OPPORTUNISTIC &&
+           (conf->tls_verify || conf->tls_fingerprints.count > 0);
+}
+
 static void
 intersect(struct smtp_caps *caps, const struct upstream *u)
 {
+    const struct upstream_conf *conf = upstream_settings(u);
     const struct smtp_caps *theirs = upstream_caps(u);
 
+    if (conf->lmtp) {
+        caps->rcpt_max = 1; /* see has_its_one() in session_rcpt.c */
+    }
+    if (!is_trusted(conf)) {
+        caps->offers &= ~(unsigned)SMTP_CAP_REQUIRETLS;
+    }
     if (theirs == NULL) {
         caps->offers &= (unsigned)OURS | SMTP_CAP_8BITMIME;
         return;
@@ -65,22 +89,59 @@ intersect(struct smtp_caps *caps, const struct upstream *u)
     if (theirs->size > 0 && (caps->size == 0 || theirs->size < caps->size)) {
         caps->size = theirs->size;
     }
+    caps->rcpt_max = least(caps->rcpt_max, theirs->rcpt_max);
+    caps->rcpt_domain_max =
+        least(caps->rcpt_domain_max, theirs->rcpt_domain_max);
 }
 
-/* Users may have routes of their own: on an outbound listener each upstream
- * of the configuration counts, unless there is only one. */
+void
+route_view(struct worker *w, const struct view *view)
+{
+    size_t count = w->conf->upstream_count;
+    bool *named = calloc(count + 1, sizeof(*named));
+
+    for (size_t i = 0; named != NULL && i < view_user_count(view); i++) {
+        const char *name = view_user_at(view, i)->upstream;
+
+        for (size_t k = 0; name[0] != '\0' && k < count; k++) {
+            named[k] =
+                named[k] || strcmp(w->conf->upstreams[k].name, name) == 0;
+        }
+    }
+    free(w->named_upstreams);
+    w->named_upstreams = named;
+}
+
+/* May mail of this listener go there? user NULL: nobody has logged in yet. */
+static bool
+is_reached(const struct worker *w, const struct listen_conf *listener,
+           const struct view_user *user, size_t i)
+{
+    const struct upstream_conf *conf = &w->conf->upstreams[i];
+    bool own = user != NULL && user->upstream[0] != '\0' &&
+               by_name(w, user->upstream) != NULL;
+
+    if (own) {
+        return strcmp(conf->name, user->upstream) == 0;
+    }
+    return strcmp(conf->name, listener->upstream) == 0 ||
+           (listener->mode == CONF_OUTBOUND &&
+            conf->sender_domains[0] != NULL) ||
+           (listener->mode == CONF_OUTBOUND && user == NULL &&
+            (w->named_upstreams == NULL || w->named_upstreams[i]));
+}
+
 void
 route_caps(const struct worker *w, const struct listen_conf *listener,
-           struct smtp_caps *caps_out)
+           const struct view_user *user, struct smtp_caps *caps_out)
 {
-    struct smtp_caps caps = { .offers = (unsigned)OURS | PASSED_ON };
+    struct smtp_caps caps = { .offers = (unsigned)OURS | PASSED_ON,
+                              .rcpt_max = w->conf->limits.recipients };
 
-    if (listener->mode == CONF_OUTBOUND) {
-        for (size_t i = 0; i < w->conf->upstream_count; i++) {
+    for (size_t i = 0; i < w->conf->upstream_count; i++) {
+        if (is_reached(w, listener, user, i)) {
             intersect(&caps, w->upstreams[i]);
         }
-    } else {
-        intersect(&caps, by_name(w, listener->upstream));
     }
     *caps_out = caps;
 }

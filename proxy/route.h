@@ -22,10 +22,16 @@ struct upstream *route_upstream(const struct worker *w,
 
 /*
  * What every upstream that this listener's users can reach offers, of that
- * what we can pass on. Never known: PIPELINING, SIZE, 8BITMIME,
- * ENHANCEDSTATUSCODES. AUTH and STARTTLS are the caller's.
+ * what we can pass on; user: only what she can reach, NULL: anybody. LIMITS
+ * are ours, or an upstream's smaller ones; MAILMAX is the pool's business.
+ * REQUIRETLS only when each of them is known by its certificate. Never known:
+ * PIPELINING, SIZE, 8BITMIME, ENHANCEDSTATUSCODES. AUTH and STARTTLS are the
+ * caller's.
  */
 void route_caps(const struct worker *w, const struct listen_conf *listener,
-                struct smtp_caps *caps_out);
+                const struct view_user *user, struct smtp_caps *caps_out);
+
+/* A view of users is here: which upstreams their `upstream` names. */
+void route_view(struct worker *w, const struct view *view);
 
 #endif

@@ -10,7 +10,6 @@
 #include "proxy/session_login.h"
 #include "proxy/session_state.h"
 
-#include <proxy/idn.h>
 #include <proxy/limits.h>
 #include <proxy/listener.h>
 #include <proxy/log/log.h>
@@ -43,7 +42,10 @@ session_set_rules(struct session *s)
     const struct listen_conf *conf = s->conf;
     struct smtp_caps caps;
 
-    route_caps(s->worker, conf, &caps);
+    route_caps(s->worker, conf, session_user(s), &caps);
+    if (!s->server.tls) {
+        caps.offers &= ~(unsigned)SMTP_CAP_REQUIRETLS; /* RFC 8689 2 */
+    }
     s->server.conf = (struct smtp_server_conf){
         .line_max = LINE_MAX_OCTETS,
         .auth_line_max = AUTH_LINE_MAX_OCTETS,
@@ -142,6 +144,9 @@ offer(struct session *s, struct smtp_caps *caps)
     if (may->chunking) {
         caps->offers |= SMTP_CAP_CHUNKING;
     }
+    if (!s->server.tls) {
+        caps->offers &= ~(unsigned)SMTP_CAP_REQUIRETLS; /* RFC 8689 2 */
+    }
     caps->offers |= xclient_caps(s);
     if (may->auth && s->identity != SESSION_AUTHENTICATED &&
         (s->server.tls || !may->auth_needs_tls)) {
@@ -170,7 +175,7 @@ on_hello(struct session *s, const struct smtp_command *cmd)
     if (cmd->verb == SMTP_VERB_HELO) {
         smtp_reply_put(&s->out, 250, "", hostname);
     } else {
-        route_caps(s->worker, s->conf, &caps);
+        route_caps(s->worker, s->conf, session_user(s), &caps);
         offer(s, &caps);
         smtp_caps_put(&s->out, hostname, "", &caps);
     }
@@ -184,97 +189,6 @@ on_mail(struct session *s, const struct smtp_command *cmd)
         return;
     }
     session_dial(s, true);
-}
-
-/*
- * A local part that an MTA behind us may read as another address, and relay,
- * because it trusts us: "user%other", "other!user", "user@other" in quotes.
- */
-static bool
-is_route(struct bytes local)
-{
-    for (size_t i = 0; i < local.len; i++) {
-        if (local.ptr[i] == '%' || local.ptr[i] == '!' || local.ptr[i] == '@') {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Inbound: whose mail is taken. <postmaster> is always ours (RFC 5321
- * 4.5.1). */
-static bool
-is_ours(const struct listen_conf *conf, const struct smtp_path *path)
-{
-    char domain[IDN_NAME_MAX + 1];
-
-    if (conf->mode == CONF_OUTBOUND || conf->relay_domains[0] == NULL ||
-        path->domain.len == 0) {
-        return true;
-    }
-    if (is_route(path->local) || !idn_domain(path->domain, domain)) {
-        return false;
-    }
-    for (conf_list at = conf->relay_domains; *at != NULL; at++) {
-        if (bytes_is_ci(bytes_str(domain), *at)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* A reply now would be taken for that of a RCPT that still waits for its own;
- * only the last word may come out of turn. */
-static void
-no_memory_for_rcpt(struct session *s)
-{
-    if (s->tx->rcpt_answered < s->tx->rcpt_count) {
-        session_bye(s, "4.3.1", "Out of memory, try again later");
-    } else {
-        session_reply(s, 452, "4.3.1", "Out of memory, try again later");
-    }
-}
-
-/* RFC 2033 4.2: behind the dot LMTP has an answer for each recipient, and SMTP
- * one for all. So there is one recipient, beside the one at hand. */
-static bool
-has_its_one(const struct transaction *tx)
-{
-    if (!upstream_settings(tx->upstream)->lmtp) {
-        return false;
-    }
-    for (size_t i = 0; i + 1 < tx->rcpt_count; i++) {
-        if (tx->rcpts[i].state != RCPT_REFUSED) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void
-on_rcpt(struct session *s, const struct smtp_command *cmd)
-{
-    struct transaction *tx = s->tx;
-    unsigned wait_s;
-
-    if (tx->rcpt_count >= s->worker->conf->limits.recipients) {
-        stats_count(s->worker->stats, STATS_OVER_RECIPIENTS, 1);
-        session_reply(s, 452, "4.5.3",
-                      "Too many recipients, send the rest in another message");
-    } else if (!session_add_rcpt(s, cmd)) {
-        no_memory_for_rcpt(s);
-    } else if (!is_ours(s->conf, &cmd->path)) {
-        tx->rcpts[tx->rcpt_count - 1].state = RCPT_REFUSED;
-        tx->rcpts[tx->rcpt_count - 1].not_ours = true;
-    } else if (has_its_one(tx)) {
-        tx->rcpts[tx->rcpt_count - 1].state = RCPT_REFUSED;
-        tx->rcpts[tx->rcpt_count - 1].too_many = true;
-    } else if (!limits_recipient(s->worker, session_user(s),
-                                 s->identity == SESSION_AUTHENTICATED,
-                                 &wait_s)) {
-        tx->rcpts[tx->rcpt_count - 1].state = RCPT_REFUSED;
-        tx->rcpts[tx->rcpt_count - 1].wait_s = wait_s;
-    }
 }
 
 static void
@@ -367,7 +281,7 @@ static const struct {
     [SMTP_VERB_EHLO] = { on_hello },
     [SMTP_VERB_HELO] = { on_hello },
     [SMTP_VERB_MAIL] = { on_mail },
-    [SMTP_VERB_RCPT] = { on_rcpt },
+    [SMTP_VERB_RCPT] = { session_rcpt_command },
     [SMTP_VERB_DATA] = { on_data },
     [SMTP_VERB_BDAT] = { on_bdat },
     [SMTP_VERB_RSET] = { on_rset },

@@ -350,12 +350,12 @@ session_message_whole(struct session *s, unsigned faults)
     if (!tx->head_done && tx->spool_result == SPOOL_OK) {
         header_known(s);
     }
+    tx->eight_bit = (faults & SMTP_FAULT_8BIT) != 0;
     no = framing_refusal(s, faults);
     if (no.code == 0) {
         no = parse_refusal(s);
     }
-    if (no.code == 0 && (faults & SMTP_FAULT_8BIT) != 0 &&
-        !upstream_takes_8bit(s)) {
+    if (no.code == 0 && tx->eight_bit && !upstream_takes_8bit(s)) {
         no = (struct refusal){ 554, "5.6.3",
                                "Message has 8-bit content and the upstream "
                                "takes 7-bit only; it must be encoded" };

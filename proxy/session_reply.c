@@ -293,38 +293,30 @@ relay_mail_refusal(struct session *s)
 }
 
 static void
-refuse_rcpt_rate(struct session *s, unsigned wait_s)
+refuse_rcpt(struct session *s, const struct rcpt_refusal *no)
 {
-    char text[100];
+    char line[512];
 
-    snprintf(text, sizeof(text),
-             "Too many recipients for now, try again in %u seconds", wait_s);
-    session_reply(s, 450, "4.7.1", text);
+    session_reply(s, no->code, no->enhanced, no->text);
+    snprintf(line, sizeof(line), "%d %s %.400s", no->code, no->enhanced,
+             no->text);
     free(s->tx->reply);
-    s->tx->reply = strdup("450 4.7.1 recipient_rate");
+    s->tx->reply = strdup(line);
+    s->tx->reply_code = no->code;
 }
 
 static bool
 answer_rcpts(struct session *s)
 {
+    const struct rcpt_refusal *no;
     struct transaction *tx = s->tx;
-    unsigned wait_s;
 
     if (tx->rcpt_answered == tx->rcpt_count) {
         return false;
     }
-    wait_s = tx->rcpts[tx->rcpt_answered].wait_s;
-    if (wait_s > 0) {
-        refuse_rcpt_rate(s, wait_s);
-    } else if (tx->rcpts[tx->rcpt_answered].not_ours) {
-        session_reply(s, 550, "5.7.1",
-                      "Relaying denied, this domain is not served here");
-        free(tx->reply);
-        tx->reply = strdup("550 5.7.1 Relaying denied");
-    } else if (tx->rcpts[tx->rcpt_answered].too_many) {
-        session_reply(s, 452, "4.5.3",
-                      "One recipient a message goes to this upstream, send to "
-                      "the others in messages of their own");
+    no = tx->rcpts[tx->rcpt_answered].refusal;
+    if (no != NULL) {
+        refuse_rcpt(s, no);
     } else if (tx->dead != NULL) {
         session_reply(s, 451, "4.4.2", tx->dead);
     } else if (tx->mail_code != 0) {

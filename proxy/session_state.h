@@ -6,6 +6,7 @@
  *   session_peer.c         its address; XCLIENT, XFORWARD
  *   session_auth.c         AUTH (session_login.h has its parts)
  *   session_transaction.c  a transaction's beginning and its one end
+ *   session_rcpt.c         RCPT
  *   session_upstream.c     envelope to the upstream
  *   session_forward.c      what it is told of the client
  *   session_reply.c        the upstream's replies, told to the client
@@ -123,6 +124,9 @@ void session_auth_forget(struct session *s);
 void session_auth_logout(struct session *s);
 /* Asks for the handle of a trusted network's identity, once. */
 void session_assert(struct session *s);
+
+/* session_rcpt.c */
+void session_rcpt_command(struct session *s, const struct smtp_command *cmd);
 
 /* session_transaction.c */
 bool session_begin(struct session *s, const struct smtp_command *cmd);

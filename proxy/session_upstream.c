@@ -31,25 +31,91 @@ caps(const struct transaction *tx)
 
 /* --- getting a link ------------------------------------------------------- */
 
-/* What the parameters of MAIL need and this upstream does not have. */
+/* RFC 8689 4.2.1: under TLS, and who it is was shown. */
+static bool
+is_known(const struct transaction *tx)
+{
+    const SSL *ssl = conn_ssl(upstream_link_conn(tx->link));
+    const char *how = tls_how_upstream(ssl, upstream_settings(tx->upstream));
+
+    return strcmp(how, "none") != 0 && strcmp(how, "unverified") != 0;
+}
+
+static bool
+wants(const struct smtp_params *params, enum smtp_param one,
+      enum smtp_param other)
+{
+    return (params->present & (1u << one | 1u << other)) != 0;
+}
+
+/* What the parameters of MAIL need and this upstream does not have; it may be
+ * another one than when EHLO was answered. NULL: nothing. */
+static const struct rcpt_refusal *
+mail_refusal(const struct transaction *tx)
+{
+    static const struct rcpt_refusal utf8 = {
+        550, "5.6.7", "The upstream does not take SMTPUTF8 messages"
+    };
+    static const struct rcpt_refusal requiretls = {
+        550, "5.7.30", "The upstream does not support REQUIRETLS"
+    };
+    static const struct rcpt_refusal dsn = {
+        555, "5.5.4", "The upstream does not take RET and ENVID any more"
+    };
+    static const struct rcpt_refusal big = { 552, "5.3.4",
+                                             "Too big for the upstream" };
+    const struct smtp_params *p = &tx->from.params;
+    unsigned offers = caps(tx)->offers;
+    uint64_t size = caps(tx)->size;
+
+    if (wants(p, SMTP_PARAM_SMTPUTF8, SMTP_PARAM_SMTPUTF8) &&
+        (offers & SMTP_CAP_SMTPUTF8) == 0) {
+        return &utf8;
+    }
+    if (wants(p, SMTP_PARAM_REQUIRETLS, SMTP_PARAM_REQUIRETLS) &&
+        ((offers & SMTP_CAP_REQUIRETLS) == 0 || !is_known(tx))) {
+        return &requiretls;
+    }
+    if (wants(p, SMTP_PARAM_RET, SMTP_PARAM_ENVID) &&
+        (offers & SMTP_CAP_DSN) == 0) {
+        return &dsn;
+    }
+    return (offers & SMTP_CAP_SIZE) != 0 && size > 0 && p->size > size ? &big
+                                                                       : NULL;
+}
+
 static bool
 refuse_mail(struct session *s)
 {
-    const struct smtp_params *p = &s->tx->from.params;
-    unsigned offers = caps(s->tx)->offers;
-    uint64_t size = caps(s->tx)->size;
+    const struct rcpt_refusal *no = mail_refusal(s->tx);
 
-    if ((p->present & 1u << SMTP_PARAM_SMTPUTF8) != 0 &&
-        (offers & SMTP_CAP_SMTPUTF8) == 0) {
-        session_reply(s, 550, "5.6.7",
-                      "The upstream does not take SMTPUTF8 messages");
-    } else if ((offers & SMTP_CAP_SIZE) != 0 && size > 0 && p->size > size) {
-        session_reply(s, 552, "5.3.4", "Too big for the upstream");
-    } else {
+    if (no == NULL) {
         return false;
     }
+    session_reply(s, no->code, no->enhanced, no->text);
     s->owed = OWED_NOTHING;
     session_end(s, OUTCOME_REFUSED);
+    return true;
+}
+
+/* A second link has to have what the client was promised with the first. */
+static bool
+can_replay(const struct transaction *tx)
+{
+    unsigned offers = caps(tx)->offers;
+
+    if (mail_refusal(tx) != NULL ||
+        (tx->eight_bit && (offers & SMTP_CAP_8BITMIME) == 0)) {
+        return false;
+    }
+    for (size_t i = 0; i < tx->rcpt_count; i++) {
+        if (tx->rcpts[i].state != RCPT_REFUSED &&
+            wants(&tx->rcpts[i].path.params, SMTP_PARAM_NOTIFY,
+                  SMTP_PARAM_ORCPT) &&
+            (offers & SMTP_CAP_DSN) == 0) {
+            return false;
+        }
+    }
     return true;
 }
 
@@ -85,8 +151,11 @@ link_held(struct session *s, struct upstream_link *link)
     if (tx->message == MESSAGE_ARRIVING) {
         session_link_keep(s);
     }
-    if (s->server.phase != SMTP_PHASE_READY) {
-        return; /* a replay */
+    if (s->server.phase != SMTP_PHASE_READY) { /* a replay */
+        if (!can_replay(tx)) {
+            session_give_up(s, "The upstream lacks an extension that it had");
+        }
+        return;
     }
     s->owed = OWED_NOTHING;
     session_stop_timer(s);

@@ -70,12 +70,18 @@ struct mail_path {
     struct smtp_params params;
 };
 
+/* Static. */
+struct rcpt_refusal {
+    int code;
+    const char *enhanced;
+    const char *text;
+};
+
 struct rcpt {
     struct mail_path path;
     enum rcpt_state state;
-    bool not_ours;   /* refused here, without asking the upstream */
-    bool too_many;   /* the same: LMTP, and another one was accepted */
-    unsigned wait_s; /* the same, recipient_rate: until when */
+    /* refused here, without asking the upstream; NULL: not */
+    const struct rcpt_refusal *refusal;
 };
 
 struct signing {
@@ -118,6 +124,7 @@ struct transaction {
     struct dkim_header header;
     enum dkim_header_result header_result;
     bool head_done, head_too_big;
+    bool eight_bit;       /* content has octets over 127 */
     bool chunk_refused;   /* a BDAT got 4yz or 5yz: only RSET leads on */
     uint64_t octets;      /* content as received */
     uint64_t patience_ms; /* for content, see session_message_pace() */

@@ -11,6 +11,7 @@
 #include "proxy/process/background.h"
 #include "proxy/process/child.h"
 #include "proxy/process/control.h"
+#include "proxy/route.h"
 #include "proxy/seenfrom.h"
 #include "proxy/session.h"
 #include "proxy/stats/stats.h"
@@ -266,6 +267,7 @@ on_view(const struct view *view, void *arg)
         session_keeper_lost(w);
         return;
     }
+    route_view(w, view);
     stats_set(w->stats, STATS_KEYS, view_key_count(view));
     stats_set(w->stats, STATS_USERS, view_user_count(view));
     if (w->watch != NULL) {
@@ -369,6 +371,7 @@ unmake(struct process *p)
         upstream_free(&w->upstreams[i]);
     }
     free(w->upstreams);
+    free(w->named_upstreams);
     watch_free(&w->watch);
     seenfrom_free(&w->seenfrom);
     keeper_client_free(&w->keeper);

@@ -26,7 +26,8 @@ struct worker {
     struct conf *conf;
     struct keeper_client *keeper;
     struct resolver *resolver;
-    struct upstream **upstreams;       /* as conf->upstreams */
+    struct upstream **upstreams; /* as conf->upstreams */
+    bool *named_upstreams; /* owns; the same: by a user; NULL: not known */
     struct worker_listener *listeners; /* as conf->listens */
     struct gate *gate;                 /* who may connect, see listener.c */
     struct watch *watch;               /* our records in DNS; mostly NULL */

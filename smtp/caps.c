@@ -99,6 +99,8 @@ parse_limits(struct bytes args, struct smtp_caps *caps)
             caps->rcpt_max = (unsigned)value;
         } else if (bytes_is_ci(name, "MAILMAX")) {
             caps->mail_max = (unsigned)value;
+        } else if (bytes_is_ci(name, "RCPTDOMAINMAX")) {
+            caps->rcpt_domain_max = (unsigned)value;
         }
     }
 }
@@ -177,6 +179,9 @@ put_args(struct buf *text, const struct keyword *keyword,
         if (caps->mail_max > 0) {
             buf_printf(text, " MAILMAX=%u", caps->mail_max);
         }
+        if (caps->rcpt_domain_max > 0) {
+            buf_printf(text, " RCPTDOMAINMAX=%u", caps->rcpt_domain_max);
+        }
     }
 }
 
@@ -188,7 +193,7 @@ is_offered(const struct keyword *keyword, const struct smtp_caps *caps)
         return false;
     }
     if (keyword->cap == SMTP_CAP_LIMITS && caps->rcpt_max == 0 &&
-        caps->mail_max == 0) {
+        caps->mail_max == 0 && caps->rcpt_domain_max == 0) {
         return false;
     }
     return (caps->offers & keyword->cap) != 0;

@@ -40,6 +40,11 @@ static const struct smtp_refusal refusals[REFUSAL_COUNT] = {
     [REFUSE_PARAM_VALUE] = { 501, "5.5.4", "Malformed value of a parameter",
                              false },
     [REFUSE_PARAM_TWICE] = { 501, "5.5.4", "Parameter given twice", false },
+    [REFUSE_REQUIRETLS] = { 550, "5.7.30",
+                            "The upstream does not support REQUIRETLS", false },
+    [REFUSE_REQUIRETLS_CLEAR] = { 530, "5.7.10",
+                                  "REQUIRETLS needs TLS; send STARTTLS first",
+                                  false },
     [REFUSE_SIZE] = { 552, "5.3.4",
                       "Message too big; see SIZE in the reply to EHLO",
                       false }, /* RFC 1870 6.1 */
@@ -228,7 +233,6 @@ check_params(const struct smtp_server *s, const struct smtp_params *params)
         { SMTP_PARAM_ENVID, SMTP_CAP_DSN },
         { SMTP_PARAM_NOTIFY, SMTP_CAP_DSN },
         { SMTP_PARAM_ORCPT, SMTP_CAP_DSN },
-        { SMTP_PARAM_REQUIRETLS, SMTP_CAP_REQUIRETLS },
         { SMTP_PARAM_SMTPUTF8, SMTP_CAP_SMTPUTF8 },
         { SMTP_PARAM_AUTH, SMTP_CAP_AUTH },
     };
@@ -241,6 +245,11 @@ check_params(const struct smtp_server *s, const struct smtp_params *params)
             !(offers & param_caps[i].cap)) {
             return REFUSE_PARAM;
         }
+    }
+    if (params->present & BIT(SMTP_PARAM_REQUIRETLS) &&
+        !(s->tls && offers & SMTP_CAP_REQUIRETLS)) {
+        /* RFC 8689 4.2.1: the sender asks for no delivery then. */
+        return s->tls ? REFUSE_REQUIRETLS : REFUSE_REQUIRETLS_CLEAR;
     }
     /* RFC 3030 3: BINARYMIME is never offered, a signature needs lines. */
     return params->body == SMTP_BODY_BINARYMIME ? REFUSE_PARAM

@@ -152,6 +152,8 @@ is_worn(const struct upstream_link *link)
     uint64_t age = upstream_now_ms() - link->made_ms;
 
     return link->own || link->uses >= conf->reuse_messages ||
+           (link->caps.mail_max > 0 && /* RFC 9422 4.1 */
+            link->uses >= link->caps.mail_max) ||
            age >= (uint64_t)conf->reuse_age_s * 1000 || conf->reuse_idle_s == 0;
 }
 

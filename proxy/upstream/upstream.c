@@ -154,6 +154,8 @@ intersect(struct smtp_caps *caps, const struct smtp_caps *theirs)
     }
     caps->rcpt_max = least(caps->rcpt_max, theirs->rcpt_max);
     caps->mail_max = least(caps->mail_max, theirs->mail_max);
+    caps->rcpt_domain_max =
+        least(caps->rcpt_domain_max, theirs->rcpt_domain_max);
 }
 
 static void
