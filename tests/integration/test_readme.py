@@ -18,7 +18,7 @@ class Readme(unittest.TestCase):
 
     def configuration(self):
         """All blocks in one file, with paths and ports of this test."""
-        cert, key = scratch.certificate(self.home)
+        cert, key = scratch.certificate(self.home, ("relay.example.com",))
         text = "\n".join(BLOCKS)
         for there, here in (
                 ("/etc/sealpost/tls/fullchain.pem", cert),
