@@ -132,6 +132,12 @@ cli_dns_open(const struct cli *c, const char *file, const char *nameserver,
     return EX_OK;
 }
 
+const struct dns_conf *
+cli_dns_conf(const struct cli_dns *dns)
+{
+    return &dns->conf;
+}
+
 void
 cli_dns_close(struct cli_dns **dns)
 {

@@ -22,6 +22,9 @@ int cli_dns_open(const struct cli *c, const char *file, const char *nameserver,
                  struct cli_dns **dns_out);
 void cli_dns_close(struct cli_dns **dns);
 
+/* Which nameservers it asks, for those who ask in other ways; lent. */
+const struct dns_conf *cli_dns_conf(const struct cli_dns *dns);
+
 /* Lent for the call. */
 typedef void cli_dns_callback(const struct dns_answer *answer, void *arg);
 

@@ -7,6 +7,7 @@
 
 static const struct cli_command commands[] = {
     { "add", domain_add, "look after a domain's keys; what to publish" },
+    { "check", domain_check, "say what is wrong in DNS, and how to mend it" },
     { "list", domain_list, "list the domains and how they are" },
     { "status", domain_status, "every key, its next step and when" },
     { "migrate", domain_migrate, "from own records to CNAMEs, without a gap" },

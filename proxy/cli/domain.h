@@ -13,6 +13,7 @@ int domain_add(int argc, char **argv);
 int domain_delete(int argc, char **argv);
 int domain_migrate(int argc, char **argv);
 int domain_status(int argc, char **argv);
+int domain_check(int argc, char **argv);
 int domain_list(int argc, char **argv);
 
 #endif

@@ -1,6 +1,8 @@
 """Real nameservers: an authoritative BIND, signed or not, behind Unbound."""
 import glob
 import os
+import signal
+import time
 
 import peers
 import scratch
@@ -36,11 +38,7 @@ class Bind(peers.Peer):
 controls {{ }};
 """
         for zone, lines in zones.items():
-            scratch.write(self.inside(zone), f"""$TTL 60
-@ SOA ns.{zone}. host.{zone}. 1 3600 600 86400 60
-@ NS ns.{zone}.
-ns A 127.0.0.1
-""" + "\n".join(lines) + "\n")
+            self.write_zone(zone, lines)
             if zone in signed:
                 self._sign(zone)
             policy = f"update-policy {{ {dynamic[zone]} }};" \
@@ -51,6 +49,19 @@ ns A 127.0.0.1
             conf += tsig_key(name, secret)
         scratch.write(self.inside("named.conf"), conf)
         self.launch("/usr/sbin/named", "-g", "-c", h + "/named.conf")
+
+    def write_zone(self, zone, lines, serial=1):
+        scratch.write(self.inside(zone), f"""$TTL 60
+@ SOA ns.{zone}. host.{zone}. {serial} 3600 600 86400 60
+@ NS ns.{zone}.
+ns A 127.0.0.1
+""" + "\n".join(lines) + "\n")
+
+    def reload(self, zone):
+        """Reads a zone again whose serial has been raised."""
+        later = time.time() + 2 # named looks at whole seconds
+        os.utime(self.inside(zone), (later, later))
+        self.process.send_signal(signal.SIGHUP)
 
     def _sign(self, zone):
         for command in (
@@ -72,8 +83,13 @@ ns A 127.0.0.1
                        for f in glob.glob(self.inside("K*.key")))
 
 
+def at(port):
+    return f"127.0.0.1@{port}"
+
+
 class Unbound(peers.Peer):
-    """A resolver; zones: {name: port of its nameserver on loopback}."""
+    """A resolver; zones: {name: port of its nameserver on loopback, or
+    "ADDRESS@PORT"}."""
 
     name = "unbound"
 
@@ -106,26 +122,28 @@ class Unbound(peers.Peer):
         conf += "remote-control:\n  control-enable: no\n"
         for zone, port in zones.items():
             conf += f'stub-zone:\n  name: "{zone}."\n' \
-                f"  stub-addr: 127.0.0.1@{port}\n"
+                f"  stub-addr: {port if '@' in str(port) else at(port)}\n"
         scratch.write(self.inside("unbound.conf"), conf)
         self.launch("/usr/sbin/unbound", "-d", "-c", h + "/unbound.conf")
 
 
 class Nsd(peers.Peer):
     """An authoritative server whose zone is the file that is named; it reads
-    it at start and at reload(), which is what `nsd-control reload` does."""
+    it at start and at reload(), which is what `nsd-control reload` does.
+    address, port: where, instead of a free port of 127.0.0.1."""
 
     name = "nsd"
 
-    def __init__(self, zone, lines, files=None):
+    def __init__(self, zone, lines, files=None, address="127.0.0.1", port=None):
         super().__init__()
+        self.port = port or self.port
         h = self.home
         self.zone_file = self.inside("zone")
         for name, text in (files or {}).items():
             scratch.write(self.inside(name), text)
         scratch.write(self.zone_file, lines)
         scratch.write(self.inside("nsd.conf"), f"""server:
-  ip-address: 127.0.0.1@{self.port}
+  ip-address: {address}@{self.port}
   do-ip6: no
   username: ""
   chroot: ""
@@ -145,6 +163,7 @@ zone:
   zonefile: "zone"
 """)
         self.launch("/usr/sbin/nsd", "-d", "-c", h + "/nsd.conf")
+        scratch.wait_port(self.port, self.process, self.log, host=address)
 
     def reload_command(self):
         """For /bin/sh, from outside."""

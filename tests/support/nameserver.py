@@ -16,7 +16,7 @@ import time
 
 FAIL, SILENT = object(), object()
 TYPES = {1: "A", 28: "AAAA", 16: "TXT", 15: "MX", 12: "PTR", 5: "CNAME",
-         52: "TLSA"}
+         52: "TLSA", 2: "NS"}
 
 
 def _name(text):

@@ -72,11 +72,12 @@ def wait_for(what, true, seconds=10):
         time.sleep(0.02)
 
 
-def wait_port(port, process=None, log=lambda: "", seconds=20):
+def wait_port(port, process=None, log=lambda: "", seconds=20,
+              host="127.0.0.1"):
     end = time.monotonic() + seconds
     while True:
         try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
+            socket.create_connection((host, port), 1).close()
             return
         except OSError:
             pass

@@ -1,0 +1,462 @@
+"""`sealpost domain check`: every finding by a real zone with that mistake.
+
+One BIND has all zones; an NSD at 127.0.0.2 is the second server, which says
+something else or serves nothing. What both refuse to load (a TXT record beside
+a CNAME) is a scripted server's at 127.0.0.4. Unbound resolves, and validates
+the zone that is signed.
+"""
+import base64
+import json
+import os
+import re
+import shutil
+import subprocess
+import time
+import unittest
+
+import nameserver
+import scratch
+from dnspeers import Bind, Nsd, Unbound, txt
+from sealpost import Sealpost, run
+
+ZONE = "dkim.relay.test"
+
+
+def quoted(*strings):
+    return " ".join('"%s"' % s.replace('"', '\\"') for s in strings)
+
+
+class Keys:
+    """Keys made once and copied below the domains of the tests."""
+
+    def __init__(self, sp, home):
+        self.state, self.home = sp.state, home
+        self.made = {}
+        for kind, options in (("rsa", []), ("other", []),
+                              ("ed25519", ["--type", "ed25519"])):
+            run("key", "generate", "template.test", kind, "--activate",
+                "--no-reload", *options, "-c", sp.config)
+            shown = run("key", "show", "template.test", kind, "-c", sp.config,
+                        "--format", "value")
+            self.made[kind] = shown.stdout.decode().strip()
+        self.folder = os.path.join(self.state, "keys")
+        shutil.move(os.path.join(self.folder, "template.test"),
+                    os.path.join(home, "template"))
+
+    def p(self, kind="rsa"):
+        return re.search("p=(.*)", self.made[kind]).group(1)
+
+    def pem(self, kind="rsa"):
+        return scratch.read(f"{self.home}/template/{kind}.pem").decode()
+
+    def give(self, domain, selector="s1", kind="rsa", **settings):
+        folder = os.path.join(self.folder, domain)
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        for suffix in (".pem", ".conf"):
+            to = os.path.join(folder, selector + suffix)
+            shutil.copy(f"{self.home}/template/{kind}{suffix}", to)
+            os.chmod(to, 0o600)
+        note = scratch.read(to).decode()
+        for key, value in settings.items():
+            note = re.sub(f"(?m)^{key} = .*$", f"{key} = {value}", note)
+        scratch.write(to, note, 0o600)
+
+    def delegate(self, domain, *tokens):
+        folder = os.path.join(self.state, "domains")
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        scratch.write(os.path.join(folder, domain + ".conf"),
+                      "[domain]\nway = delegated\n"
+                      "added = 2026-01-01T00:00:00Z\n[track]\ntype = rsa\n"
+                      + f"slot = {tokens[0]}\n"
+                      + "".join(f"slot += {t}\n" for t in tokens[1:]), 0o600)
+        self.give(domain, tokens[0])
+
+
+def own_cases(keys):
+    """{domain label: (lines of the zone, ids of the findings)}"""
+    good, p = keys.made["rsa"], keys.p()
+    wide = " ".join(re.findall(".{1,60}", p))
+    half = len(good) // 2
+    name = "s1._domainkey"
+
+    def at(value):
+        return [f"{name} TXT {txt(value)}"]
+
+    cases = {
+        "good": (at(good), []),
+        "chaser": (at(f"k=rsa; n=other text; p={p};"), []),
+        "stranger": (at(good) + [f"x2._domainkey TXT {quoted('v=DKIM1; p=@')}",
+                                 f"{name} TXT {quoted('verify=12')}"], []),
+        "missing": ([], ["record-missing"]),
+        "doubled": ([f"{name}.doubled.test TXT {txt(good)}"],
+                    ["domain-doubled"]),
+        "prefixed": ([f"_domainkey.s1 TXT {txt(good)}"], ["domainkey-first"]),
+        "bare": ([f"s1 TXT {txt(good)}"], ["domainkey-missing"]),
+        "unnamed": ([f"_domainkey TXT {txt(good)}"], ["selector-missing"]),
+        "apex": ([f"@ TXT {txt(good)}"], ["selector-missing"]),
+        "plain": ([f"s1.domainkey TXT {txt(good)}"], ["underscore-refused"]),
+        "quotes": (at(good.replace("p=", 'p=\\"') + '\\"'), ["quotes"]),
+        "blanks": (at(good.replace(p, wide)), ["blanks"]),
+        "breaks": ([name + " TXT " + quoted(
+            f"v=DKIM1; k=rsa; p={p[:120]}\\010", p[120:250], p[250:])],
+                   ["line-breaks"]),
+        "order": ([f"{name} TXT {quoted(good[half:], good[:half])}"],
+                  ["strings-order"]),
+        "over255": ([f"{name} TXT {quoted(good[:255])}"],
+                    ["string-over-255"]),
+        "cut": ([f"{name} TXT {txt(good[:-40])}"], ["truncated"]),
+        "several": (at(good) + at(keys.made["other"]), ["records-several"]),
+        "version": (at(good.replace("DKIM1", "DKIM2")), ["version"]),
+        "vlast": (at(f"k=rsa; p={p}; v=DKIM1"), ["version"]),
+        "ktype": (at(good.replace("k=rsa", "k=ed25519")), ["key-type"]),
+        "kother": (at(good.replace("k=rsa", "k=dsa")), ["key-type"]),
+        "hash": (at(good.replace("k=rsa", "k=rsa; h=sha1")),
+                 ["hash-excluded"]),
+        "service": (at(good.replace("k=rsa", "k=rsa; s=tlsrpt")),
+                    ["service-excluded"]),
+        "testing": (at(good.replace("k=rsa", "k=rsa; t=y")), ["test-mode"]),
+        "empty": (at("v=DKIM1; p="), ["revoked"]),
+        "private": (at("v=DKIM1; k=rsa; p=" + "".join(
+            keys.pem().splitlines()[1:-1])), ["private-key-published"]),
+        "pem": (at("v=DKIM1; " + keys.pem().replace("\n", " ")),
+                ["private-key-published"]),
+        "otherkey": (at(keys.made["other"]), ["other-key"]),
+        "notkey": (at("hello world"), ["record-not-key"]),
+        "junk": (at("v=DKIM1; k=rsa; p=AAAA"), ["unusable"]),
+        "wild": (at(good) + [f"*._domainkey TXT {quoted('hello')}"],
+                 ["wildcard"]),
+        "wildmiss": ([f"* TXT {quoted('hello')}"],
+                     ["record-not-key", "wildcard"]),
+        "wildcname": (at(good) + ["*._domainkey CNAME elsewhere.test."],
+                      ["wildcard"]),
+        "wildrevoke": (at(good) + [f"*._domainkey TXT {quoted('v=DKIM1; p=')}"],
+                       []),
+        "alias": ([f"{name} CNAME key.{ZONE}."], []),
+        "chain": ([f"{name} CNAME hop.{ZONE}."], ["cname-chain"]),
+        "loop": ([f"{name} CNAME x", f"x CNAME {name}"], ["cname-loop"]),
+        "lame": (at(good) + ["@ NS ns2", "ns2 A 127.0.0.2"], ["server-lame"]),
+        "silent": (at(good) + ["@ NS ns3", "ns3 A 127.0.0.3"],
+                   ["server-silent"]),
+        "disagree": (at(good) + ["@ NS ns2", "ns2 A 127.0.0.2"],
+                     ["servers-disagree"]),
+        "bogus": (at(good), ["dnssec-bogus"]),
+    }
+    return {d + ".test": c for d, c in cases.items()}
+
+
+def delegated_cases(keys):
+    good = keys.made["rsa"]
+    return {d + ".test": c for d, c in {
+        "dgood": ([f"{{t}}._domainkey CNAME {{t}}.{ZONE}."], []),
+        "dmissing": ([], ["record-missing"]),
+        "dot": ([f"{{t}}._domainkey CNAME {{t}}.{ZONE}"],
+                ["cname-trailing-dot"]),
+        "dwrong": (["{t}._domainkey CNAME elsewhere.test."], ["cname-wrong"]),
+        "dold": ([f"{{t}}._domainkey CNAME key.{ZONE}."],
+                 ["cname-old-target"]),
+        "dtxt": ([f"{{t}}._domainkey TXT {txt(good)}"],
+                 ["txt-instead-of-cname"]),
+        "dempty": ([f"{{t}}._domainkey CNAME {{t}}.{ZONE}."],
+                   ["target-missing"]),
+        "dloop": ([f"{{t}}._domainkey CNAME {{t}}.{ZONE}."], ["cname-loop"]),
+        "dastray": ([f"{{t}} CNAME {{t}}.{ZONE}."], ["domainkey-missing"]),
+    }.items()}
+
+
+MAIL = ['@ TXT "v=spf1 -all"', '_dmarc TXT "v=DMARC1; p=reject"']
+MAIL_CASES = {
+    "nomail.test": ([], ["spf-missing", "dmarc-missing"]),
+    "twospf.test": (['@ TXT "v=spf1 -all"', '@ TXT "v=spf1 mx -all"',
+                     MAIL[1]], ["spf-several"]),
+    "badspf.test": (['@ TXT "v=spf1 ipv4:192.0.2.1 -all"', MAIL[1]],
+                    ["spf-broken"]),
+    "openspf.test": (['@ TXT "v=spf1 +all"', MAIL[1]], ["spf-open"]),
+    "nonedmarc.test": ([MAIL[0], '_dmarc TXT "v=DMARC1; p=none"'],
+                       ["dmarc-none"]),
+    "twodmarc.test": (MAIL + ['_dmarc TXT "v=DMARC1; p=none"'],
+                      ["dmarc-broken"]),
+    "strict.test": ([MAIL[0], '_dmarc TXT "v=DMARC1; p=reject; adkim=s"'],
+                    []),
+}
+
+
+def ids(thing):
+    return sorted(f["id"] for f in thing["findings"])
+
+
+class Check(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.stack = []
+        try:
+            cls._set_up()
+        except BaseException:
+            cls.tearDownClass()
+            raise
+
+    @classmethod
+    def _set_up(cls):
+        cls.home = scratch.folder()
+        cls.sp = cls._keep(Sealpost(9, keys=(), start=False))
+        cls.keys = Keys(cls.sp, cls.home)
+        cls.own = own_cases(cls.keys)
+        cls.delegated = delegated_cases(cls.keys)
+        zones, relay = {}, [f"key TXT {txt(cls.keys.made['rsa'])}",
+                            f"hop CNAME key.{ZONE}."]
+        for domain, (lines, _) in cls.own.items():
+            zones[domain] = lines + MAIL
+            cls.keys.give(domain)
+        for domain, (lines, _) in cls.delegated.items():
+            token = "tok" + domain.split(".")[0]
+            zones[domain] = [line.format(t=token) for line in lines] + MAIL
+            cls.keys.delegate(domain, token, token + "b", token + "c")
+            zones[domain] += [f"{token}{x}._domainkey CNAME {token}{x}.{ZONE}."
+                              for x in "bc"]
+            if domain == "dloop.test":
+                relay.append(f"{token} CNAME {token}._domainkey.{domain}.")
+            elif domain != "dempty.test":
+                relay.append(f"{token} TXT {txt(cls.keys.made['rsa'])}")
+        for domain, (lines, _) in MAIL_CASES.items():
+            zones[domain] = lines + [
+                f"s1._domainkey TXT {txt(cls.keys.made['rsa'])}"]
+            cls.keys.give(domain)
+        zones["late.test"] = MAIL
+        zones["ours.test"] = MAIL + [
+            f"ed._domainkey TXT {txt(cls.keys.made['ed25519'])}",
+            "gone._domainkey TXT " + quoted("v=DKIM1; p="),
+            f"back._domainkey TXT {txt(cls.keys.made['rsa'])}"]
+        zones["foreign.test"] = MAIL + cls._foreign()
+        zones[ZONE] = relay
+        zones["elsewhere.test"], zones["test"] = [], []
+        zones["beside.test"] = MAIL + ["_domainkey NS ns4", "ns4 A 127.0.0.4"]
+        cls.bind = cls._keep(Bind(zones, signed=("bogus.test",)))
+        cls.second = cls._keep(Nsd(
+            "disagree.test", "@ 60 SOA a. b. 1 3600 600 86400 60\n"
+            "@ 60 NS ns\n@ 60 NS ns2\ns1._domainkey 60 TXT "
+            + txt(cls.keys.made["other"]) + "\n",
+            address="127.0.0.2", port=cls.bind.port))
+        cls.script = cls._keep(nameserver.Nameserver(
+            host="127.0.0.4", port=cls.bind.port, records=cls._beside()))
+        stubs = {z: cls.bind.port for z in zones}
+        stubs["_domainkey.beside.test"] = f"127.0.0.4@{cls.bind.port}"
+        # the signatures do not fit the key that is trusted
+        anchors = re.sub(r"(DNSKEY\s+257 3 13 )(\S)", lambda m: m.group(1)
+                         + ("B" if m.group(2) == "A" else "A"),
+                         cls.bind.anchors())
+        cls.unbound = cls._keep(Unbound(stubs, anchors=anchors))
+        text = scratch.read(cls.sp.config).decode()
+        text = re.sub(r"(?m)^nameserver = .*$",
+                      f"nameserver = 127.0.0.1:{cls.unbound.port}\n"
+                      f"authoritative_port = {cls.bind.port}", text)
+        scratch.write(cls.sp.config, text + f"[rotate]\nzone = {ZONE}\n"
+                      "every = 90d\n")
+
+    @classmethod
+    def _keep(cls, thing):
+        cls.stack.append(thing)
+        return thing
+
+    @classmethod
+    def tearDownClass(cls):
+        for thing in reversed(cls.stack):
+            thing.stop()
+        scratch.remove(cls.home)
+
+    @classmethod
+    def _foreign(cls):
+        lines = []
+        for bits in (1024, 2048, 8192):
+            pem = subprocess.run(
+                ["openssl", "genpkey", "-algorithm", "RSA", "-pkeyopt",
+                 f"rsa_keygen_bits:{bits}"], check=True,
+                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout \
+                if bits < 8192 else None
+            if pem is None: # made up: nobody waits for a real one
+                p = cls._made_up(bits)
+            else:
+                der = subprocess.run(
+                    ["openssl", "pkey", "-pubout", "-outform", "DER"],
+                    input=pem, check=True, stdout=subprocess.PIPE).stdout
+                p = base64.b64encode(der).decode()
+            lines.append(f"r{bits}._domainkey TXT "
+                         + txt(f"v=DKIM1; k=rsa; p={p}"))
+        good = cls.keys.made["rsa"]
+        half = len(good) // 2
+        return lines + [
+            f"cut._domainkey TXT {txt(good[:-40])}",
+            f"order._domainkey TXT {quoted(good[half:], good[:half])}"]
+
+    @staticmethod
+    def _made_up(bits):
+        def tlv(tag, data):
+            n = len(data)
+            head = bytes([n]) if n < 128 else \
+                bytes([0x82]) + n.to_bytes(2, "big")
+            return bytes([tag]) + head + data
+        modulus = b"\0\xff" + os.urandom(bits // 8 - 2) + b"\x01"
+        key = tlv(0x30, tlv(2, modulus) + tlv(2, b"\1\0\1"))
+        oid = bytes.fromhex("300d06092a864886f70d0101010500")
+        return base64.b64encode(tlv(0x30, oid + tlv(3, b"\0" + key))).decode()
+
+    @classmethod
+    def _beside(cls):
+        """A server that keeps a TXT record and a CNAME at one name."""
+        name = "tokbeside._domainkey.beside.test"
+        def records(kind, data):
+            return lambda query, tcp: nameserver.answer(
+                query, [(None, kind, 60, data)], flags=0x8400)
+        return {(name, "TXT"): records(16, nameserver._data("TXT", "hi")),
+                (name, "CNAME"): records(5, nameserver._name(
+                    f"tokbeside.{ZONE}")),
+                ("_domainkey.beside.test", "NS"): records(
+                    2, nameserver._name("ns4.beside.test"))}
+
+    def check(self, *arguments, ok=(0,)):
+        done = run("domain", "check", *arguments, "-c", self.sp.config, ok=ok)
+        return done.stdout.decode()
+
+    def check_json(self, *arguments, ok=(0, 1)):
+        return {d["domain"]: d for d in
+                json.loads(self.check("--json", *arguments, ok=ok))}
+
+    def test_every_mistake_has_its_finding(self):
+        begun = time.monotonic()
+        seen = self.check_json(ok=(1,))
+        self.assertLess(time.monotonic() - begun, 10)
+        for cases in (self.own, self.delegated):
+            for domain, (_, want) in cases.items():
+                with self.subTest(domain):
+                    key = seen[domain]["keys"][0]
+                    self.assertEqual(ids(key), sorted(want), key)
+                    for f in key["findings"]:
+                        self.assertTrue(f["why"] and f["mend"], f)
+                    for other in seen[domain]["keys"][1:]: # free slots
+                        self.assertEqual(ids(other), [], other)
+        for domain, (_, want) in MAIL_CASES.items():
+            with self.subTest(domain):
+                self.assertEqual(ids(seen[domain]), sorted(want))
+                self.assertEqual(ids(seen[domain]["keys"][0]), [])
+
+    def test_the_mend_is_a_line_to_paste(self):
+        p = self.keys.p()
+        out = self.check("missing.test", ok=(1,))
+        self.assertIn("red, 1 error (record-missing)", out)
+        line = re.search(r"mend: (s1\._domainkey\.missing\.test\. .*)", out)
+        strings = re.findall('"([^"]*)"', line.group(1))
+        self.assertEqual("".join(strings), f"v=DKIM1; k=rsa; p={p}")
+        self.assertTrue(all(len(s) <= 255 for s in strings))
+        self.assertIn("seen: at once, for those who have asked in vain", out)
+        out = self.check("dot.test", ok=(1,))
+        self.assertIn("mend: tokdot._domainkey.dot.test. 300 IN CNAME "
+                      f"tokdot.{ZONE}.\n", out)
+        out = self.check("private.test", ok=(1,))
+        self.assertIn("alarm private-key-published", out)
+        self.assertIn("--emergency", out)
+        out = self.check("plain.test", ok=(1,))
+        self.assertIn("sealpost domain add mail.plain.test", out)
+
+    def test_green(self):
+        out = self.check("good.test", "dgood.test", "stranger.test")
+        self.assertIn("good.test: green\n", out)
+        self.assertNotIn("x2._domainkey", out)
+        self.assertIn("DMARC: p=reject of good.test; d=good.test aligns with "
+                      "From: good.test", out)
+
+    def test_txt_beside_cname(self):
+        self.keys.delegate("beside.test", "tokbeside", "b", "c")
+        try:
+            seen = self.check_json("beside.test", ok=(1,))["beside.test"]
+        finally:
+            shutil.rmtree(os.path.join(self.sp.state, "keys/beside.test"))
+            os.remove(os.path.join(self.sp.state, "domains/beside.test.conf"))
+        self.assertIn("txt-beside-cname", ids(seen["keys"][0]), seen)
+
+    def test_watch_until_caches_have_forgotten(self):
+        """A resolver that has asked in vain is behind, and says how long."""
+        self.keys.give("late.test")
+        try:
+            self.check("late.test", ok=(1,)) # Unbound remembers: nothing
+            self.bind.write_zone("late.test", MAIL + [
+                f"s1._domainkey TXT {txt(self.keys.made['rsa'])}"], serial=2)
+            self.bind.reload("late.test")
+
+            def behind():
+                key = self.check_json("late.test",
+                                      ok=(1, 75))["late.test"]["keys"][0]
+                return ids(key) == ["resolver-behind"] and key
+            key = scratch.wait_for("a resolver that is behind", behind)
+            finding = key["findings"][0]
+            self.assertTrue(0 < finding["wait_s"] <= 60, finding)
+            self.assertTrue(finding["temporary"])
+            with Unbound({"late.test": self.bind.port}) as fresh:
+                done = run("domain", "check", "late.test", "--watch",
+                           "--interval", "1", "--nameserver",
+                           f"127.0.0.1:{fresh.port}", "-c", self.sp.config)
+            self.assertIn(b"late.test: green", done.stderr)
+        finally:
+            shutil.rmtree(os.path.join(self.sp.state, "keys/late.test"))
+
+    def test_selectors_that_are_not_ours(self):
+        for selector, want in (("r1024", ["key-short"]), ("r2048", []),
+                               ("r8192", ["key-long"]),
+                               ("cut", ["truncated"]),
+                               ("order", ["strings-order"]),
+                               ("none", ["record-missing"])):
+            with self.subTest(selector):
+                seen = self.check_json("foreign.test", "--selector", selector)
+                self.assertEqual(ids(seen["foreign.test"]["keys"][0]), want)
+
+    def test_a_domain_without_keys(self):
+        seen = self.check_json("foreign.test", ok=(1,))
+        self.assertEqual(ids(seen["foreign.test"]), ["no-key"])
+
+    def test_states_and_kinds(self):
+        self.keys.give("ours.test", "ed", "ed25519")
+        self.keys.give("ours.test", "gone", state="revoked")
+        self.keys.give("ours.test", "back", state="revoked")
+        try:
+            seen = self.check_json("ours.test", ok=(1,))["ours.test"]["keys"]
+            self.assertEqual({k["selector"]: ids(k) for k in seen},
+                             {"ed": [], "gone": [],
+                              "back": ["not-revoked"]})
+        finally:
+            shutil.rmtree(os.path.join(self.sp.state, "keys/ours.test"))
+
+    def test_alignment_and_from_domains(self):
+        seen = self.check_json("strict.test", "--from", "a@sub.strict.test")
+        self.assertEqual(ids(seen["strict.test"]), ["not-aligned"])
+        self.check("good.test", "--from", "sub.good.test")
+        today = int(time.time()) // 86400
+        path = scratch.write(
+            os.path.join(self.sp.state, "seen-from"),
+            f"news.good.test {today - 3} {today} 17\n"
+            f"old.good.test {today - 99} {today - 40} 5\n"
+            f"good.test {today} {today} 1\nnotgood.test 1 {today} 9\n"
+            f"news.strict.test {today} {today} 2\nnonsense\n")
+        try:
+            seen = self.check_json("good.test", "strict.test")
+        finally:
+            os.remove(path)
+        self.assertEqual([f["id"] + " " + f["severity"]
+                          for f in seen["good.test"]["findings"]],
+                         ["from-without-key note"])
+        self.assertIn("17 messages from news.good.test",
+                      seen["good.test"]["findings"][0]["what"])
+        self.assertEqual([f["severity"]
+                          for f in seen["strict.test"]["findings"]],
+                         ["warning"])
+
+    def test_nobody_answers(self):
+        self.check("good.test", "--nameserver",
+                   f"127.0.0.1:{scratch.free_port()}", ok=(75,))
+
+    def test_words(self):
+        self.check("not_a domain", ok=(64,))
+        self.check("good.test", "--selector", "!", ok=(64,))
+        self.check("--selector", "x", ok=(64,))
+        self.check("good.test", "--interval", "0", ok=(64,))
+        self.check("good.test", "--from", "a@b@", ok=(64,))
+
+
+if __name__ == "__main__":
+    unittest.main()
