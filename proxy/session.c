@@ -3,6 +3,7 @@
  *
  * Callbacks note facts and call session_run(); only its last lines free.
  */
+#include "proxy/session_own.h"
 #include "proxy/session_state.h"
 
 #include <proxy/limits.h>
@@ -166,6 +167,7 @@ session_free(struct session **sp)
         session_end(s, OUTCOME_ABORTED);
     }
     session_auth_forget(s);
+    session_own_free(&s->own);
     keeper_cancel(&s->request);
     if (s->has_handle) {
         keeper_release(s->worker->keeper, &s->handle);

@@ -8,6 +8,7 @@
  * RFC 4954 4, 6.
  */
 #include "proxy/session_login.h"
+#include "proxy/session_own.h"
 #include "proxy/session_state.h"
 
 #include <base/base64.h>
@@ -32,6 +33,9 @@ session_login_mechs(struct session *s)
     if ((mechs & SMTP_MECH_SCRAM_SHA_256_PLUS) != 0 &&
         !conn_channel_binding(s->client, binding)) {
         mechs &= ~(unsigned)SMTP_MECH_SCRAM_SHA_256_PLUS;
+    }
+    if (s->conf->auth_backend.judge == CONF_JUDGE_UPSTREAM) {
+        mechs &= session_own_mechs(s);
     }
     if (s->certificate.user == NULL) {
         mechs &= ~(unsigned)SMTP_MECH_EXTERNAL;
@@ -70,8 +74,9 @@ ask(struct session *s, bool possible)
         return;
     }
 
-    s->request = keeper_auth(s->worker->keeper, possible ? sasl->user : nobody,
-                             possible ? sasl->secret : "x", on_verdict, s);
+    s->request =
+        keeper_auth(s->worker->keeper, possible ? s->login->user : nobody,
+                    possible ? sasl->secret : "x", on_verdict, s);
     wipe(sasl->secret, sizeof(sasl->secret));
     if (s->request == NULL) {
         session_login_later(s, "no-memory", "Out of memory, try again later");
@@ -90,14 +95,13 @@ ask(struct session *s, bool possible)
 static void
 ask_certified(struct session *s)
 {
-    struct smtp_sasl *sasl = &s->login->sasl;
     const char *user = s->certificate.user;
 
-    if (sasl->user[0] != '\0' && strcmp(sasl->user, user) != 0) {
+    if (s->login->user[0] != '\0' && strcmp(s->login->user, user) != 0) {
         session_login_wrong(s, "authzid");
         return;
     }
-    (void)bytes_copy(bytes_str(user), sasl->user, sizeof(sasl->user));
+    (void)bytes_copy(bytes_str(user), s->login->user, sizeof(s->login->user));
     s->request = keeper_assert(s->worker->keeper, s->listener->index, user,
                                on_verdict, s);
     if (s->request == NULL) {
@@ -111,10 +115,10 @@ ask_certified(struct session *s)
 
 /* User names are compared without case; the log shows one spelling. */
 static void
-lower(char *text)
+set_name(struct session_login *login)
 {
-    for (; *text != '\0'; text++) {
-        *text = (char)byte_lower((uint8_t)*text);
+    for (size_t i = 0; i < sizeof(login->user); i++) {
+        login->user[i] = (char)byte_lower((uint8_t)login->sasl.user[i]);
     }
 }
 
@@ -136,6 +140,16 @@ session_login_challenge(struct session *s, struct bytes message)
     challenge(s, text);
 }
 
+static void
+ask_upstream(struct session *s)
+{
+    if (session_login_locked(s)) {
+        session_login_wrong(s, "too-many-failures");
+    } else {
+        session_own_login(s);
+    }
+}
+
 /* Credentials are whole, or the client has taken our proof. */
 static void
 on_done(struct session *s)
@@ -147,6 +161,8 @@ on_done(struct session *s)
         session_login_right(s, &login->handle);
     } else if (login->sasl.mech == SMTP_MECH_EXTERNAL) {
         ask_certified(s);
+    } else if (s->conf->auth_backend.judge == CONF_JUDGE_UPSTREAM) {
+        ask_upstream(s);
     } else {
         ask(s, true);
     }
@@ -157,7 +173,7 @@ on_sasl(struct session *s, enum smtp_sasl_result result, const char *prompt)
 {
     bool password = (s->login->sasl.mech & (SCRAM | SMTP_MECH_EXTERNAL)) == 0;
 
-    lower(s->login->sasl.user);
+    set_name(s->login);
     switch (result) {
     case SMTP_SASL_MORE:
         challenge(s, prompt);
@@ -178,7 +194,7 @@ on_sasl(struct session *s, enum smtp_sasl_result result, const char *prompt)
         break;
     case SMTP_SASL_INVALID:
     default:
-        if (password) {
+        if (password && s->conf->auth_backend.judge == CONF_JUDGE_USERS) {
             ask(s, false);
         } else {
             session_login_wrong(s, "malformed");
@@ -216,6 +232,10 @@ session_auth_line(struct session *s, struct bytes line)
     const char *prompt = "";
 
     s->login->heard_ms = session_now_ms();
+    if (s->login->told) {
+        session_login_over(s);
+        return;
+    }
     on_sasl(s, smtp_sasl_line(&s->login->sasl, line, &prompt), prompt);
 }
 

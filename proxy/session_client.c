@@ -8,6 +8,7 @@
  * RFC 5321 4.1; 2920 (pipelining); 3207; 6409.
  */
 #include "proxy/session_login.h"
+#include "proxy/session_own.h"
 #include "proxy/session_state.h"
 
 #include <proxy/limits.h>
@@ -342,6 +343,11 @@ say_goodbye(struct session *s)
     }
     if (s->worker->draining || s->worker->stopping) {
         session_bye(s, "4.3.2", "Restarting, please reconnect");
+        return true;
+    }
+    if (session_own_lost(s)) {
+        session_bye(s, "4.4.2",
+                    "The upstream has gone, please reconnect and log in again");
         return true;
     }
     if (void_handle) {

@@ -5,6 +5,7 @@
  * Postfix: XCLIENT_README, XFORWARD_README.
  */
 #include "proxy/session_forward.h"
+
 #include "proxy/session_state.h"
 
 #include <smtp/xclient.h>
@@ -42,10 +43,19 @@ session_fill_wish(const struct session *s, struct upstream_wish *wish,
         wish->username = user->upstream_username;
         wish->secret_file = user->upstream_password_file;
     }
-    if (conf->xclient != CONF_TELL_NO) {
-        describe_client(s, client);
+    session_fill_client(s, conf, wish, client);
+    if (wish->client != NULL) {
         set_attr(client, SMTP_XATTR_LOGIN,
                  s->identity == SESSION_AUTHENTICATED ? s->user : "");
+    }
+}
+
+void
+session_fill_client(const struct session *s, const struct upstream_conf *conf,
+                    struct upstream_wish *wish, struct smtp_xattrs *client)
+{
+    if (conf->xclient != CONF_TELL_NO) {
+        describe_client(s, client);
         wish->client = client;
     }
 }

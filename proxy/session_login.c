@@ -7,6 +7,7 @@
  */
 #include "proxy/session_login.h"
 
+#include "proxy/session_own.h"
 #include "proxy/session_state.h"
 
 #include <base/wipe.h>
@@ -32,6 +33,7 @@ session_auth_forget(struct session *s)
     if (s->login->timer != NULL) {
         event_free(s->login->timer);
     }
+    upstream_cancel(&s->login->wait);
     wipe(s->login, sizeof(*s->login));
     free(s->login);
     s->login = NULL;
@@ -58,7 +60,7 @@ log_login(const struct session *s, const char *result, const char *reason)
               ok ? "login" : "login-failed");
     log_text(&l, "id", s->id);
     log_text(&l, "client", s->address);
-    log_text(&l, "user", login->sasl.user);
+    log_text(&l, "user", login->user);
     log_text(&l, "mech", smtp_mech_name((enum smtp_mech)login->sasl.mech));
     log_text(&l, "listener", s->conf->name);
     log_text(&l, "result", result);
@@ -77,7 +79,7 @@ who_is(const struct session *s)
         !conf_networks_has(&s->conf->trusted_networks, &s->peer.address.any);
 
     return (struct failures_who){ counts ? &s->peer.address : NULL,
-                                  s->login->sasl.user };
+                                  s->login->user };
 }
 
 bool
@@ -91,7 +93,7 @@ session_login_locked(const struct session *s)
 void
 session_login_right(struct session *s, const struct keeper_handle *handle)
 {
-    const char *user = s->login->sasl.user;
+    const char *user = s->login->user;
     struct failures_who who = who_is(s);
 
     if (session_login_locked(s)) {
@@ -129,18 +131,35 @@ session_login_right(struct session *s, const struct keeper_handle *handle)
     session_reply(s, 235, "2.7.0", "Authentication succeeded");
 }
 
-/* The answer to a failure. */
-static void
-tell_wrong(struct session *s)
+void
+session_login_over(struct session *s)
 {
     stats_count(s->worker->stats, STATS_LOGINS_DENIED, 1);
-    s->owed = OWED_NOTHING;
     session_auth_forget(s);
     if (++s->auth_failures >= s->worker->conf->limits.auth_failures) {
         stats_count(s->worker->stats, STATS_OVER_AUTH_FAILURES, 1);
         session_bye(s, "4.7.0", "Too many failed logins");
     } else {
         session_reply(s, 535, "5.7.8", "Wrong user name or password");
+    }
+}
+
+/*
+ * The answer to a failure. RFC 7628 3.2.2: who came with a token is told why
+ * as a challenge, and its answer gets the last word.
+ */
+static void
+tell_wrong(struct session *s)
+{
+    const unsigned tokens = (unsigned)SMTP_MECH_OAUTHBEARER | SMTP_MECH_XOAUTH2;
+
+    s->owed = OWED_NOTHING;
+    if ((s->login->sasl.mech & tokens) != 0) {
+        s->login->told = true;
+        session_login_challenge(s, BYTES_LIT("{\"status\":\"invalid_token\","
+                                             "\"schemes\":\"bearer\"}"));
+    } else {
+        session_login_over(s);
     }
 }
 
@@ -157,17 +176,16 @@ on_delay(evutil_socket_t fd, short what, void *arg)
     session_run(s);
 }
 
-/* False: no memory for a timer, or no need of one. */
-static bool
-delay(struct session *s, uint64_t ms)
+bool
+session_login_timer(struct session *s, uint64_t ms, event_callback_fn cb)
 {
     struct timeval in = { (time_t)(ms / 1000),
                           (suseconds_t)(ms % 1000 * 1000) };
 
-    if (ms == 0) {
-        return false;
+    if (s->login->timer != NULL) {
+        event_free(s->login->timer);
     }
-    s->login->timer = event_new(s->worker->base, -1, 0, on_delay, s);
+    s->login->timer = event_new(s->worker->base, -1, 0, cb, s);
     return s->login->timer != NULL && event_add(s->login->timer, &in) == 0;
 }
 
@@ -180,12 +198,14 @@ session_login_wrong(struct session *s, const char *reason)
     uint64_t delay_ms;
 
     log_login(s, "denied", reason);
+    session_own_free(&s->own);
     if (!session_login_locked(s)) {
         failures_add(s->worker->failures, &who, now_ms);
     }
     delay_ms = failures_delay_ms(s->worker->failures, &who, now_ms);
     /* Counted from the client's word: how long the judge took says nothing. */
-    if (delay(s, delay_ms > waited_ms ? delay_ms - waited_ms : 0)) {
+    if (delay_ms > waited_ms &&
+        session_login_timer(s, delay_ms - waited_ms, on_delay)) {
         s->owed = OWED_AUTH;
     } else {
         tell_wrong(s);
@@ -196,6 +216,7 @@ void
 session_login_later(struct session *s, const char *reason, const char *text)
 {
     log_login(s, "later", reason);
+    session_own_free(&s->own);
     session_auth_forget(s);
     session_reply(s, 454, "4.7.0", text);
 }
@@ -212,4 +233,47 @@ session_login_refused(struct session *s, enum keeper_status status,
         session_login_later(s, keeper_status_text(status),
                             "Passwords can't be checked now, try again later");
     }
+}
+
+/* --- judged elsewhere ----------------------------------------------------- */
+
+/* RFC 5248 2.4, X.7.13: the password is not what is wrong. */
+static void
+refuse_unknown(struct session *s)
+{
+    log_login(s, "denied", "not-in-users.conf");
+    session_own_free(&s->own);
+    session_auth_forget(s);
+    session_reply(s, 525, "5.7.13",
+                  "Your password is right, but this relay does not know your "
+                  "account; its administrator can add it");
+}
+
+static void
+on_asserted(const struct keeper_reply *reply, void *arg)
+{
+    struct session *s = arg;
+
+    s->request = NULL;
+    s->owed = OWED_NOTHING;
+    if (reply->status == KEEPER_OK) {
+        session_login_right(s, &reply->handle);
+    } else if (reply->status == KEEPER_DENIED) {
+        refuse_unknown(s);
+    } else {
+        session_login_refused(s, reply->status, reply->text);
+    }
+    session_run(s);
+}
+
+void
+session_login_assert(struct session *s)
+{
+    s->request = keeper_assert(s->worker->keeper, s->listener->index,
+                               s->login->user, on_asserted, s);
+    if (s->request == NULL) {
+        session_login_later(s, "no-memory", "Out of memory, try again later");
+        return;
+    }
+    s->owed = OWED_AUTH;
 }

@@ -4,6 +4,7 @@
  *   session_auth.c    the exchange with the client
  *   session_login.c   its end
  *   session_scram.c   SCRAM with the keeper
+ *   session_own.c     the upstream judges
  *
  * Who judges asks for the end with one of session_login_right(), _assert(),
  * _wrong() and _later(); all but the first two answer the client.
@@ -13,19 +14,26 @@
 
 #include <smtp/sasl.h>
 
+#include <event2/event.h>
+
 #include <proxy/keeper/client.h>
+#include <proxy/upstream/upstream.h>
 
 struct session;
 
 /* Owns secrets: wiped as a whole. */
 struct session_login {
     struct smtp_sasl sasl;
+    char user[SMTP_SASL_USER_MAX + 1]; /* sasl's in lower case: our name */
     /* SCRAM: the exchange; when proved, what its user may do. */
     struct keeper_handle handle;
     bool has_handle;
     bool proved;
     uint64_t heard_ms;   /* the client's last line */
-    struct event *timer; /* owns; a failure is told then */
+    struct event *timer; /* owns; a failure is told then, or a deadline */
+    bool told;           /* of the failure, but the client has to answer */
+    struct upstream_wait *wait; /* the upstream judges */
+    struct upstream_refusal refusal;
 };
 
 /* What may be offered on this connection now: enum smtp_mech. */
@@ -34,6 +42,12 @@ unsigned session_login_mechs(struct session *s);
 /* The client goes on with this, in base64, behind 334. */
 void session_login_challenge(struct session *s, struct bytes message);
 
+/* cb is called ms from now, instead of what was to come. False: no memory. */
+bool session_login_timer(struct session *s, uint64_t ms, event_callback_fn cb);
+
+/* Somebody else has found the credentials right: what do we know of the user?
+ */
+void session_login_assert(struct session *s);
 /* The user of s->login is who it says. handle is taken. */
 void session_login_right(struct session *s, const struct keeper_handle *handle);
 /* Too many failures by this address or for this user. */
@@ -41,6 +55,8 @@ bool session_login_locked(const struct session *s);
 /* reason: a word for the log, lent for the call. The client learns nothing of
  * it. */
 void session_login_wrong(struct session *s, const char *reason);
+/* The client has answered what told it of a failure: the last word. */
+void session_login_over(struct session *s);
 /* Nobody can judge now: 454 with text. */
 void session_login_later(struct session *s, const char *reason,
                          const char *text);

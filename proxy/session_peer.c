@@ -9,6 +9,7 @@
  *
  * Postfix: XCLIENT_README, XFORWARD_README.
  */
+#include "proxy/session_own.h"
 #include "proxy/session_state.h"
 
 #include <smtp/xclient.h>
@@ -99,6 +100,7 @@ static void
 forget_identity(struct session *s)
 {
     keeper_cancel(&s->request);
+    session_own_free(&s->own);
     if (s->has_handle) {
         keeper_release(s->worker->keeper, &s->handle);
         s->has_handle = false;

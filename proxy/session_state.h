@@ -73,6 +73,7 @@ struct session {
     uint64_t handle_life;           /* keeper_client_life() of the handle */
     struct keeper_request *request; /* AUTH or ASSERT under way */
     struct session_login *login;    /* owns, wiped; NULL outside AUTH */
+    struct session_own *own;        /* owns; NULL: mail goes by the pool */
     struct transaction *tx;         /* owns; NULL outside */
     struct event *again;            /* goes on in the next turn of the loop */
     unsigned auth_failures;
@@ -112,8 +113,7 @@ void session_greet(struct session *s);
 void session_tls_started(struct session *s);
 void session_set_rules(struct session *s);
 
-/* A copy of what may stand in Received and in the log without quoting; NULL:
- * it may not, and is not repeated. */
+/* A copy that needs no quoting in Received and log; NULL: it would. */
 char *session_clean_name(struct bytes name);
 
 /* session_auth.c */

@@ -4,6 +4,7 @@
  * Every exit goes through session_end(): it gives back the upstream link, the
  * spool, the keeper's requests, and writes the message's one log line.
  */
+#include "proxy/session_own.h"
 #include "proxy/session_received.h"
 #include "proxy/session_state.h"
 
@@ -334,17 +335,19 @@ log_transaction(const struct session *s, enum outcome outcome)
 /* --- the end -------------------------------------------------------------- */
 
 static void
-give_link_back(struct transaction *tx)
+give_link_back(struct session *s)
 {
-    if (tx->link == NULL) {
-        return;
-    }
-    if (tx->link_ended) {
-        upstream_drop(&tx->link);
-    } else if (tx->up == UP_READY || tx->up == UP_DONE) {
-        upstream_put(&tx->link, false);
-    } else if (tx->up == UP_ENVELOPE && !session_replies_open(tx)) {
-        upstream_put(&tx->link, true);
+    struct transaction *tx = s->tx;
+    bool idle = tx->up == UP_READY || tx->up == UP_DONE;
+    bool open = tx->up == UP_ENVELOPE && !session_replies_open(tx);
+    bool usable = !tx->link_ended && (idle || open);
+
+    if (session_own_carries(s)) {
+        if (tx->up != UP_NONE && tx->up != UP_DIALLING) {
+            session_own_back(s, usable, open);
+        }
+    } else if (tx->link != NULL && usable) {
+        upstream_put(&tx->link, open);
     } else {
         upstream_drop(&tx->link);
     }
@@ -383,7 +386,7 @@ session_end(struct session *s, enum outcome outcome)
     session_count_end(s, outcome);
     session_forget_forwarded(s);
     upstream_cancel(&tx->wait);
-    give_link_back(tx);
+    give_link_back(s);
     message_free(tx);
     free(tx->from.memory);
     for (size_t i = 0; i < tx->rcpt_count; i++) {

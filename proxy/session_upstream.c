@@ -8,6 +8,7 @@
  * RFC 5321 3.3, 4.2; 2920 3.1.
  */
 #include "proxy/session_forward.h"
+#include "proxy/session_own.h"
 #include "proxy/session_state.h"
 
 #include <smtp/client.h>
@@ -133,8 +134,8 @@ note_tls(struct transaction *tx)
     tx->up_tls = strdup(text);
 }
 
-static void
-link_held(struct session *s, struct upstream_link *link)
+void
+session_link_held(struct session *s, struct upstream_link *link)
 {
     struct transaction *tx = s->tx;
 
@@ -165,6 +166,34 @@ link_held(struct session *s, struct upstream_link *link)
     }
 }
 
+void
+session_link_failed(struct session *s)
+{
+    static const char why[] =
+        "No upstream connection is to be had now, try again later";
+
+    if (s->owed == OWED_MAIL || s->server.phase == SMTP_PHASE_READY) {
+        session_reply(s, 451, "4.4.1", why);
+        s->owed = OWED_NOTHING;
+        session_end(s, OUTCOME_REFUSED);
+        session_expect(s, SESSION_COMMAND_S);
+    } else {
+        session_give_up(s, why);
+    }
+}
+
+void
+session_link_awaited(struct session *s)
+{
+    struct transaction *tx = s->tx;
+
+    tx->up = UP_DIALLING;
+    if (tx->message == MESSAGE_NONE && s->server.phase == SMTP_PHASE_READY) {
+        s->owed = OWED_MAIL;
+        session_set_timer(s, (uint64_t)s->conf->reply_deadline_s * 1000);
+    }
+}
+
 static void
 on_dialled(struct upstream_link *link, const char *error, void *arg)
 {
@@ -176,17 +205,9 @@ on_dialled(struct upstream_link *link, const char *error, void *arg)
         session_count_unreachable(s);
     }
     if (link != NULL) {
-        link_held(s, link);
-    } else if (s->owed == OWED_MAIL) {
-        session_reply(
-            s, 451, "4.4.1",
-            "No upstream connection is to be had now, try again later");
-        s->owed = OWED_NOTHING;
-        session_end(s, OUTCOME_REFUSED);
-        session_expect(s, SESSION_COMMAND_S);
+        session_link_held(s, link);
     } else {
-        session_give_up(
-            s, "No upstream connection is to be had now, try again later");
+        session_link_failed(s);
     }
     session_run(s);
 }
@@ -198,20 +219,20 @@ session_dial(struct session *s, bool kept)
     struct smtp_xattrs client;
     struct upstream_wish wish;
 
+    if (session_own_carries(s)) {
+        session_own_take(s);
+        return;
+    }
     session_fill_wish(s, &wish, &client);
     if (kept) {
         tx->link = upstream_take(tx->upstream, &wish);
     }
     if (tx->link != NULL) {
-        link_held(s, tx->link);
+        session_link_held(s, tx->link);
         return;
     }
-    tx->up = UP_DIALLING;
     tx->wait = upstream_get(tx->upstream, &wish, on_dialled, s);
-    if (tx->message == MESSAGE_NONE && s->server.phase == SMTP_PHASE_READY) {
-        s->owed = OWED_MAIL;
-        session_set_timer(s, (uint64_t)s->conf->reply_deadline_s * 1000);
-    }
+    session_link_awaited(s);
     if (tx->wait == NULL) {
         session_reply(s, 452, "4.3.1", "Out of memory, try again later");
         s->owed = OWED_NOTHING;

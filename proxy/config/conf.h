@@ -98,6 +98,9 @@ enum conf_judge {
     CONF_JUDGE_DOVECOT,
     CONF_JUDGE_UPSTREAM
 };
+enum {
+    CONF_SOCKET_MAX = 107 /* octets of a unix socket's path */
+};
 struct conf_backend {
     enum conf_judge judge;
     const char *path; /* DOVECOT: its socket; else "" */
@@ -114,7 +117,8 @@ enum conf_recipients {
 enum conf_login {
     CONF_LOGIN_NONE,
     CONF_LOGIN_PASSWORD,
-    CONF_LOGIN_OAUTH
+    CONF_LOGIN_OAUTH,
+    CONF_LOGIN_CLIENT /* the client's own credentials, see auth_backend */
 };
 /* Whether something is told to an upstream that offers to take it. */
 enum conf_tell {

@@ -303,4 +303,5 @@ conf_rules(const struct conf *conf, struct conf_errors *errors)
         conf_rules_oauth(conf, &conf->oauths[i], errors);
     }
     conf_rules_tls(conf, errors);
+    conf_rules_auth(conf, errors);
 }

@@ -89,6 +89,41 @@ rule_verified(const struct rule *r)
     }
 }
 
+/* login = client: the one who sends has logged in to it, nobody else can. */
+static void
+rule_client(const struct rule *r)
+{
+    static const char *const keys[] = { "username", "password_file",
+                                        "token_file", "auth_mechanisms" };
+    bool used = false;
+
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        if (conf_is_set(r->s, keys[i])) {
+            conf_warning(r->errors, AT(r->s, keys[i]),
+                         "%s is not used with login = client; take it out",
+                         keys[i]);
+        }
+    }
+    for (size_t i = 0; i < r->conf->listen_count; i++) {
+        used = used || strcmp(r->conf->listens[i].upstream, r->u->name) == 0;
+    }
+    if (!used) {
+        conf_warning(r->errors, AT(r->s, "login"),
+                     "login = client, and no listener has upstream = %s with "
+                     "auth_backend = upstream",
+                     r->u->name);
+    }
+    if (r->u->sender_domains[0] != NULL) {
+        conf_error(r->errors, AT(r->s, "sender_domains"),
+                   "sender_domains with login = client: who sends may have "
+                   "logged in elsewhere; take it out");
+    }
+    if (r->u->lmtp) {
+        conf_error(r->errors, AT(r->s, "login"),
+                   "login = client with protocol = lmtp; protocol = smtp");
+    }
+}
+
 static void
 rule_mechanisms(const struct rule *r)
 {
@@ -181,6 +216,9 @@ conf_rules_upstream(const struct conf *conf, const struct upstream_conf *u,
 
     if (u->login == CONF_LOGIN_NONE) {
         rule_unused_login(&r);
+    } else if (u->login == CONF_LOGIN_CLIENT) {
+        rule_client(&r);
+        rule_verified(&r);
     } else {
         rule_credentials(&r);
         rule_mechanisms(&r);

@@ -70,6 +70,8 @@ void conf_rules_publish(const struct conf *conf, struct conf_errors *errors);
 void conf_finish_oauth(struct conf *conf, struct oauth_conf *o);
 void conf_rules_oauth(const struct conf *conf, const struct oauth_conf *o,
                       struct conf_errors *errors);
+/* Of conf_rules(): who judges logins. */
+void conf_rules_auth(const struct conf *conf, struct conf_errors *errors);
 /* Of conf_rules(): one [upstream]. */
 void conf_rules_upstream(const struct conf *conf, const struct upstream_conf *u,
                          struct conf_errors *errors);

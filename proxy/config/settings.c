@@ -81,8 +81,8 @@ static const struct conf_word mechanisms[] = {
     { "scram-sha-256", SMTP_MECH_SCRAM_SHA_256, false },
     { "scram-sha-256-plus", SMTP_MECH_SCRAM_SHA_256_PLUS, false },
     { "external", SMTP_MECH_EXTERNAL, false },
-    { "xoauth2", SMTP_MECH_XOAUTH2, true },
-    { "oauthbearer", SMTP_MECH_OAUTHBEARER, true },
+    { "xoauth2", SMTP_MECH_XOAUTH2, false },
+    { "oauthbearer", SMTP_MECH_OAUTHBEARER, false },
     { 0 },
 };
 
@@ -102,7 +102,7 @@ static const struct conf_word logins[] = {
     { "none", CONF_LOGIN_NONE, false },
     { "password", CONF_LOGIN_PASSWORD, false },
     { "oauth", CONF_LOGIN_OAUTH, false },
-    { "client", CONF_LOGIN_NONE, true },
+    { "client", CONF_LOGIN_CLIENT, false },
     { 0 },
 };
 

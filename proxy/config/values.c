@@ -322,15 +322,39 @@ parse_choice(struct conf_value *v, union conf_field *out)
     return why;
 }
 
+static const char dovecot[] = "dovecot:";
+
+/* A unix socket's name has 107 octets (unix(7)). */
+static const char *
+parse_dovecot(struct conf_value *v, struct bytes path, union conf_field *out)
+{
+    if (path.len == 0 || path.ptr[0] != '/') {
+        return "not a path that begins with /";
+    }
+    if (path.len > CONF_SOCKET_MAX) {
+        return "longer than a socket's name may be (107 octets)";
+    }
+    if (path.len > 0) {
+        return CONF_NOT_YET;
+    }
+    out->backend.judge = CONF_JUDGE_DOVECOT;
+    out->backend.path = conf_arena_text(v->arena, path);
+    return NULL;
+}
+
 static const char *
 parse_backend(struct conf_value *v, union conf_field *out)
 {
     struct bytes text = v->elements[0];
 
-    if (bytes_is(text, "upstream") || bytes_starts_ci(text, "dovecot:/")) {
-        return CONF_NOT_YET;
-    }
     out->backend = (struct conf_backend){ CONF_JUDGE_USERS, "" };
+    if (bytes_is(text, "upstream")) {
+        out->backend.judge = CONF_JUDGE_UPSTREAM;
+        return NULL;
+    }
+    if (bytes_is(bytes_take(text, sizeof(dovecot) - 1), dovecot)) {
+        return parse_dovecot(v, bytes_skip(text, sizeof(dovecot) - 1), out);
+    }
     return bytes_is(text, "users") ? NULL : "unknown";
 }
 

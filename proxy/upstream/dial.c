@@ -200,6 +200,16 @@ fail(struct dial *d, const char *why)
     next_address(d);
 }
 
+/* The credentials of the one who asked were judged, and are not good. */
+static bool
+is_refused(const struct dial *d)
+{
+    const struct upstream_refusal *refusal =
+        d->wish == NULL ? NULL : d->wish->refusal;
+
+    return refusal != NULL && refusal->what != UPSTREAM_NOT_REFUSED;
+}
+
 static void
 on_handshake(struct upstream_link *link, const char *error, void *arg)
 {
@@ -207,6 +217,10 @@ on_handshake(struct upstream_link *link, const char *error, void *arg)
     const struct sockaddr_storage *address = &d->found[d->next_found - 1];
 
     d->handshake = NULL;
+    if (link == NULL && is_refused(d)) {
+        finish(d, NULL); /* another address would say the same */
+        return;
+    }
     if (link == NULL) {
         host_failed(d, address);
         fail(d, error);

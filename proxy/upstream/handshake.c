@@ -90,11 +90,37 @@ hint(const struct handshake *h)
     }
 }
 
+/* Somebody's own credentials were refused: the server is well. */
+static void
+note_refusal(const struct handshake *h)
+{
+    static const enum upstream_verdict verdicts[SMTP_CLIENT_FAILURES] = {
+        [SMTP_CLIENT_AUTH] = UPSTREAM_REFUSED,
+        [SMTP_CLIENT_TOKEN] = UPSTREAM_REFUSED,
+        [SMTP_CLIENT_AUTH_LATER] = UPSTREAM_REFUSED_NOW,
+        [SMTP_CLIENT_NO_MECH] = UPSTREAM_NO_MECHANISM,
+    };
+    const struct smtp_client *c = &h->client;
+    struct upstream_refusal *out =
+        h->to.wish == NULL ? NULL : h->to.wish->refusal;
+
+    if (out == NULL || verdicts[c->failure] == UPSTREAM_NOT_REFUSED) {
+        return;
+    }
+    out->what = verdicts[c->failure];
+    out->code = c->code;
+    (void)bytes_copy(bytes_take(bytes_str(c->said), UPSTREAM_SAID_MAX),
+                     out->said, sizeof(out->said));
+    upstream_target_good(h->upstream, h->to.target, &c->caps);
+}
+
 static void
 fail_client(struct handshake *h)
 {
     const struct smtp_client *c = &h->client;
     char why[WHY_MAX];
+
+    note_refusal(h);
 
     if (c->code == 0) {
         (void)snprintf(why, sizeof(why), "%s%s",

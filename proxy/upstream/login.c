@@ -103,6 +103,7 @@ login_wish_copy(const struct upstream_wish *wish, struct login_wish *out)
         return true;
     }
     out->mechs = wish->mechs;
+    out->refusal = wish->refusal;
     ok = copy_text(wish->username, &out->username) &&
          copy_text(wish->secret_file, &out->secret_file) &&
          copy_text(wish->secret, &out->secret);
@@ -185,6 +186,13 @@ login_load(const struct upstream *u, const struct login_wish *wish,
     }
     if (conf->login == CONF_LOGIN_NONE) {
         return true;
+    }
+    if (conf->login == CONF_LOGIN_CLIENT) {
+        buf_printf(error,
+                   "[upstream %s] takes the client's own credentials, and "
+                   "this client logged in elsewhere; see login = client",
+                   conf->name);
+        return false;
     }
     if (wish->username != NULL && wish->secret_file != NULL) {
         return take(login_read(wish->secret_file, what, max, error),

@@ -20,6 +20,7 @@ struct login_wish {
     char *secret; /* wiped */
     unsigned mechs;
     struct smtp_xattrs *client;
+    struct upstream_refusal *refusal; /* borrowed */
 };
 
 /* False: no memory, *out is empty. wish NULL: a zero one. */

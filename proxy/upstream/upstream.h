@@ -40,6 +40,22 @@ const struct upstream_conf *upstream_settings(const struct upstream *u);
  */
 const struct smtp_caps *upstream_caps(const struct upstream *u);
 
+/* What an upstream said to credentials that are not ours. */
+enum upstream_verdict {
+    UPSTREAM_NOT_REFUSED,
+    UPSTREAM_REFUSED,     /* 5yz */
+    UPSTREAM_REFUSED_NOW, /* 4yz: nothing was judged */
+    UPSTREAM_NO_MECHANISM
+};
+enum {
+    UPSTREAM_SAID_MAX = 200
+};
+struct upstream_refusal {
+    enum upstream_verdict what;
+    int code;
+    char said[UPSTREAM_SAID_MAX + 1]; /* printable */
+};
+
 /*
  * For whom a connection is. Zero is: as the configuration says. Everything is
  * borrowed for the call.
@@ -52,6 +68,10 @@ struct upstream_wish {
                                 anybody else, upstream_put() closes it */
     unsigned mechs;          /* with secret: enum smtp_mech; 0: as configured */
     const struct smtp_xattrs *client; /* for XCLIENT; NULL: nobody */
+    /* With secret: filled before the callback when the credentials were
+     * refused; no other address is tried then, and none counts as failed.
+     * Lent until the callback or upstream_cancel(). */
+    struct upstream_refusal *refusal;
 };
 
 /*

@@ -178,6 +178,13 @@ userfile_check_upstreams(const struct userfile *f, const char *path,
             conf_error(errors, path, f->memory->lines[i].upstream,
                        "there is no [upstream %s]; the name of one", name);
         }
+        if (name[0] != '\0' && conf_upstream(conf, name) != NULL &&
+            conf_upstream(conf, name)->login == CONF_LOGIN_CLIENT) {
+            conf_error(errors, path, f->memory->lines[i].upstream,
+                       "[upstream %s] has login = client: only who logs in to "
+                       "it can use it; another one",
+                       name);
+        }
     }
 }
 
