@@ -281,9 +281,10 @@ take_step(struct rotate_job *job, struct rotate_track *t, struct plan *plan)
     case PLAN_REVOKE:
         if (t->plan.keys[plan->key].ours) {
             set_pending(job, t, plan);
-            break;
+        } else {
+            write_step(job, t, plan);
         }
-        /* fallthrough */
+        break;
     default:
         write_step(job, t, plan);
         break;
