@@ -219,7 +219,7 @@ allow_sockets(scmp_filter_ctx filter, enum confine_process process)
 
     for (size_t i = 0; i < count; i++) {
         if (!add_if(filter, SCMP_SYS(socket),
-                    SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i]))) {
+                    SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i], 0))) {
             return false;
         }
     }
@@ -239,7 +239,8 @@ static bool
 allow_ioctls(scmp_filter_ctx filter)
 {
     for (size_t i = 0; i < sizeof(ioctls) / sizeof(ioctls[0]); i++) {
-        if (!add_if(filter, SCMP_SYS(ioctl), SCMP_A1(SCMP_CMP_EQ, ioctls[i]))) {
+        if (!add_if(filter, SCMP_SYS(ioctl),
+                    SCMP_A1(SCMP_CMP_EQ, ioctls[i], 0))) {
             return false;
         }
     }
@@ -250,7 +251,7 @@ allow_ioctls(scmp_filter_ctx filter)
 static bool
 allow_limits(scmp_filter_ctx filter)
 {
-    return add_if(filter, SCMP_SYS(prlimit64), SCMP_A2(SCMP_CMP_EQ, 0));
+    return add_if(filter, SCMP_SYS(prlimit64), SCMP_A2(SCMP_CMP_EQ, 0, 0));
 }
 
 /* clone3 hides its flags from the filter: libc falls back on clone. */

@@ -132,7 +132,7 @@ plan_begin(const struct planning *p, enum plan_step step, size_t key)
     }
 }
 
-static void
+__attribute__((format(printf, 2, 0))) static void
 say(const struct planning *p, const char *format, va_list args)
 {
     vsnprintf(p->plan->why, sizeof(p->plan->why), format, args);
