@@ -57,22 +57,24 @@ make_directory(const char *path, mode_t mode, uid_t uid, gid_t gid,
     return false;
 }
 
-/* Where the keeper writes what commands read (keeper/daybook.h): the state
- * directory itself is not its own. */
-static bool
-make_keepers_directory(const struct master *m, const struct conf *conf,
-                       struct buf *error)
+/*
+ * Where the keeper writes what commands read (keeper/daybook.h): the state
+ * directory itself is not its own. A keeper that we do not start, or that is
+ * our own account, makes it itself. Without it only those books are missing.
+ */
+static void
+make_keepers_directory(const struct master *m, const struct conf *conf)
 {
-    struct buf path = BUF_INIT;
-    bool made = false;
+    struct buf path = BUF_INIT, error = BUF_INIT;
 
     buf_printf(&path, "%s/keeper", conf->server.state_dir);
-    if (buf_str(&path) != NULL) {
-        made = make_directory(buf_str(&path), 0750, m->keys.uid, m->keys.gid,
-                              error);
+    if (geteuid() == 0 && m->options->keeper_dir == NULL &&
+        buf_str(&path) != NULL) {
+        (void)make_directory(buf_str(&path), 0750, m->keys.uid, m->keys.gid,
+                             &error);
     }
     buf_free(&path);
-    return made;
+    buf_free(&error);
 }
 
 static int
@@ -82,11 +84,11 @@ make_directories(const struct master *m, const struct conf *conf)
 
     if (!make_directory(conf->server.state_dir, 0771, geteuid(), m->user.gid,
                         &error) ||
-        !make_keepers_directory(m, conf, &error) ||
         !make_directory(conf->spool.directory, 0700, m->user.uid, m->user.gid,
                         &error)) {
         return complain(&error, EX_CANTCREAT);
     }
+    make_keepers_directory(m, conf);
     return 0;
 }
 
