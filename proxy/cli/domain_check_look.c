@@ -289,7 +289,7 @@ read_subdomains(struct domain_check *dc, struct check_domain *d)
         return CLI_GO_ON;
     }
     d->subdomains = calloc(SEENFROM_LINES_MAX, sizeof(*d->subdomains));
-    buf_printf(&path, "%s/seen-from", dc->data.store_conf.state_dir);
+    buf_printf(&path, "%s/keeper/seen-from", dc->data.store_conf.state_dir);
     if (d->subdomains == NULL || buf_str(&path) == NULL) {
         code = cli_fail(&dc->cli, EX_OSERR, "no memory");
     } else {

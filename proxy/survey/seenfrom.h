@@ -1,6 +1,6 @@
 /*
  * seenfrom - From domains without a key of their own that were seen:
- * STATE_DIR/seen-from, written by the keeper, one line each:
+ * STATE_DIR/keeper/seen-from, written by the keeper, one line each:
  *
  *   DOMAIN FIRST_DAY LAST_DAY COUNT
  *

@@ -428,7 +428,7 @@ class Check(unittest.TestCase):
         self.check("good.test", "--from", "sub.good.test")
         today = int(time.time()) // 86400
         path = scratch.write(
-            os.path.join(self.sp.state, "seen-from"),
+            os.path.join(self.sp.state, "keeper", "seen-from"),
             f"news.good.test {today - 3} {today} 17\n"
             f"old.good.test {today - 99} {today - 40} 5\n"
             f"good.test {today} {today} 1\nnotgood.test 1 {today} 9\n"
