@@ -170,6 +170,35 @@ plan_wait(const struct planning *p, size_t key, uint64_t when_s,
 
 /* --- the rules ---------------------------------------------------------- */
 
+/*
+ * While the record of the key that signs is at fault, one that retires may
+ * stand in for it: its time begins anew when it has ended.
+ */
+static bool
+rule_extend(const struct planning *p)
+{
+    size_t active = plan_active(p->track);
+
+    if (active == p->track->count ||
+        p->track->keys[active].key->life.fault == KEY_FAULT_NONE) {
+        return false;
+    }
+    for (size_t i = 0; i < p->track->count; i++) {
+        const struct keystore_key *k = p->track->keys[i].key;
+
+        if (k->view.state == VIEW_KEY_RETIRING &&
+            k->life.fault == KEY_FAULT_NONE &&
+            k->life.retired_s < p->rules->now_s) {
+            plan_begin(p, PLAN_NOTE, i);
+            p->plan->after.life.retired_s = p->rules->now_s;
+            plan_say(p, "may stand in for %.60s",
+                     p->track->keys[active].key->view.selector);
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool
 rule_prove(const struct planning *p)
 {
@@ -510,8 +539,8 @@ rule_delete(const struct planning *p)
 }
 
 static plan_rule *const rules_in_order[] = {
-    plan_observe, rule_prove,   rule_activate, rule_retire,
-    rule_create,  rule_publish, rule_revoke,   rule_delete,
+    rule_extend, plan_observe, rule_prove,  rule_activate, rule_retire,
+    rule_create, rule_publish, rule_revoke, rule_delete,
 };
 
 void

@@ -1,0 +1,879 @@
+/*
+ * year - a world for the life cycle of keys; see year.h.
+ */
+#include "tests/support/year.h"
+
+#include "proxy/users/keychoice.h"
+#include "tests/support/cmocka.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    HOUR_S = 3600,
+    DAY_S = 86400,
+    TTL_S = 300,
+    OWNER_TTL_S = 3600,
+    NEGATIVE_S = 5 * HOUR_S, /* over 4 h: it must be waited for */
+    OUT_RECORDS = 0,
+    OUT_SERVER,
+    OUT_PUBLISHER,
+    OUT_COPIES
+};
+
+uint64_t
+year_random(struct year *y, uint64_t below)
+{
+    /* xorshift64*: the year must be the same on every machine */
+    y->random ^= y->random >> 12;
+    y->random ^= y->random << 25;
+    y->random ^= y->random >> 27;
+    return (y->random * 2685821657736338717u >> 11) % below;
+}
+
+static bool
+chance(struct year *y, unsigned percent)
+{
+    return year_random(y, 100) < percent;
+}
+
+static bool
+is_out(const struct year *y, unsigned what)
+{
+    return y->now_s < y->outage_until_s[what];
+}
+
+struct year_name *
+year_find(struct year *y, const char *domain, const char *selector)
+{
+    for (size_t i = 0; i < y->name_count; i++) {
+        if (strcmp(y->names[i].domain, domain) == 0 &&
+            strcmp(y->names[i].selector, selector) == 0) {
+            return y->names + i;
+        }
+    }
+    return NULL;
+}
+
+static struct year_name *
+add_name(struct year *y, const char *domain, const char *selector, bool ours)
+{
+    struct year_name *n = y->names + y->name_count++;
+
+    assert_true(y->name_count <= YEAR_NAMES);
+    memset(n, 0, sizeof(*n));
+    snprintf(n->domain, sizeof(n->domain), "%s", domain);
+    snprintf(n->selector, sizeof(n->selector), "%s", selector);
+    n->ours = ours;
+    return n;
+}
+
+/* --- making ------------------------------------------------------------- */
+
+void
+year_begin(struct year *y, uint64_t seed, const char *dir,
+           const struct year_faults *faults)
+{
+    bool talks = y->talks;
+
+    memset(y, 0, sizeof(*y));
+    y->talks = talks;
+    y->random = seed * 0x9e3779b97f4a7c15u + 1;
+    y->faults = *faults;
+    y->now_s = 1800000000;
+    y->rotate = (struct rotate_conf){ .present = true,
+                                      .every_s = 90 * DAY_S,
+                                      .retire_s = 30 * DAY_S,
+                                      .revoked_s = 7 * DAY_S,
+                                      .zone = "dkim.relay.example",
+                                      .prove = CONF_PROVE_AUTHORITATIVE,
+                                      .publish = CONF_PUBLISH_RFC2136 };
+    snprintf(y->dir, sizeof(y->dir), "%s", dir);
+    y->store = (struct keystore_conf){ y->dir, (uid_t)-1, (gid_t)-1, false };
+    y->deaths_left = -1;
+}
+
+static void
+add_old_key(struct year *y, struct domain_file *file, const char *domain)
+{
+    struct keystore_key key = { .created_s = y->now_s, .note = "" };
+    struct year_name *n = add_name(y, domain, "old", false);
+    struct strings strings = { NULL };
+
+    key.view.domain = domain;
+    key.view.selector = "old";
+    key.view.owner = "";
+    key.view.state = VIEW_KEY_ACTIVE;
+    key.view.activated_s = y->now_s;
+    assert_int_equal(
+        keystore_generate(&y->store, DKIM_ALG_ED25519_SHA256, 0, &key), KEY_OK);
+    assert_true(keystore_note(&y->store, &strings, &key));
+    snprintf(n->owner_text, sizeof(n->owner_text), "p=%s", key.public_b64);
+    strings_free(&strings);
+    n->owner_has[0] = n->owner_has[1] = true;
+    n->was_active = true;
+    n->signed_s = y->now_s;
+    assert_true(domainfile_earlier(file, "old"));
+}
+
+void
+year_add_delegated(struct year *y, const char *domain, bool migrating)
+{
+    struct conf_errors *errors = conf_errors_new();
+    struct buf text = BUF_INIT;
+    struct domain_file *file;
+    int lock;
+
+    /* tokens of this year's own randomness: the order of things hangs on it */
+    buf_puts(&text, "[domain]\nway = delegated\n[track]\ntype = ed25519\n");
+    for (unsigned i = 0; i < PLAN_SLOTS; i++) {
+        char token[32];
+
+        snprintf(token, sizeof(token), "%c%010ju",
+                 (char)('a' + year_random(y, 26)), (uintmax_t)y->random);
+        token[12] = '\0';
+        add_name(y, domain, token, true);
+        buf_printf(&text, "slot %s %s\n", i == 0 ? "=" : "+=", token);
+    }
+    file = domainfile_read(buf_bytes(&text), domain, "the note", errors);
+    assert_non_null(file);
+    buf_free(&text);
+    conf_errors_free(&errors);
+    if (migrating) {
+        add_old_key(y, file, domain);
+    }
+    lock = domainfile_lock(&y->store);
+    assert_true(lock >= 0 && domainfile_save(&y->store, file));
+    close(lock);
+    domainfile_free(&file);
+}
+
+void
+year_add_own(struct year *y, const char *domain)
+{
+    struct domain_file *file = domainfile_new(domain, DOMAIN_OWN);
+    int lock = domainfile_lock(&y->store);
+
+    assert_non_null(domainfile_track(file, DKIM_ALG_ED25519_SHA256, "", true));
+    assert_true(lock >= 0 && domainfile_save(&y->store, file));
+    close(lock);
+    domainfile_free(&file);
+}
+
+/* --- what servers say --------------------------------------------------- */
+
+/* The text behind the name: through the owner's server, then a copy of the
+ * zone. "" when there is nothing. */
+static const char *
+text_at(const struct year_name *n, unsigned owner, unsigned target)
+{
+    if (!n->owner_has[owner]) {
+        return "";
+    }
+    return n->ours ? n->target[target] : n->owner_text;
+}
+
+static enum seen_what
+what_of(const char *text, const char *public_b64)
+{
+    if (text[0] == '\0') {
+        return SEEN_MISSING;
+    }
+    if (strcmp(text, "p=") == 0) {
+        return SEEN_REVOKED;
+    }
+    return public_b64[0] != '\0' && strcmp(text + 2, public_b64) == 0
+               ? SEEN_KEY
+               : SEEN_OTHER;
+}
+
+static void
+set_times(struct seen_at *at, uint32_t ttl_s)
+{
+    at->ttl_s = at->what == SEEN_MISSING ? 0 : ttl_s;
+    at->negative_s = at->what == SEEN_MISSING ? NEGATIVE_S : 0;
+}
+
+static void
+answer_owner(const struct year *y, const struct year_name *n,
+             const char *public_b64, unsigned server, struct seen_at *at)
+{
+    at->role = SEEN_OWNER;
+    snprintf(at->server, sizeof(at->server), "o%u.%s [192.0.2.%u]", server,
+             n->domain, server);
+    if (server == 1 && is_out(y, OUT_SERVER)) {
+        at->what = SEEN_SILENT;
+    } else if (!n->owner_has[server]) {
+        at->what = SEEN_MISSING;
+    } else {
+        at->what = n->ours ? SEEN_CNAME : what_of(n->owner_text, public_b64);
+    }
+    set_times(at, OWNER_TTL_S);
+}
+
+static void
+answer_target(const struct year_name *n, const char *public_b64,
+              unsigned server, struct seen_at *at)
+{
+    at->role = SEEN_TARGET;
+    snprintf(at->server, sizeof(at->server), "t%u [198.51.100.%u]", server,
+             server);
+    at->what = what_of(n->target[server], public_b64);
+    set_times(at, TTL_S);
+}
+
+static void
+answer_resolver(struct year *y, struct year_name *n, const char *public_b64,
+                unsigned server, struct seen_at *at)
+{
+    struct year_cache *c = n->cache + server;
+
+    at->role = SEEN_RESOLVER;
+    snprintf(at->server, sizeof(at->server), "r%u", server);
+    if (y->now_s >= c->until_s || c->until_s > y->now_s + 2 * NEGATIVE_S) {
+        snprintf(c->text, sizeof(c->text), "%s",
+                 text_at(n, (unsigned)year_random(y, YEAR_OWNERS),
+                         (unsigned)year_random(y, YEAR_TARGETS)));
+        c->until_s = y->now_s + (c->text[0] == '\0' ? NEGATIVE_S : TTL_S);
+    }
+    at->what = what_of(c->text, public_b64);
+    set_times(at, TTL_S);
+}
+
+static void
+spoil(struct year *y, struct seen_at *at)
+{
+    static const enum seen_what lies[] = { SEEN_OTHER, SEEN_MISSING,
+                                           SEEN_BROKEN, SEEN_REVOKED };
+
+    if (chance(y, y->faults.silent)) {
+        at->what = SEEN_SILENT;
+    } else if (chance(y, y->faults.lying)) {
+        at->what = lies[year_random(y, 4)];
+        set_times(at, TTL_S);
+    }
+}
+
+/* --- the book ----------------------------------------------------------- */
+
+struct counts {
+    unsigned good, bad, missing;
+};
+
+/* As the issue says it, not as the planner does. */
+static bool
+was_complete(const struct year *y, struct year_name *n, const struct seen *seen)
+{
+    struct counts counts[SEEN_RESOLVER + 1] = { { 0, 0, 0 } };
+    unsigned left_out = 0;
+
+    for (size_t i = 0; i < seen->count; i++) {
+        const struct seen_at *at = seen->at + i;
+        struct counts *c = counts + at->role;
+
+        if (at->what == SEEN_KEY || at->what == SEEN_CNAME) {
+            c->good++;
+        } else if (at->what != SEEN_SILENT && at->what != SEEN_BROKEN) {
+            c->bad++;
+        } else if (at->role == SEEN_RESOLVER) {
+            c->bad += at->what == SEEN_BROKEN;
+        } else if (n->silent_s[i] == 0 ||
+                   y->now_s - n->silent_s[i] < 24 * HOUR_S) {
+            c->missing++;
+        } else {
+            left_out++;
+        }
+    }
+    n->lost = (counts[SEEN_OWNER].good == 0 && counts[SEEN_OWNER].bad > 0) ||
+              (counts[SEEN_TARGET].good == 0 && counts[SEEN_TARGET].bad > 0);
+    if (left_out > 0 && counts[SEEN_RESOLVER].good < 2) {
+        return false;
+    }
+    if (counts[SEEN_RESOLVER].good == 0 || counts[SEEN_RESOLVER].bad > 0 ||
+        counts[SEEN_OWNER].good == 0 || counts[SEEN_OWNER].bad > 0 ||
+        counts[SEEN_OWNER].missing > 0) {
+        return false;
+    }
+    return !n->ours ||
+           (counts[SEEN_TARGET].good > 0 && counts[SEEN_TARGET].bad == 0 &&
+            counts[SEEN_TARGET].missing == 0);
+}
+
+static uint64_t
+least_wait(const struct year_name *n)
+{
+    uint64_t least_s = (n->ours && n->used ? 24 : 4) * HOUR_S;
+
+    return n->wait_s > least_s ? n->wait_s : least_s;
+}
+
+static void
+keep_book(struct year *y, struct year_name *n, const struct seen *seen,
+          const char *public_b64)
+{
+    bool contrary = false;
+
+    if (strcmp(n->public_b64, public_b64) != 0) { /* another key is in it */
+        snprintf(n->public_b64, sizeof(n->public_b64), "%s", public_b64);
+        n->complete_s = 0;
+        n->wait_s = 0;
+        n->proved = false;
+    }
+    for (size_t i = 0; i < seen->count; i++) {
+        const struct seen_at *at = seen->at + i;
+        bool silent = at->what == SEEN_SILENT || at->what == SEEN_BROKEN;
+
+        n->silent_s[i] = !silent               ? 0
+                         : n->silent_s[i] == 0 ? y->now_s
+                                               : n->silent_s[i];
+        if (n->silent_s[i] > y->now_s) {
+            n->silent_s[i] = y->now_s;
+        }
+        if (!silent && at->what != SEEN_KEY && at->what != SEEN_CNAME) {
+            uint64_t kept_s = at->ttl_s + at->negative_s;
+
+            contrary = true;
+            n->wait_s = kept_s > n->wait_s ? kept_s : n->wait_s;
+        }
+    }
+    n->asked_s = y->now_s;
+    n->complete = was_complete(y, n, seen);
+    if (contrary) {
+        n->complete_s = 0;
+        n->proved = false;
+    } else if (n->complete && n->complete_s == 0) {
+        n->complete_s = y->now_s;
+    }
+    n->proved = n->proved || (n->complete && n->complete_s != 0 &&
+                              n->complete_s + least_wait(n) <= y->now_s);
+}
+
+static struct year_name *
+name_of(struct year *y, const struct seen_question *q)
+{
+    struct year_name *n = year_find(y, q->domain, q->selector);
+
+    return n != NULL
+               ? n
+               : add_name(y, q->domain, q->selector, q->target[0] != '\0');
+}
+
+static bool
+survey(void *arg, const struct seen_question *questions, size_t count,
+       struct seen *seen_out)
+{
+    struct year *y = arg;
+
+    for (size_t i = 0; i < count; i++) {
+        const struct seen_question *q = questions + i;
+        struct year_name *n = name_of(y, q);
+        struct seen *s = seen_out + i;
+
+        assert_true(n->ours == (q->target[0] != '\0'));
+        *s = (struct seen){ y->now_s, calloc(YEAR_SERVERS, sizeof(*s->at)), 0 };
+        assert_non_null(s->at);
+        if (chance(y, y->faults.unknown)) {
+            n->complete = false;
+            n->lost = false;
+            continue;
+        }
+        for (unsigned k = 0; k < YEAR_OWNERS; k++) {
+            answer_owner(y, n, q->public_b64, k, s->at + s->count++);
+        }
+        for (unsigned k = 0; n->ours && k < YEAR_TARGETS; k++) {
+            answer_target(n, q->public_b64, k, s->at + s->count++);
+        }
+        for (unsigned k = 0; k < YEAR_RESOLVERS; k++) {
+            answer_resolver(y, n, q->public_b64, k, s->at + s->count++);
+        }
+        for (size_t k = 0; k < s->count; k++) {
+            spoil(y, s->at + k);
+        }
+        if (q->public_b64[0] != '\0') {
+            keep_book(y, n, s, q->public_b64);
+        }
+    }
+    return true;
+}
+
+/* --- the zone ----------------------------------------------------------- */
+
+/* A record that changes must have had its time: see the issue, point 1. */
+static void
+judge_change(const struct year *y, const struct year_name *n, const char *text)
+{
+    bool was_key = n->primary[0] != '\0' && strcmp(n->primary, "p=") != 0;
+    bool is_key = text[0] != '\0' && strcmp(text, "p=") != 0;
+
+    if (was_key && !n->condemned && n->signed_s != 0 &&
+        n->signed_s + y->rotate.retire_s > y->now_s) {
+        fail_msg("%s/%s leaves the zone %ju s after it signed", n->domain,
+                 n->selector, (uintmax_t)(y->now_s - n->signed_s));
+    }
+    if (was_key && is_key) {
+        fail_msg("%s/%s: another key without p= between", n->domain,
+                 n->selector);
+    }
+    if (strcmp(n->primary, "p=") == 0 && strcmp(text, n->last_key) != 0 &&
+        n->p_empty_s + y->rotate.revoked_s > y->now_s) {
+        fail_msg("%s/%s: p= empty for %ju s only", n->domain, n->selector,
+                 (uintmax_t)(y->now_s - n->p_empty_s));
+    }
+}
+
+static void
+put_record(struct year *y, const struct publish_record *r)
+{
+    for (size_t i = 0; i < y->name_count; i++) {
+        struct year_name *n = y->names + i;
+        size_t len = strlen(n->selector);
+
+        if (!n->ours || strncmp(r->name, n->selector, len) != 0 ||
+            r->name[len] != '.' || strcmp(n->primary, r->text) == 0) {
+            continue;
+        }
+        judge_change(y, n, r->text);
+        if (strcmp(r->text, "p=") == 0) {
+            n->p_empty_s = y->now_s;
+            memcpy(n->last_key, n->primary, YEAR_TEXT);
+        }
+        if (n->primary[0] != '\0' && r->text[0] == '\0') {
+            n->used = true; /* whoever comes next */
+            n->signed_s = 0;
+            n->was_active = false;
+            n->condemned = false;
+        }
+        snprintf(n->primary, sizeof(n->primary), "%s", r->text);
+        snprintf(n->target[0], YEAR_TEXT, "%s", r->text);
+        if (!is_out(y, OUT_COPIES)) {
+            snprintf(n->target[1], YEAR_TEXT, "%s", r->text);
+        }
+    }
+}
+
+static bool
+put_zone(void *arg, const struct publish_record *records, size_t count,
+         struct buf *why_out)
+{
+    struct year *y = arg;
+    bool fails = is_out(y, OUT_PUBLISHER) || chance(y, y->faults.publisher);
+    size_t done = !fails ? count : (size_t)year_random(y, count + 1);
+
+    if (is_out(y, OUT_PUBLISHER)) {
+        done = 0;
+    }
+    for (size_t i = 0; i < count; i++) {
+        assert_true(i == 0 || strcmp(records[i - 1].name, records[i].name) < 0);
+        if (records[i].changed && i < done) {
+            put_record(y, records + i);
+        }
+    }
+    if (fails) {
+        buf_puts(why_out, "the zone is shut");
+    }
+    return !fails;
+}
+
+static void
+put_text(const struct keystore_key *key, struct buf *out)
+{
+    buf_printf(out, "p=%s",
+               key->view.state == VIEW_KEY_REVOKED ? "" : key->public_b64);
+}
+
+/* --- time passes -------------------------------------------------------- */
+
+/* The owner publishes what he is asked to, and takes away what may go. */
+static void
+owner_works(struct year *y)
+{
+    struct conf_errors *errors = conf_errors_new();
+    struct keystore *s = keystore_load(&y->store, errors);
+
+    assert_non_null(s);
+    for (size_t i = 0; i < keystore_count(s); i++) {
+        const struct keystore_key *k = keystore_key_at(s, i);
+        struct year_name *n = year_find(y, k->view.domain, k->view.selector);
+
+        if (n == NULL || n->ours || !chance(y, 20)) {
+            continue;
+        }
+        if (k->view.state == VIEW_KEY_REVOKED) {
+            n->owner_text[0] = '\0';
+            n->owner_has[0] = n->owner_has[1] = false;
+        } else {
+            snprintf(n->owner_text, sizeof(n->owner_text), "p=%s",
+                     k->public_b64);
+        }
+    }
+    keystore_free(&s);
+    conf_errors_free(&errors);
+}
+
+static void
+servers_work(struct year *y)
+{
+    bool out = is_out(y, OUT_RECORDS);
+
+    for (size_t i = 0; i < y->name_count; i++) {
+        struct year_name *n = y->names + i;
+
+        if (!is_out(y, OUT_COPIES)) {
+            memcpy(n->target[1], n->target[0], YEAR_TEXT);
+        }
+        for (unsigned k = 0; k < YEAR_OWNERS; k++) {
+            n->owner_has[k] = !out && (n->ours || n->owner_text[0] != '\0');
+        }
+    }
+}
+
+/* The clock went: what lies in the future is now, as everywhere. */
+static void
+turn_clock(struct year *y)
+{
+    int64_t by_s = chance(y, 50) ? 40 * DAY_S : -10 * DAY_S;
+
+    y->now_s = (uint64_t)((int64_t)y->now_s + by_s);
+    for (size_t i = 0; i < y->name_count; i++) {
+        struct year_name *n = y->names + i;
+        uint64_t *const dates[] = { &n->complete_s, &n->signed_s,
+                                    &n->p_empty_s };
+
+        for (size_t k = 0; k < 3; k++) {
+            if (*dates[k] > y->now_s) {
+                *dates[k] = y->now_s;
+            }
+        }
+        for (unsigned k = 0; k < YEAR_RESOLVERS; k++) {
+            n->cache[k].until_s = 0;
+        }
+    }
+    for (size_t i = 0; i < 4; i++) {
+        y->outage_until_s[i] = 0;
+    }
+}
+
+void
+year_pass(struct year *y, uint64_t seconds)
+{
+    y->now_s += seconds;
+    if (chance(y, y->faults.jump)) {
+        turn_clock(y);
+    }
+    if (chance(y, y->faults.outage)) {
+        size_t what = (size_t)year_random(y, 4);
+
+        y->outage_until_s[what] = y->now_s + year_random(y, 6 * DAY_S);
+    }
+    owner_works(y);
+    servers_work(y);
+}
+
+/* --- runs --------------------------------------------------------------- */
+
+static bool
+is_alive(void *arg, const char *before)
+{
+    struct year *y = arg;
+
+    y->writes += strcmp(before, "colour") != 0;
+    if (y->deaths_left > 0 && --y->deaths_left == 0) {
+        y->died = true;
+        y->deaths++;
+    }
+    return !y->died;
+}
+
+/* Between .pem and .conf, where no run can be stopped from outside. */
+static void
+leave_half_a_key(struct year *y)
+{
+    struct conf_errors *errors = conf_errors_new();
+    struct keystore *s = keystore_load(&y->store, errors);
+    struct buf path = BUF_INIT;
+
+    for (size_t i = 0; i < keystore_count(s); i++) {
+        const struct keystore_key *k = keystore_key_at(s, i);
+
+        const struct year_name *n =
+            year_find(y, k->view.domain, k->view.selector);
+
+        if (k->view.state == VIEW_KEY_NEW && path.len == 0 && n != NULL &&
+            n->ours && n->primary[0] == '\0') {
+            keystore_path(&y->store, k->view.domain, k->view.selector, ".conf",
+                          &path);
+            assert_int_equal(unlink((const char *)path.ptr), 0);
+        }
+    }
+    buf_free(&path);
+    keystore_free(&s);
+    conf_errors_free(&errors);
+}
+
+/* What a run saw and died before writing is not held against the next. */
+static void
+forget_bad_news(struct year *y, const struct year_name *before)
+{
+    for (size_t i = 0; i < y->name_count; i++) {
+        struct year_name *n = y->names + i;
+
+        bool same = strcmp(n->public_b64, before[i].public_b64) == 0;
+
+        n->lost = false;
+        n->wait_s = same ? before[i].wait_s : 0;
+        if (same && n->complete_s == 0) {
+            n->complete_s = before[i].complete_s;
+            n->proved = before[i].proved;
+        }
+    }
+}
+
+static void
+talk(void *arg, const struct rotate_event *e)
+{
+    const struct year *y = arg;
+
+    if (e->kind != ROTATE_WAITS) {
+        printf("%ju %s %s: event %d, %s: %s\n",
+               (uintmax_t)(y->now_s - 1800000000), e->domain, e->selector,
+               (int)e->kind, plan_step_name(e->step), e->why);
+    }
+}
+
+enum rotate_result
+year_run(struct year *y, const struct rotate_wish *wish)
+{
+    static const struct rotate_wish due = { .count = 0 };
+    const struct rotate_world world = {
+        .store = &y->store,
+        .rotate = &y->rotate,
+        .expire_s = 7 * DAY_S,
+        .now_s = y->now_s,
+        .survey = survey,
+        .survey_arg = y,
+        .publish = put_zone,
+        .publish_arg = y,
+        .record = put_text,
+        .told = y->talks ? talk : NULL,
+        .told_arg = y,
+        .alive = is_alive,
+        .alive_arg = y,
+    };
+    static struct year_name before[YEAR_NAMES];
+    struct conf_errors *errors = conf_errors_new();
+    enum rotate_result result;
+    bool changed = false;
+
+    memcpy(before, y->names, sizeof(before));
+    y->writes = 0;
+    y->died = false;
+    y->deaths_left =
+        chance(y, y->faults.death) ? 1 + (int)year_random(y, 8) : -1;
+    result = rotate_run(&world, wish == NULL ? &due : wish, errors, &changed);
+    for (size_t i = 0; i < conf_errors_count(errors); i++) {
+        if (!conf_errors_is_warning(errors, i)) {
+            fail_msg("%s", conf_errors_line(errors, i));
+        }
+    }
+    conf_errors_free(&errors);
+    assert_true(y->died == (result == ROTATE_DIED));
+    assert_int_not_equal(result, ROTATE_UNREADABLE);
+    if (y->died) {
+        forget_bad_news(y, before);
+    }
+    if (y->died && chance(y, 30)) {
+        leave_half_a_key(y);
+    }
+    year_judge(y, !y->died && wish == NULL);
+    return result;
+}
+
+/* --- the judgement ------------------------------------------------------ */
+
+static struct view *
+load_view(struct year *y, struct keystore **store_out)
+{
+    struct conf_errors *errors = conf_errors_new();
+    struct view_builder *b = view_builder_new();
+
+    *store_out = keystore_load(&y->store, errors);
+    assert_non_null(*store_out);
+    for (size_t i = 0; i < conf_errors_count(errors); i++) {
+        if (!conf_errors_is_warning(errors, i)) {
+            fail_msg("%s", conf_errors_line(errors, i));
+        }
+    }
+    conf_errors_free(&errors);
+    assert_true(keystore_to_view(*store_out, b));
+    return view_build(&b, 1);
+}
+
+static bool
+emergency_in(const struct year *y, const char *domain)
+{
+    for (size_t i = 0; i < y->name_count; i++) {
+        if (strcmp(y->names[i].domain, domain) == 0 && y->names[i].condemned) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A key begins to sign: everything that was demanded was shown. */
+static void
+judge_beginning(struct year *y, struct year_name *n)
+{
+    if (!n->proved) {
+        fail_msg("%s/%s signs at %ju and was complete since %ju; %ju s were "
+                 "to be waited for",
+                 n->domain, n->selector, (uintmax_t)y->now_s,
+                 (uintmax_t)n->complete_s, (uintmax_t)least_wait(n));
+    }
+    if (!emergency_in(y, n->domain) &&
+        (n->asked_s != y->now_s || !n->complete)) {
+        fail_msg("%s/%s signs without having been seen in this run", n->domain,
+                 n->selector);
+    }
+    n->was_active = true;
+    y->activations++;
+}
+
+static void
+judge_key(struct year *y, const struct keystore_key *k)
+{
+    struct year_name *n = year_find(y, k->view.domain, k->view.selector);
+
+    if (n == NULL) {
+        assert_int_equal(k->view.state, VIEW_KEY_NEW);
+        return;
+    }
+    if (k->view.state == VIEW_KEY_ACTIVE && !n->was_active) {
+        judge_beginning(y, n);
+    }
+    if (k->view.state == VIEW_KEY_PUBLISHED && n->ours) {
+        assert_string_not_equal(n->primary, "");
+    }
+    if (k->view.state == VIEW_KEY_NEW && k->view.proved_s != 0) {
+        fail_msg("%s/%s is new and proved", n->domain, n->selector);
+    }
+}
+
+/* Is there one that is proved, unfaulty and was shown now, when the one that
+ * signs is not? */
+static void
+judge_signer(struct year *y, const struct view *v, struct year_name *n,
+             const struct view_key *signer)
+{
+    size_t count;
+    const struct view_key *keys = view_domain(v, n->domain, &count);
+
+    if (n->asked_s != y->now_s || n->complete || !signer->faulty) {
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        const struct year_name *other =
+            year_find(y, n->domain, keys[i].selector);
+
+        if (other != NULL && other->asked_s == y->now_s && other->complete &&
+            keys[i].proved_s != 0 && !keys[i].faulty &&
+            keys[i].state != VIEW_KEY_REVOKED &&
+            keys[i].state != VIEW_KEY_NEW) {
+            fail_msg("%s/%s signs, and %s is visible", n->domain, n->selector,
+                     other->selector);
+        }
+    }
+}
+
+static void
+judge_domain(struct year *y, const struct view *v, const char *domain,
+             bool clean)
+{
+    struct keychoice c = keychoice_make(v, domain, DKIM_ALG_ED25519_SHA256, "");
+    bool once = false;
+    size_t count;
+    const struct view_key *keys = view_domain(v, domain, &count);
+    unsigned active = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        active += keys[i].state == VIEW_KEY_ACTIVE;
+    }
+    for (size_t i = 0; i < y->name_count; i++) {
+        once = once || (strcmp(y->names[i].domain, domain) == 0 &&
+                        y->names[i].was_active);
+    }
+    if (once && c.key == NULL) {
+        fail_msg("%s is unsigned after a key was proved", domain);
+    }
+    if (clean && active > 1) {
+        fail_msg("%s has %u active keys", domain, active);
+    }
+    if (c.key != NULL) {
+        struct year_name *n = year_find(y, domain, c.key->selector);
+
+        assert_non_null(n);
+        n->signed_s = y->now_s;
+        y->stand_ins += c.instead;
+        if (clean && n->asked_s == y->now_s && n->lost && !c.key->faulty) {
+            fail_msg("%s/%s signs, its record is lost, and nobody noticed",
+                     domain, n->selector);
+        }
+        if (clean) {
+            judge_signer(y, v, n, c.key);
+        }
+    }
+}
+
+void
+year_judge(struct year *y, bool clean)
+{
+    struct keystore *s;
+    struct view *v = load_view(y, &s);
+
+    assert_non_null(v);
+    for (size_t i = 0; i < keystore_count(s); i++) {
+        judge_key(y, keystore_key_at(s, i));
+    }
+    for (size_t i = 0; i < y->name_count; i++) {
+        judge_domain(y, v, y->names[i].domain, clean);
+    }
+    view_free(&v);
+    keystore_free(&s);
+}
+
+void
+year_condemn(struct year *y, const char *domain)
+{
+    const char *names[] = { domain };
+    const struct rotate_wish wish = {
+        .domains = names, .count = 1, .now = true, .emergency = true
+    };
+    struct keystore *s;
+    struct view *v = load_view(y, &s);
+    size_t count;
+    const struct view_key *keys = view_domain(v, domain, &count);
+
+    for (size_t i = 0; i < count; i++) {
+        if (keys[i].state == VIEW_KEY_ACTIVE) {
+            year_find(y, domain, keys[i].selector)->condemned = true;
+        }
+    }
+    view_free(&v);
+    keystore_free(&s);
+    (void)year_run(y, &wish);
+}
+
+const char *
+year_signer(struct year *y, const char *domain)
+{
+    struct keystore *s;
+    struct view *v = load_view(y, &s);
+    struct keychoice c = keychoice_make(v, domain, DKIM_ALG_ED25519_SHA256, "");
+    struct year_name *n =
+        c.key == NULL ? NULL : year_find(y, domain, c.key->selector);
+
+    view_free(&v);
+    keystore_free(&s);
+    return n == NULL ? "" : n->selector;
+}

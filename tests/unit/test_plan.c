@@ -1,0 +1,874 @@
+/*
+ * test_plan - how a survey is judged, and which step follows.
+ *
+ * A survey is written as words of two letters: the role (O owner, T target,
+ * R resolver) and what was there (K key, C CNAME, M missing, X other, P p=
+ * empty, B broken, S silent): "OC OC TK TK RK RK" is all well.
+ */
+#include "proxy/domains/plan.h"
+#include "proxy/domains/sight.h"
+#include "tests/support/cmocka.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    HOUR = 3600,
+    DAY = 86400,
+    SERVERS_MAX = 24
+};
+#define NOW  ((uint64_t)1800000000)
+#define WELL "OC OC TK TK RK RK"
+
+struct drawn {
+    struct seen seen;
+    struct seen_at at[SERVERS_MAX];
+};
+
+static enum seen_what
+what_of(char c)
+{
+    static const char letters[] = "KCPXMBS";
+    static const enum seen_what what[] = { SEEN_KEY,     SEEN_CNAME,
+                                           SEEN_REVOKED, SEEN_OTHER,
+                                           SEEN_MISSING, SEEN_BROKEN,
+                                           SEEN_SILENT };
+    const char *at = strchr(letters, c);
+
+    assert_non_null(at);
+    return what[at - letters];
+}
+
+/* Every second contrary answer is kept for ttl_s. */
+static void
+draw(const char *text, uint32_t ttl_s, struct drawn *d)
+{
+    memset(d, 0, sizeof(*d));
+    d->seen.time_s = NOW;
+    d->seen.at = d->at;
+    for (; *text != '\0'; text += text[2] == ' ' ? 3 : 2) {
+        struct seen_at *at = d->at + d->seen.count;
+
+        assert_true(d->seen.count < SERVERS_MAX);
+        at->role = text[0] == 'O'   ? SEEN_OWNER
+                   : text[0] == 'T' ? SEEN_TARGET
+                                    : SEEN_RESOLVER;
+        at->what = what_of(text[1]);
+        snprintf(at->server, sizeof(at->server), "server %zu", d->seen.count);
+        if (at->what == SEEN_MISSING) {
+            at->negative_s = ttl_s;
+        } else {
+            at->ttl_s = ttl_s;
+        }
+        d->seen.count++;
+    }
+}
+
+/* --- sight -------------------------------------------------------------- */
+
+static void
+test_sight(void **state)
+{
+    static const struct {
+        const char *seen;
+        bool delegated;
+        unsigned silent_s; /* how long the silent ones have been so */
+        bool complete, contrary;
+        enum key_fault fault;
+    } cases[] = {
+        { WELL, true, 0, true, false, KEY_FAULT_NONE },
+        { "OC TK RK", true, 0, true, false, KEY_FAULT_NONE },
+        { "OK OK TK RK", true, 0, true, false, KEY_FAULT_NONE },
+        { "", true, 0, false, false, KEY_FAULT_NONE },
+        { "OC OC TK TK", true, 0, false, false, KEY_FAULT_NONE },
+        { "OC OC RK RK", true, 0, false, false, KEY_FAULT_NONE },
+        { "TK TK RK RK", true, 0, false, false, KEY_FAULT_NONE },
+        { "OC OC TK TK RK RS", true, 0, true, false, KEY_FAULT_NONE },
+        { "OC OC TK TK RK RB", true, 0, false, false, KEY_FAULT_NONE },
+        { "OC OC TK TK RK RM", true, 0, false, true, KEY_FAULT_NONE },
+        { "OC OC TK TK RM RM", true, 0, false, true, KEY_FAULT_NONE },
+        { "OC OM TK TK RK RK", true, 0, false, true, KEY_FAULT_NONE },
+        { "OC OX TK TK RK RK", true, 0, false, true, KEY_FAULT_NONE },
+        { "OC OC TK TX RK RK", true, 0, false, true, KEY_FAULT_NONE },
+        { "OM OM TK TK RM RM", true, 0, false, true, KEY_FAULT_GONE },
+        { "OX OX TK TK RX RX", true, 0, false, true, KEY_FAULT_DIFFERS },
+        { "OC OC TM TM RM RM", true, 0, false, true, KEY_FAULT_GONE },
+        { "OC OC TP TP RP RP", true, 0, false, true, KEY_FAULT_REVOKED },
+        { "OM OS TK TK RM", true, 0, false, true, KEY_FAULT_GONE },
+        { "OS OS TS TS RM RM", true, 0, false, true, KEY_FAULT_GONE },
+        { "OS OS TS TS RS RS", true, 0, false, false, KEY_FAULT_NONE },
+        { "OB OB TB TB RB RB", true, 0, false, false, KEY_FAULT_NONE },
+        /* silent servers: waited for, then left out if others vouch */
+        { "OC OS TK TK RK RK", true, 0, false, false, KEY_FAULT_NONE },
+        { "OC OS TK TK RK RK", true, DAY - 1, false, false, KEY_FAULT_NONE },
+        { "OC OS TK TK RK RK", true, DAY, true, false, KEY_FAULT_NONE },
+        { "OC OB TK TB RK RK", true, DAY, true, false, KEY_FAULT_NONE },
+        { "OC OS TK TK RK RS", true, DAY, false, false, KEY_FAULT_NONE },
+        { "OS OS TK TK RK RK", true, 9 * DAY, false, false, KEY_FAULT_NONE },
+        { "OC OS TS TS RK RK", true, 9 * DAY, false, false, KEY_FAULT_NONE },
+        { "OC OS TK TX RK RK", true, 9 * DAY, false, true, KEY_FAULT_NONE },
+        /* the owner's own TXT, and one behind an alias of his */
+        { "OK OK RK RK", false, 0, true, false, KEY_FAULT_NONE },
+        { "OK OM RK RK", false, 0, false, true, KEY_FAULT_NONE },
+        { "OM OM RM RM", false, 0, false, true, KEY_FAULT_GONE },
+        { "OC OC TK RK", false, 0, true, false, KEY_FAULT_NONE },
+        { "OC OC RK RK", false, 0, false, false, KEY_FAULT_NONE },
+        { "OC OC TX RX", false, 0, false, true, KEY_FAULT_DIFFERS },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct sight_rules rules = { .delegated = cases[i].delegated,
+                                           .now_s = NOW };
+        struct key_silence silent[SERVERS_MAX];
+        struct sight sight;
+        struct drawn d;
+
+        draw(cases[i].seen, HOUR, &d);
+        for (size_t k = 0; k < d.seen.count; k++) {
+            silent[k].server = d.at[k].server;
+            silent[k].since_s = NOW - cases[i].silent_s;
+        }
+        sight_judge(&d.seen, silent, d.seen.count, &rules, &sight);
+        if (sight.complete != cases[i].complete ||
+            sight.contrary != cases[i].contrary ||
+            sight.fault != cases[i].fault) {
+            fail_msg("case %zu (%s): complete %d, contrary %d, fault %d", i,
+                     cases[i].seen, sight.complete, sight.contrary,
+                     (int)sight.fault);
+        }
+        assert_true(sight.complete == (sight.why[0] == '\0'));
+        assert_int_equal(sight.wait_s, sight.contrary ? HOUR : 0);
+    }
+}
+
+static void
+test_sight_resolvers(void **state)
+{
+    const struct sight_rules rules = { .resolvers_only = true,
+                                       .delegated = true,
+                                       .now_s = NOW };
+    struct sight sight;
+    struct drawn d;
+
+    (void)state;
+    draw("OM TM RK", 0, &d); /* who was not to be asked does not count */
+    sight_judge(&d.seen, NULL, 0, &rules, &sight);
+    assert_true(sight.complete && !sight.contrary);
+    draw("RK RM", 0x7fffffff, &d);
+    sight_judge(&d.seen, NULL, 0, &rules, &sight);
+    assert_true(!sight.complete && sight.contrary);
+    assert_int_equal(sight.wait_s, SIGHT_WAIT_MAX_S); /* no TTL is for ever */
+    draw("RM", 0, &d);
+    sight_judge(&d.seen, NULL, 0, &rules, &sight);
+    assert_int_equal(sight.fault, KEY_FAULT_GONE);
+}
+
+static void
+test_gone(void **state)
+{
+    static const struct {
+        const char *seen;
+        bool delegated, gone;
+    } cases[] = {
+        { "OC TP TP RP", true, true },
+        { "OC TM TP RK", true, true },
+        { "OC TP TX RP", true, false },
+        { "OC TP TK RP", true, false },
+        { "OC TP TS RP", true, true },
+        { "OM TS TB RM", true, false },
+        { "", true, false },
+        { "OM OM RM", false, true },
+        { "OM OX RM", false, false },
+        { "OP OS RM", false, true },
+        { "OC OC TM RM", false, true },
+        { "OC OC TX RM", false, false },
+        { "OS OS RM", false, false },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct sight_rules rules = { .delegated = cases[i].delegated };
+        struct drawn d;
+
+        draw(cases[i].seen, 0, &d);
+        if (sight_is_gone(&d.seen, &rules) != cases[i].gone) {
+            fail_msg("case %zu (%s)", i, cases[i].seen);
+        }
+    }
+    {
+        const struct sight_rules rules = { .delegated = true };
+
+        assert_false(sight_is_gone(NULL, &rules));
+    }
+}
+
+/* --- plan --------------------------------------------------------------- */
+
+/* Times are ages: seconds before NOW; 0: never. */
+struct aged {
+    const char *selector; /* NULL: no such key */
+    enum view_key_state state;
+    unsigned published, seen, wait, proved, activated, retired, revoked;
+    enum key_fault fault;
+    const char *dns; /* NULL: not asked */
+    bool theirs;
+    unsigned bits;
+};
+
+struct kase {
+    const char *name;
+    struct aged keys[4];
+    bool own, unmanaged, fixed, now;
+    const char *pause;
+    enum plan_step step;
+    const char *selector; /* of the step; NULL: none */
+    uint64_t when_s;      /* WAIT; compared when `timed` */
+    bool timed;
+};
+
+#define NEXT(dns_)                                                             \
+    {                                                                          \
+        "b", VIEW_KEY_PUBLISHED, 9 * DAY, 9 * DAY, 4 * HOUR, 8 * DAY, 0, 0, 0, \
+            KEY_FAULT_NONE, dns_, false, 0                                     \
+    }
+#define ACTIVE(age, dns_)                                                     \
+    {                                                                         \
+        "a", VIEW_KEY_ACTIVE, 99 * DAY, 99 * DAY, 4 * HOUR, 99 * DAY, age, 0, \
+            0, KEY_FAULT_NONE, dns_, false, 0                                 \
+    }
+#define RETIRING(age, dns_)                                             \
+    {                                                                   \
+        "c", VIEW_KEY_RETIRING, 99 * DAY, 99 * DAY, 4 * HOUR, 99 * DAY, \
+            98 * DAY, age, 0, KEY_FAULT_NONE, dns_, false, 0            \
+    }
+#define REVOKED(age, dns_)                                                \
+    {                                                                     \
+        "c", VIEW_KEY_REVOKED, 99 * DAY, 99 * DAY, 4 * HOUR, 0, 98 * DAY, \
+            50 * DAY, age, KEY_FAULT_NONE, dns_, false, 0                 \
+    }
+#define CONDEMNED(state_, dns_)                                          \
+    {                                                                    \
+        "a", state_, 9 * DAY, 9 * DAY, 4 * HOUR, 9 * DAY, 8 * DAY, 0, 0, \
+            KEY_FAULT_CONDEMNED, dns_, false, 0                          \
+    }
+
+static const struct kase kases[] = {
+    { .name = "an empty track gets a key", .step = PLAN_CREATE },
+    { .name = "a new key is published",
+      .keys = { { .selector = "a" } },
+      .step = PLAN_PUBLISH,
+      .selector = "a" },
+    { .name = "published and not asked: it waits",
+      .keys = { { .selector = "a",
+                  .state = VIEW_KEY_PUBLISHED,
+                  .published = DAY } },
+      .step = PLAN_WAIT,
+      .selector = "a" },
+    { .name = "seen everywhere for the first time: noted",
+      .keys = { { .selector = "a",
+                  .state = VIEW_KEY_PUBLISHED,
+                  .published = DAY,
+                  .dns = WELL } },
+      .step = PLAN_NOTE,
+      .selector = "a" },
+    { .name = "one server without it: not seen",
+      .keys = { { .selector = "a",
+                  .state = VIEW_KEY_PUBLISHED,
+                  .published = DAY,
+                  .wait = 5 * HOUR,
+                  .dns = "OC OC TK TM RK" } },
+      .step = PLAN_WAIT,
+      .selector = "a" },
+    { .name = "a long negative TTL makes the wait longer",
+      .keys = { { .selector = "a",
+                  .state = VIEW_KEY_PUBLISHED,
+                  .published = DAY,
+                  .wait = 4 * HOUR,
+                  .dns = "OC OC TK TM RK" } },
+      .step = PLAN_NOTE,
+      .selector = "a" },
+    { .name = "seen, and the wait is not over",
+      .keys = { { .selector = "a",
+                  .state = VIEW_KEY_PUBLISHED,
+                  .published = DAY,
+                  .seen = 4 * HOUR - 1,
+                  .wait = 4 * HOUR,
+                  .dns = WELL } },
+      .step = PLAN_WAIT,
+      .selector = "a",
+      .when_s = NOW + 1,
+      .timed = true },
+    { .name = "seen for long enough: proved",
+      .keys = { { .selector = "a",
+                  .state = VIEW_KEY_PUBLISHED,
+                  .published = DAY,
+                  .seen = 4 * HOUR,
+                  .wait = 4 * HOUR,
+                  .dns = WELL } },
+      .step = PLAN_PROVE,
+      .selector = "a" },
+    { .name = "long enough, and not asked now: not proved",
+      .keys = { { .selector = "a",
+                  .state = VIEW_KEY_PUBLISHED,
+                  .published = DAY,
+                  .seen = 9 * HOUR,
+                  .wait = 4 * HOUR } },
+      .step = PLAN_WAIT,
+      .selector = "a" },
+    { .name = "seen no more: the wait begins again",
+      .keys = { { .selector = "a",
+                  .state = VIEW_KEY_PUBLISHED,
+                  .published = DAY,
+                  .seen = 9 * HOUR,
+                  .wait = 5 * HOUR,
+                  .dns = "OC OM TK TK RK" } },
+      .step = PLAN_NOTE,
+      .selector = "a" },
+    { .name = "proved, and no other key: active",
+      .keys = { NEXT(WELL) },
+      .step = PLAN_ACTIVATE,
+      .selector = "b" },
+    { .name = "proved and not seen now: not active",
+      .keys = { NEXT(NULL) },
+      .step = PLAN_WAIT,
+      .selector = "b" },
+    { .name = "active: the next key is made",
+      .keys = { ACTIVE(DAY, WELL) },
+      .step = PLAN_CREATE },
+    { .name = "active and a proved next one: until its turn",
+      .keys = { ACTIVE(DAY, WELL), NEXT(WELL) },
+      .step = PLAN_WAIT,
+      .selector = "b",
+      .when_s = NOW + 89 * DAY,
+      .timed = true },
+    { .name = "its turn",
+      .keys = { ACTIVE(90 * DAY, WELL), NEXT(WELL) },
+      .step = PLAN_ACTIVATE,
+      .selector = "b" },
+    { .name = "its turn, and a server lacks it",
+      .keys = { ACTIVE(90 * DAY, WELL), NEXT("OC OS TK TK RK RK") },
+      .step = PLAN_NOTE, /* of the silence */
+      .selector = "b" },
+    { .name = "its turn, and reports speak against it",
+      .keys = { ACTIVE(90 * DAY, WELL), NEXT(WELL) },
+      .pause = "DKIM fell",
+      .step = PLAN_WAIT,
+      .selector = "b" },
+    { .name = "asked for by name",
+      .keys = { ACTIVE(DAY, WELL), NEXT(WELL) },
+      .now = true,
+      .step = PLAN_ACTIVATE,
+      .selector = "b" },
+    { .name = "two active ones: the older retires",
+      .keys = { ACTIVE(90 * DAY, WELL),
+                { .selector = "b",
+                  .state = VIEW_KEY_ACTIVE,
+                  .proved = DAY,
+                  .activated = HOUR,
+                  .dns = WELL } },
+      .step = PLAN_RETIRE,
+      .selector = "a" },
+    { .name = "the newer was activated by hand and is not seen",
+      .keys = { ACTIVE(90 * DAY, WELL),
+                { .selector = "b",
+                  .state = VIEW_KEY_ACTIVE,
+                  .activated = HOUR,
+                  .fault = KEY_FAULT_GONE,
+                  .dns = "OM OM TK TK RM" },
+                RETIRING(DAY / 2, NULL) },
+      .step = PLAN_NOTE, /* which may stand in, retires anew */
+      .selector = "c" },
+    { .name = "retiring for less than it should",
+      .keys = { ACTIVE(DAY, WELL), NEXT(WELL), RETIRING(29 * DAY, WELL) },
+      .step = PLAN_WAIT,
+      .selector = "c",
+      .when_s = NOW + DAY,
+      .timed = true },
+    { .name = "retired long enough",
+      .keys = { ACTIVE(DAY, WELL), NEXT(WELL), RETIRING(30 * DAY, WELL) },
+      .step = PLAN_REVOKE,
+      .selector = "c" },
+    { .name = "retired long enough, and the active one is not seen",
+      .keys = { ACTIVE(DAY, NULL), NEXT(WELL), RETIRING(30 * DAY, WELL) },
+      .step = PLAN_WAIT,
+      .selector = "a" },
+    { .name = "revoked for less than it should",
+      .keys = { ACTIVE(DAY, WELL), NEXT(WELL), REVOKED(6 * DAY, "OC TP RP") },
+      .step = PLAN_WAIT,
+      .selector = "c",
+      .when_s = NOW + DAY,
+      .timed = true },
+    { .name = "revoked long enough, and DNS agrees",
+      .keys = { ACTIVE(DAY, WELL), NEXT(WELL), REVOKED(7 * DAY, "OC TP RP") },
+      .step = PLAN_DELETE,
+      .selector = "c" },
+    { .name = "revoked long enough, and DNS has the key still",
+      .keys = { ACTIVE(DAY, WELL), NEXT(WELL), REVOKED(7 * DAY, "OC TX RX") },
+      .step = PLAN_WAIT,
+      .selector = "c" },
+    { .name = "the record of the active key is gone",
+      .keys = { ACTIVE(DAY, "OM OM TK TK RM"), NEXT(WELL) },
+      .step = PLAN_NOTE,
+      .selector = "a" },
+    { .name = "nobody answers: nothing is held against the active key",
+      .keys = { ACTIVE(DAY, "OS OS TS TS RS"), NEXT(WELL),
+                RETIRING(DAY, NULL) },
+      .step = PLAN_WAIT,
+      .selector = "b" },
+    { .name = "its record is back",
+      .keys = { { .selector = "a",
+                  .state = VIEW_KEY_ACTIVE,
+                  .proved = DAY,
+                  .activated = DAY,
+                  .fault = KEY_FAULT_GONE,
+                  .dns = WELL },
+                NEXT(WELL) },
+      .step = PLAN_NOTE,
+      .selector = "a" },
+    { .name = "condemned, and the next one is proved",
+      .keys = { CONDEMNED(VIEW_KEY_ACTIVE, WELL), NEXT(WELL) },
+      .step = PLAN_ACTIVATE,
+      .selector = "b" },
+    { .name = "condemned, and DNS is away: proved beforehand is enough",
+      .keys = { CONDEMNED(VIEW_KEY_ACTIVE, NULL), NEXT(NULL) },
+      .step = PLAN_ACTIVATE,
+      .selector = "b" },
+    { .name = "condemned, paused by reports: no pause counts",
+      .keys = { CONDEMNED(VIEW_KEY_ACTIVE, WELL), NEXT(WELL) },
+      .pause = "DKIM fell",
+      .step = PLAN_ACTIVATE,
+      .selector = "b" },
+    { .name = "condemned and alone: it goes on, and another is made",
+      .keys = { CONDEMNED(VIEW_KEY_ACTIVE, WELL) },
+      .step = PLAN_CREATE },
+    { .name = "condemned and out of use: revoked at once",
+      .keys = { CONDEMNED(VIEW_KEY_RETIRING, NULL), ACTIVE(1, NULL),
+                NEXT(WELL) },
+      .step = PLAN_REVOKE,
+      .selector = "a" },
+    { .name = "condemned before it was used: revoked at once",
+      .keys = { ACTIVE(DAY, WELL),
+                { .selector = "b",
+                  .state = VIEW_KEY_PUBLISHED,
+                  .published = DAY,
+                  .seen = DAY,
+                  .wait = HOUR,
+                  .proved = HOUR,
+                  .fault = KEY_FAULT_CONDEMNED,
+                  .dns = WELL } },
+      .now = true,
+      .step = PLAN_REVOKE,
+      .selector = "b" },
+    /* the owner's own records */
+    { .name = "own: a new one waits for the owner",
+      .keys = { { .selector = "a",
+                  .theirs = true,
+                  .wait = 5 * HOUR,
+                  .dns = "OM OM RM" } },
+      .own = true,
+      .step = PLAN_WAIT,
+      .selector = "a" },
+    { .name = "own: seen somewhere is published",
+      .keys = { { .selector = "a",
+                  .theirs = true,
+                  .wait = 5 * HOUR,
+                  .dns = "OK OM RM" } },
+      .own = true,
+      .step = PLAN_NOTE,
+      .selector = "a" },
+    { .name = "own: the next one is made when its turn comes, not before",
+      .keys = { { .selector = "a",
+                  .state = VIEW_KEY_ACTIVE,
+                  .theirs = true,
+                  .proved = DAY,
+                  .activated = 80 * DAY,
+                  .dns = "OK RK" } },
+      .own = true,
+      .step = PLAN_WAIT,
+      .when_s = NOW + 10 * DAY,
+      .timed = true },
+    { .name = "own: its turn",
+      .keys = { { .selector = "a",
+                  .state = VIEW_KEY_ACTIVE,
+                  .theirs = true,
+                  .proved = DAY,
+                  .activated = 90 * DAY,
+                  .dns = "OK RK" } },
+      .own = true,
+      .step = PLAN_CREATE },
+    { .name = "not managed: nothing is made",
+      .keys = { { .selector = "a",
+                  .state = VIEW_KEY_ACTIVE,
+                  .theirs = true,
+                  .proved = DAY,
+                  .activated = 900 * DAY,
+                  .dns = "OK RK" } },
+      .own = true,
+      .unmanaged = true,
+      .step = PLAN_WAIT },
+    { .name = "not managed: a key made by hand is used when proved",
+      .keys = { { .selector = "a",
+                  .state = VIEW_KEY_ACTIVE,
+                  .theirs = true,
+                  .proved = DAY,
+                  .activated = DAY,
+                  .dns = "OK RK" },
+                { .selector = "b",
+                  .state = VIEW_KEY_PUBLISHED,
+                  .theirs = true,
+                  .published = DAY,
+                  .seen = DAY,
+                  .wait = HOUR,
+                  .proved = HOUR,
+                  .dns = "OK RK" } },
+      .own = true,
+      .unmanaged = true,
+      .step = PLAN_ACTIVATE,
+      .selector = "b" },
+    { .name = "fixed: proved is active",
+      .keys = { { .selector = "a",
+                  .state = VIEW_KEY_PUBLISHED,
+                  .theirs = true,
+                  .published = DAY,
+                  .seen = DAY,
+                  .wait = HOUR,
+                  .proved = HOUR,
+                  .dns = "OK RK" } },
+      .own = true,
+      .unmanaged = true,
+      .fixed = true,
+      .step = PLAN_ACTIVATE,
+      .selector = "a" },
+    { .name = "fixed: never rotated",
+      .keys = { { .selector = "a",
+                  .state = VIEW_KEY_ACTIVE,
+                  .theirs = true,
+                  .proved = DAY,
+                  .activated = 900 * DAY,
+                  .dns = "OK RK" } },
+      .own = true,
+      .fixed = true,
+      .step = PLAN_WAIT },
+    /* from own records to slots */
+    { .name = "migration: the old key signs until a slot's is proved",
+      .keys = { { .selector = "a",
+                  .state = VIEW_KEY_ACTIVE,
+                  .theirs = true,
+                  .activated = DAY,
+                  .dns = "OK RK" },
+                { .selector = "b",
+                  .state = VIEW_KEY_PUBLISHED,
+                  .published = HOUR,
+                  .seen = HOUR,
+                  .wait = 5 * HOUR,
+                  .dns = WELL } },
+      .step = PLAN_WAIT,
+      .selector = "b",
+      .when_s = NOW + 4 * HOUR,
+      .timed = true },
+    { .name = "migration: then it is the slot's turn at once",
+      .keys = { { .selector = "a",
+                  .state = VIEW_KEY_ACTIVE,
+                  .theirs = true,
+                  .activated = DAY,
+                  .dns = "OK RK" },
+                NEXT(WELL) },
+      .step = PLAN_ACTIVATE,
+      .selector = "b" },
+    { .name = "a date in the future begins anew",
+      .keys = { ACTIVE(DAY, WELL),
+                { .selector = "b",
+                  .state = VIEW_KEY_PUBLISHED,
+                  .published = (unsigned)-(2 * HOUR) } },
+      .step = PLAN_NOTE,
+      .selector = "b" },
+};
+
+struct scene {
+    struct keystore_key keys[4];
+    struct plan_key plan_keys[4];
+    struct drawn drawn[4];
+    struct plan_track track;
+    struct rotate_conf rotate;
+    struct plan_rules rules;
+};
+
+/* An age that was made negative is a date in the future. */
+static uint64_t
+date_of(unsigned age)
+{
+    return age == 0 ? 0 : (uint64_t)((int64_t)NOW - (int32_t)age);
+}
+
+static void
+set_key(const struct aged *a, struct keystore_key *k)
+{
+    *k = (struct keystore_key){ .created_s = NOW - 99 * DAY, .note = "" };
+    k->view.domain = "a.example";
+    k->view.selector = a->selector;
+    k->view.owner = "";
+    k->view.alg = DKIM_ALG_RSA_SHA256;
+    k->view.bits = a->bits == 0 ? 2048 : a->bits;
+    k->view.state = a->state;
+    k->view.proved_s = date_of(a->proved);
+    k->view.activated_s = date_of(a->activated);
+    k->life = (struct key_life){ .published_s = date_of(a->published),
+                                 .seen_s = date_of(a->seen),
+                                 .wait_s = a->wait,
+                                 .retired_s = date_of(a->retired),
+                                 .revoked_s = date_of(a->revoked),
+                                 .fault = a->fault,
+                                 .reason = "" };
+}
+
+static void
+set_scene(const struct kase *c, struct scene *s)
+{
+    static const char *const tokens[] = { "a", "b", "c" };
+
+    memset(s, 0, sizeof(*s));
+    s->rotate = (struct rotate_conf){ .every_s = 90 * DAY,
+                                      .retire_s = 30 * DAY,
+                                      .revoked_s = 7 * DAY };
+    s->rules = (struct plan_rules){ &s->rotate, 7 * DAY, NOW };
+    s->track = (struct plan_track){ .domain = "a.example",
+                                    .alg = DKIM_ALG_RSA_SHA256,
+                                    .owner = "",
+                                    .delegated = !c->own,
+                                    .managed = !c->unmanaged,
+                                    .fixed = c->fixed,
+                                    .now = c->now,
+                                    .pause = c->pause,
+                                    .keys = s->plan_keys };
+    for (; s->track.count < 4 && c->keys[s->track.count].selector != NULL;
+         s->track.count++) {
+        const struct aged *a = c->keys + s->track.count;
+        struct plan_key *k = s->plan_keys + s->track.count;
+
+        set_key(a, s->keys + s->track.count);
+        k->key = s->keys + s->track.count;
+        k->ours = !a->theirs;
+        if (a->dns != NULL) {
+            draw(a->dns, 5 * HOUR, s->drawn + s->track.count);
+            k->seen = &s->drawn[s->track.count].seen;
+        }
+    }
+    for (size_t i = 0; !c->own && i < PLAN_SLOTS; i++) {
+        s->track.slots[s->track.slot_count++].token = tokens[i];
+    }
+}
+
+static void
+test_steps(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(kases) / sizeof(kases[0]); i++) {
+        const struct kase *c = kases + i;
+        const char *selector = NULL;
+        struct scene s;
+        struct plan plan;
+
+        set_scene(c, &s);
+        plan_next(&s.track, &s.rules, &plan);
+        if (plan.key < s.track.count) {
+            selector = s.keys[plan.key].view.selector;
+        }
+        if (plan.step != c->step ||
+            (selector == NULL) != (c->selector == NULL) ||
+            (selector != NULL && strcmp(selector, c->selector) != 0) ||
+            (c->timed && plan.when_s != c->when_s)) {
+            fail_msg("%s: %s %s (%s), when %jd", c->name,
+                     plan_step_name(plan.step),
+                     selector == NULL ? "-" : selector, plan.why,
+                     (intmax_t)(plan.when_s - NOW));
+        }
+    }
+}
+
+/* What is written down for a step. */
+static void
+test_notes(void **state)
+{
+    static const struct kase turn = { .keys = { ACTIVE(90 * DAY, WELL),
+                                                NEXT(WELL) } };
+    static const struct kase late = { .keys = { { .selector = "a",
+                                                  .state = VIEW_KEY_PUBLISHED,
+                                                  .published = DAY,
+                                                  .wait = 4 * HOUR,
+                                                  .dns = "OC OM TK TS RK" } } };
+    static const struct kase lost = { .keys = { ACTIVE(DAY, "OM TK RM") } };
+    struct scene s;
+    struct plan plan;
+
+    (void)state;
+    set_scene(&turn, &s);
+    s.keys[0].view.activated_s = NOW + 100; /* a clock that went back */
+    s.track.now = true;
+    plan_next(&s.track, &s.rules, &plan);
+    assert_int_equal(plan.step, PLAN_ACTIVATE);
+    assert_int_equal(plan.after.view.state, VIEW_KEY_ACTIVE);
+    assert_int_equal(plan.after.view.activated_s, NOW + 101);
+
+    set_scene(&late, &s);
+    plan_next(&s.track, &s.rules, &plan);
+    assert_int_equal(plan.step, PLAN_NOTE);
+    assert_int_equal(plan.after.life.wait_s, 5 * HOUR);
+    assert_int_equal(plan.after.life.seen_s, 0);
+    assert_int_equal(plan.after.life.silent_count, 1);
+    assert_string_equal(plan.after.life.silent[0].server, "server 3");
+    assert_int_equal(plan.after.life.silent[0].since_s, NOW);
+
+    set_scene(&lost, &s);
+    plan_next(&s.track, &s.rules, &plan);
+    assert_int_equal(plan.after.life.fault, KEY_FAULT_GONE);
+    assert_int_equal(plan.after.life.fault_s, NOW);
+    assert_true(plan.after.view.faulty);
+}
+
+/* The slot that was used longest ago, its wait, and the size of the key. */
+static void
+test_create(void **state)
+{
+    static const struct kase c = { .keys = { ACTIVE(DAY, WELL) } };
+    struct drawn d;
+    struct scene s;
+    struct plan plan;
+
+    (void)state;
+    set_scene(&c, &s);
+    s.track.slots[1].used_s = NOW - DAY;
+    plan_next(&s.track, &s.rules, &plan);
+    assert_int_equal(plan.step, PLAN_CREATE);
+    assert_int_equal(plan.slot, 2);
+    assert_int_equal(plan.after.life.wait_s, 4 * HOUR);
+    assert_int_equal(plan.bits, 2048);
+    s.track.slots[2].used_s = NOW - HOUR;
+    s.keys[0].view.bits = 1024;
+    plan_next(&s.track, &s.rules, &plan);
+    assert_int_equal(plan.slot, 1);
+    assert_int_equal(plan.after.life.wait_s, 24 * HOUR);
+    assert_int_equal(plan.bits, 2048);
+    draw("OC TM RM", 50 * HOUR, &d);
+    s.track.slots[1].seen = &d.seen;
+    s.keys[0].view.bits = 4096;
+    plan_next(&s.track, &s.rules, &plan);
+    assert_int_equal(plan.after.life.wait_s, 50 * HOUR);
+    assert_int_equal(plan.bits, 4096);
+    assert_string_equal(plan.after.view.selector, "b");
+}
+
+/* A long x= makes keys retire for longer. */
+static void
+test_retire(void **state)
+{
+    static const struct kase c = { .keys = { ACTIVE(DAY, WELL), NEXT(WELL),
+                                             RETIRING(30 * DAY, WELL) } };
+    struct scene s;
+    struct plan plan;
+
+    (void)state;
+    set_scene(&c, &s);
+    assert_int_equal(plan_retire_s(&s.rules), 30 * DAY);
+    s.rules.expire_s = 60 * DAY;
+    assert_int_equal(plan_retire_s(&s.rules), 67 * DAY);
+    plan_next(&s.track, &s.rules, &plan);
+    assert_int_equal(plan.step, PLAN_WAIT);
+    assert_int_equal(plan.when_s, NOW + 37 * DAY);
+}
+
+static void
+test_colours(void **state)
+{
+    static const struct {
+        struct kase c;
+        enum plan_colour colour;
+        bool stuck;
+    } cases[] = {
+        { { .keys = { ACTIVE(DAY, WELL), NEXT(WELL) } }, PLAN_GREEN, false },
+        { { .keys = { { .selector = "a",
+                        .state = VIEW_KEY_PUBLISHED,
+                        .published = DAY } } },
+          PLAN_WAITING,
+          false },
+        { { .keys = { { .selector = "a",
+                        .state = VIEW_KEY_PUBLISHED,
+                        .published = 4 * DAY } } },
+          PLAN_WAITING,
+          true },
+        { { .keys = { ACTIVE(94 * DAY, WELL), NEXT(WELL) } },
+          PLAN_YELLOW,
+          true },
+        { { .keys = { { .selector = "a",
+                        .state = VIEW_KEY_ACTIVE,
+                        .proved = DAY,
+                        .activated = DAY,
+                        .fault = KEY_FAULT_GONE } } },
+          PLAN_RED,
+          false },
+        { { .keys = { ACTIVE(DAY, WELL), NEXT(WELL),
+                      RETIRING(34 * DAY, WELL) } },
+          PLAN_YELLOW,
+          true },
+        { { .keys = { { .selector = "a",
+                        .state = VIEW_KEY_ACTIVE,
+                        .activated = DAY,
+                        .dns = "OC OS TK RK" } } },
+          PLAN_YELLOW,
+          false },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char why[PLAN_TEXT];
+        bool stuck;
+        struct scene s;
+        enum plan_colour colour;
+
+        set_scene(&cases[i].c, &s);
+        colour = plan_colour(&s.track, &s.rules, why, &stuck);
+        if (colour != cases[i].colour || stuck != cases[i].stuck) {
+            fail_msg("case %zu: %d %d %s", i, (int)colour, stuck, why);
+        }
+        assert_true((colour == PLAN_GREEN) == (why[0] == '\0'));
+    }
+}
+
+static void
+test_outlook(void **state)
+{
+    static const struct kase c = { .keys = { ACTIVE(DAY, NULL), NEXT(NULL),
+                                             RETIRING(DAY, NULL) } };
+    static const struct {
+        enum plan_step step;
+        uint64_t when_s;
+    } want[] = { { PLAN_RETIRE, NOW + 89 * DAY },
+                 { PLAN_ACTIVATE, NOW + 89 * DAY },
+                 { PLAN_REVOKE, NOW + 29 * DAY } };
+    struct scene s;
+
+    (void)state;
+    set_scene(&c, &s);
+    for (size_t i = 0; i < 3; i++) {
+        struct plan plan;
+
+        plan_outlook(&s.track, &s.rules, i, &plan);
+        assert_int_equal(plan.step, want[i].step);
+        assert_int_equal(plan.when_s, want[i].when_s);
+        assert_string_not_equal(plan.why, "");
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sight),   cmocka_unit_test(test_sight_resolvers),
+        cmocka_unit_test(test_gone),    cmocka_unit_test(test_steps),
+        cmocka_unit_test(test_notes),   cmocka_unit_test(test_create),
+        cmocka_unit_test(test_retire),  cmocka_unit_test(test_colours),
+        cmocka_unit_test(test_outlook),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
