@@ -6,6 +6,7 @@
 #include "proxy/cli/keyrecord.h"
 #include "proxy/keys/keynote.h"
 
+#include <proxy/notices/notice.h>
 #include <proxy/reports/reports.h>
 #include <stdlib.h>
 #include <sysexits.h>
@@ -155,10 +156,69 @@ put_json(struct rotating *r, const struct rotate_event *e)
     buf_free(&o);
 }
 
+/* --- notices ------------------------------------------------------------ */
+
+enum {
+    TRIES_MIN = 3 /* so often the zone could not be changed: worth a notice */
+};
+
+static void
+send_notice(const struct rotating *r, enum notice_kind kind,
+            const char *subject, const char *selector, const char *text)
+{
+    const struct notice n = { kind, subject, selector, text, r->world.now_s };
+
+    (void)notice_send(r->cli->conf, &n); /* a failure is logged */
+}
+
+static void
+notice_zone(const struct rotating *r, const struct rotate_event *e)
+{
+    struct publish_tries tries;
+
+    publish_tries_read(r->world.store->state_dir, &tries);
+    if (tries.failures >= TRIES_MIN) {
+        send_notice(r, NOTICE_ROTATION_STUCK, r->world.rotate->zone, "",
+                    e->why);
+    }
+}
+
+static void
+notice_event(const struct rotating *r, const struct rotate_event *e)
+{
+    switch (e->kind) {
+    case ROTATE_COLOUR:
+        if (e->colour == PLAN_GREEN || e->colour == PLAN_RED) {
+            send_notice(r,
+                        e->colour == PLAN_GREEN ? NOTICE_DOMAIN_GREEN
+                                                : NOTICE_DOMAIN_RED,
+                        e->domain, "",
+                        e->why[0] == '\0' ? "its keys are as they should be"
+                                          : e->why);
+        }
+        break;
+    case ROTATE_STUCK:
+        send_notice(r, NOTICE_ROTATION_STUCK, e->domain, "", e->why);
+        break;
+    case ROTATE_FAULT:
+        send_notice(r, NOTICE_KEY_CHANGED, e->domain, e->selector, e->why);
+        break;
+    case ROTATE_UNPUBLISHED:
+        notice_zone(r, e);
+        break;
+    default:
+        break;
+    }
+}
+
 static void
 on_told(void *arg, const struct rotate_event *e)
 {
     struct rotating *r = arg;
+
+    if (r->notices && !r->cli->dry_run) {
+        notice_event(r, e);
+    }
 
     if (r->cli->json) {
         put_json(r, e);
@@ -251,6 +311,9 @@ rotating_run(struct rotating *r, const struct rotate_wish *wish)
     }
     r->publisher.at_once = wish->emergency;
     result = rotate_run(&r->world, wish, errors, &changed);
+    if (r->notices && !r->cli->dry_run) {
+        (void)notice_certificates(r->cli->conf, r->world.now_s);
+    }
     return finish(r, result, errors, changed);
 }
 

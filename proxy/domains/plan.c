@@ -556,6 +556,9 @@ plan_next(const struct plan_track *track, const struct plan_rules *rules,
             return;
         }
         plan_out->step = PLAN_WAIT; /* what an observer tried */
+        if (plan_out->why[0] == '\0') {
+            plan_out->key = track->count;
+        }
     }
 }
 
