@@ -2,6 +2,7 @@
  * main - sealpostd: options, the configuration's test, then the master.
  */
 #include "proxy/keys/keystore.h"
+#include "proxy/live.h"
 #include "proxy/master.h"
 #include "proxy/process/activation.h"
 #include "proxy/process/keepers.h"
@@ -24,6 +25,7 @@ struct options {
     const char *path;
     bool test;
     bool all_keys;
+    bool live;
     bool foreground;
     const char *program;    /* this one, absolute */
     size_t inherited;       /* sockets of a service manager */
@@ -32,11 +34,12 @@ struct options {
 };
 
 static const char usage_text[] =
-    "usage: sealpostd [-c FILE] [-f] [-t [--all-keys]] [-V]\n"
+    "usage: sealpostd [-c FILE] [-f] [-t [--all-keys] [--live]] [-V]\n"
     "  -c FILE      configuration (" SEALPOST_CONF ")\n"
     "  -f           stay in the foreground, log to standard error\n"
     "  -t           test configuration, users and keys, and exit: 0 good, 78 not\n"
     "  --all-keys   with -t: parse and probe every private key\n"
+    "  --live       with -t: log in to upstreams, look for the keys in DNS\n"
     "  --keeper DIRECTORY         be the process with the keys, with sockets in\n"
     "                             DIRECTORY; runs as [server] keys_user\n"
     "  --keeper-socket DIRECTORY  use that process, do not start one\n"
@@ -79,10 +82,8 @@ parse_options(int argc, char **argv, struct options *out)
             out->all_keys = true;
             break;
         case 'l':
-            fputs("sealpostd: --live is not part of this version; -t and "
-                  "-t --all-keys test without the network\n",
-                  stderr);
-            return EX_UNAVAILABLE;
+            out->live = true;
+            break;
         case 'K':
             out->keeper = optarg;
             break;
@@ -99,7 +100,9 @@ parse_options(int argc, char **argv, struct options *out)
             return usage();
         }
     }
-    return optind == argc && (out->test || !out->all_keys) ? -1 : usage();
+    return optind == argc && (out->test || !(out->all_keys || out->live))
+               ? -1
+               : usage();
 }
 
 /* Connections need descriptors; `connections = auto` counts on this. */
@@ -281,10 +284,12 @@ run(struct options *o)
         code = EX_CONFIG;
     } else if (o->test) {
         print_presets(conf);
-        printf("%s: good\n", o->path);
+        code = !o->live || live_test(conf) ? 0 : EX_CONFIG;
+        if (code == 0) {
+            printf("%s: good\n", o->path);
+        }
         conf_free(&conf);
         (void)close(fd);
-        code = 0;
     } else {
         code = master_run(&master, conf, fd);
     }
