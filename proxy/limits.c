@@ -16,8 +16,8 @@ enum {
 
 /* --- stress --------------------------------------------------------------- */
 
-static void
-judge_stress(struct worker *w)
+void
+limits_judge_stress(struct worker *w)
 {
     const struct limits_conf *limits = &w->conf->limits;
     uint64_t used, on = (uint64_t)limits->connections * limits->stress / 100;
@@ -69,7 +69,7 @@ limits_connected(struct worker *w)
 
     if (why == NULL) {
         stats_count(w->stats, STATS_CONNECTIONS, 1);
-        judge_stress(w);
+        limits_judge_stress(w);
     }
     return why;
 }
@@ -78,7 +78,7 @@ void
 limits_disconnected(struct worker *w)
 {
     stats_leave(w->stats, STATS_BY_DAEMON, BYTES_LIT(""));
-    judge_stress(w);
+    limits_judge_stress(w);
 }
 
 /* The first `prefix` bits of the address, and how many they are. */
@@ -205,4 +205,20 @@ limits_recipient(struct worker *w, const struct view_user *user, bool logged_in,
                 rate_of(user->recipient_count, user->recipient_s, logged_in,
                         w->conf->limits.recipient_rate),
                 STATS_OVER_RECIPIENT_RATE, wait_s_out);
+}
+
+/* --- content -------------------------------------------------------------- */
+
+uint64_t
+limits_patience(const struct limits_pace *pace, uint64_t was_ms,
+                uint64_t spent_ms, size_t octets)
+{
+    uint64_t left = was_ms > spent_ms ? was_ms - spent_ms : 0;
+
+    if (pace->rate == 0) {
+        return pace->most_ms;
+    }
+    left += (uint64_t)octets * 1000 / pace->rate;
+    left = left < pace->most_ms ? left : pace->most_ms;
+    return left == 0 ? 1 : left;
 }

@@ -41,11 +41,27 @@ bool limits_recipient(struct worker *w, const struct view_user *user,
                       bool logged_in, unsigned *wait_s_out);
 
 /*
+ * How long a client may be silent while it sends content. Each octet buys time
+ * at `rate`, never more than most_ms: who sends at least as fast on an average
+ * has that long for a pause, who sends an octet now and then is cut after it
+ * (Postfix: smtpd_min_data_rate).
+ */
+struct limits_pace {
+    uint64_t most_ms;
+    uint64_t rate; /* octets a second; 0: only silence counts */
+};
+/* After spent_ms and so many octets; was_ms: the result before. At least 1. */
+uint64_t limits_patience(const struct limits_pace *pace, uint64_t was_ms,
+                         uint64_t spent_ms, size_t octets);
+
+/*
  * Stress: connections run out. Timers are LIMITS_STRESS_S then, one error or
  * one junk command ends a session, as with Postfix's stress-adaptive defaults.
  */
 enum {
     LIMITS_STRESS_S = 10
 };
+/* Looks whether it begins or is over; also when others have come or gone. */
+void limits_judge_stress(struct worker *w);
 
 #endif

@@ -18,6 +18,7 @@
 
 enum {
     ACCEPTS_A_TURN = 16,
+    JUDGE_S = 1,
     PAUSE_MS = 100, /* when descriptors or memory are short */
     LOG_EACH_S = 1  /* a flood of refusals is one line a second */
 };
@@ -28,6 +29,7 @@ struct gate {
     int reserve; /* a descriptor to give up when there is no other */
     bool open;
     struct event *resume;
+    struct event *judge; /* connections of other workers come and go, too */
     time_t logged_s;
     uint64_t refused; /* since then */
 };
@@ -161,10 +163,31 @@ is_spared(const struct listen_conf *conf, const union net_address *peer)
 }
 
 static void
+plan_judgement(struct worker *w)
+{
+    static const struct timeval soon = { JUDGE_S, 0 };
+
+    if ((w->gate->connections > 0 || w->stressed) && w->gate->open &&
+        !event_pending(w->gate->judge, EV_TIMEOUT, NULL)) {
+        event_add(w->gate->judge, &soon);
+    }
+}
+
+static void
+on_judge(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    limits_judge_stress(arg);
+    plan_judgement(arg);
+}
+
+static void
 counted(struct worker *w, size_t connections)
 {
     w->gate->connections = connections;
     stats_set(w->stats, STATS_SESSIONS, connections);
+    plan_judgement(w);
 }
 
 /* limits_connected() was asked and said yes. */
@@ -292,6 +315,28 @@ listener_session_authenticated(struct worker *w, struct worker_listener *l,
 
 /* --- the worker's calls --------------------------------------------------- */
 
+static void
+gate_free(struct gate **gp)
+{
+    struct gate *g = *gp;
+
+    if (g == NULL) {
+        return;
+    }
+    proxied_free_all(&g->proxied);
+    if (g->reserve >= 0) {
+        (void)close(g->reserve);
+    }
+    if (g->resume != NULL) {
+        event_free(g->resume);
+    }
+    if (g->judge != NULL) {
+        event_free(g->judge);
+    }
+    free(g);
+    *gp = NULL;
+}
+
 static struct gate *
 gate_new(struct worker *w)
 {
@@ -301,10 +346,10 @@ gate_new(struct worker *w)
         return NULL;
     }
     g->resume = evtimer_new(w->base, on_resume, w);
+    g->judge = evtimer_new(w->base, on_judge, w);
     g->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    if (g->resume == NULL) {
-        free(g);
-        return NULL;
+    if (g->resume == NULL || g->judge == NULL) {
+        gate_free(&g);
     }
     return g;
 }
@@ -377,6 +422,7 @@ listeners_stop(struct worker *w)
 {
     w->gate->open = false;
     event_del(w->gate->resume);
+    event_del(w->gate->judge);
     for (size_t i = 0; i < w->conf->listen_count; i++) {
         struct worker_listener *l = &w->listeners[i];
 
@@ -439,13 +485,5 @@ listeners_free(struct worker *w)
     }
     free(w->listeners);
     w->listeners = NULL;
-    if (g != NULL) {
-        proxied_free_all(&g->proxied);
-        if (g->reserve >= 0) {
-            (void)close(g->reserve);
-        }
-        event_free(g->resume);
-        free(g);
-        w->gate = NULL;
-    }
+    gate_free(&w->gate);
 }

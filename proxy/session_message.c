@@ -19,32 +19,23 @@ enum {
     HOPS_MAX = 100
 };
 
-/*
- * How long the client may be silent now. Each octet buys time at
- * min_data_rate, never more than DATA_S: who sends at least as fast on an
- * average, has that long for a pause; who sends one octet now and then is cut
- * after it (Postfix: smtpd_min_data_rate).
- */
 void
 session_message_pace(struct session *s, size_t octets)
 {
-    uint64_t rate = s->worker->conf->limits.min_data_rate;
-    uint64_t most = s->worker->stressed ? LIMITS_STRESS_S : DATA_S;
-    uint64_t now = session_now_ms(), spent;
+    unsigned most_s = s->worker->stressed ? LIMITS_STRESS_S : DATA_S;
+    struct limits_pace pace = { .most_ms = most_s * 1000,
+                                .rate = s->worker->conf->limits.min_data_rate };
     struct transaction *tx = s->tx;
+    uint64_t now = session_now_ms();
 
-    most *= 1000;
-    spent = now - tx->paced_ms;
-    if (rate == 0 || tx->paced_ms == 0) {
-        tx->patience_ms = most;
+    if (tx->paced_ms == 0) {
+        tx->patience_ms = pace.most_ms;
     } else {
-        tx->patience_ms -= spent < tx->patience_ms ? spent : tx->patience_ms;
-        tx->patience_ms += (uint64_t)octets * 1000 / rate;
-        tx->patience_ms = tx->patience_ms < most ? tx->patience_ms : most;
+        tx->patience_ms =
+            limits_patience(&pace, tx->patience_ms, now - tx->paced_ms, octets);
     }
     tx->paced_ms = now;
-    conn_set_deadline(s->client,
-                      tx->patience_ms == 0 ? 1 : (unsigned)tx->patience_ms);
+    conn_set_deadline(s->client, (unsigned)tx->patience_ms);
 }
 
 void

@@ -434,6 +434,10 @@ class CapturingUpstream:
             pass
         self.thread.join(5)
         self.listener.close()
+        self.close_sessions()
+
+    def close_sessions(self):
+        """What is connected is so no more."""
         for session in self.sessions:
             try:
                 session.socket.shutdown(socket.SHUT_RDWR)

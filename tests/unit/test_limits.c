@@ -1,0 +1,59 @@
+/*
+ * test_limits - how slowly content may come.
+ */
+#include "tests/support/cmocka.h"
+
+#include <proxy/limits.h>
+
+/* How long a client lasts that sends so many octets each so many ms. */
+static uint64_t
+lasts(const struct limits_pace *pace, size_t octets, uint64_t each_ms)
+{
+    uint64_t patience = pace->most_ms, t = 0;
+
+    while (patience >= each_ms && t < 1000000) {
+        t += each_ms;
+        patience = limits_patience(pace, patience, each_ms, octets);
+    }
+    return t;
+}
+
+static void
+slow_clients(void **state)
+{
+    const struct limits_pace pace = { 180000, 500 };
+    const struct limits_pace off = { 180000, 0 };
+
+    (void)state;
+    /* an octet a second: cut when what it may be silent is used up */
+    assert_in_range(lasts(&pace, 1, 1000), 179000, 181000);
+    assert_in_range(lasts(&pace, 250, 1000), 358000, 362000);
+    assert_int_equal(lasts(&pace, 500, 1000), 1000000);
+    assert_int_equal(lasts(&pace, 100000, 180000), 1080000);
+    assert_int_equal(lasts(&pace, 1, 180001), 0);
+    assert_int_equal(lasts(&off, 1, 100000), 1000000);
+}
+
+static void
+borders(void **state)
+{
+    const struct limits_pace pace = { 10000, 500 };
+
+    (void)state;
+    assert_int_equal(limits_patience(&pace, 10000, 0, 1000000), 10000);
+    assert_int_equal(limits_patience(&pace, 10000, 4000, 500), 7000);
+    assert_int_equal(limits_patience(&pace, 10000, 10000, 0), 1);
+    assert_int_equal(limits_patience(&pace, 10000, 20000, 0), 1);
+    assert_int_equal(limits_patience(&pace, 1, 20000, 500), 1000);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(slow_clients),
+        cmocka_unit_test(borders),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
