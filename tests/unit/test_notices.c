@@ -99,8 +99,8 @@ test_hostile(void **state)
         "a\r\nBcc: all@example.com\r\n\r\n",
         "caf\xc3\xa9 and a bell \x07",
         "\xff\xfe",
-        "This line is much longer than seventy-two columns, and so it is cut "
-        "where it has a space before that; and then once more.",
+        ("This line is much longer than seventy-two columns, and so it is cut "
+         "where it has a space before that; and then once more."),
     };
     char word[3000];
 
