@@ -79,6 +79,23 @@ confine(const struct confine_rules *rules)
 
 /* --- the rules of a configuration ----------------------------------------- */
 
+/* A place below one that is there already, with as many rights. */
+static bool
+is_covered(const struct draft *d, const char *path, size_t len, bool write)
+{
+    for (size_t i = 0; i < d->place_count; i++) {
+        const struct confine_place *place = &d->places[i];
+        size_t octets = strlen(place->path);
+
+        if ((place->write || !write) && octets <= len &&
+            memcmp(place->path, path, octets) == 0 &&
+            (octets == len || path[octets] == '/')) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void
 add_place(struct draft *d, const char *path, size_t len, bool write)
 {
@@ -118,7 +135,9 @@ add_folder_of(struct draft *d, const char *path)
                   "their own",
                   (int)len, path, path);
     }
-    add_place(d, path, len, false);
+    if (!is_covered(d, path, len, false)) {
+        add_place(d, path, len, false);
+    }
 }
 
 /* As it is named, and where it really lies. */

@@ -313,6 +313,55 @@ keeper_has_no_network(void **state)
     assert_int_equal(try(CONFINE_KEEPER, starts_program), -SIGSYS);
 }
 
+/* More certificates than places: they share their folders. */
+static void
+many_certificates(void **state)
+{
+    char path[80], late[64], late_file[80];
+    pid_t pid;
+    int status;
+    FILE *f;
+
+    (void)state;
+    snprintf(late, sizeof(late), "%s/late", scratch);
+    snprintf(late_file, sizeof(late_file), "%s/key", late);
+    assert_int_equal(mkdir(late, 0700), 0);
+    write_file(late_file);
+    snprintf(path, sizeof(path), "%s/conf", scratch);
+    f = fopen(path, "w");
+    assert_non_null(f);
+    fprintf(f,
+            "[server]\nstate_dir = %s/state\n[listen a]\n"
+            "address = 127.0.0.1:1\nupstream = b\n",
+            scratch);
+    for (int i = 0; i < 200; i++) {
+        fprintf(f, "certificate += %s/c%d\nprivate_key += %s/%s\n", open_dir, i,
+                i == 199 ? late : open_dir, "key");
+    }
+    fprintf(f, "[upstream b]\naddress = 127.0.0.1:2\n");
+    assert_int_equal(fclose(f), 0);
+    pid = fork();
+    if (pid == 0) {
+        struct conf_errors *errors;
+        struct conf *conf;
+
+        conf_load(path, &conf, &errors);
+        if (conf == NULL) {
+            _exit(1);
+        }
+        confine_worker(conf);
+        _exit(!can_open(late_file, O_RDONLY) || !can_open(open_file, O_RDONLY)
+                  ? DENIED
+              : can_open(shut_file, O_RDONLY) ? DID
+                                              : 0);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(WEXITSTATUS(status), 0);
+    assert_int_equal(unlink(late_file), 0);
+    assert_int_equal(rmdir(late), 0);
+    assert_int_equal(unlink(path), 0);
+}
+
 int
 main(void)
 {
@@ -321,6 +370,7 @@ main(void)
         cmocka_unit_test(worker_does_nothing_else),
         cmocka_unit_test(worker_connects_nowhere_else),
         cmocka_unit_test(keeper_has_no_network),
+        cmocka_unit_test(many_certificates),
     };
     const struct confine_rules none = { .process = CONFINE_WORKER };
     pid_t pid = fork();
