@@ -210,15 +210,28 @@ is_refused(const struct dial *d)
     return refusal != NULL && refusal->what != UPSTREAM_NOT_REFUSED;
 }
 
+/* No address would do. */
 static void
-on_handshake(struct upstream_link *link, const char *error, void *arg)
+give_up(struct dial *d, const char *why)
+{
+    (void)bytes_copy(bytes_take(bytes_str(why), sizeof(d->error) - 1), d->error,
+                     sizeof(d->error));
+    if (!is_refused(d)) { /* else the session logs whose login failed */
+        log_event(LOG_LEVEL_WARN, "upstream-failed", "%s", d->error);
+    }
+    finish(d, NULL);
+}
+
+static void
+on_handshake(struct upstream_link *link, const char *error,
+             enum handshake_blame blame, void *arg)
 {
     struct dial *d = arg;
     const struct sockaddr_storage *address = &d->found[d->next_found - 1];
 
     d->handshake = NULL;
-    if (link == NULL && is_refused(d)) {
-        finish(d, NULL); /* another address would say the same */
+    if (link == NULL && blame == HANDSHAKE_WISH) {
+        give_up(d, error);
         return;
     }
     if (link == NULL) {
@@ -256,12 +269,14 @@ connect_to(struct dial *d, const struct sockaddr_storage *address)
         .step_ms = step_ms(d),
     };
     struct buf error = BUF_INIT;
-    const char *why;
+    enum handshake_blame blame;
+    char why[ERROR_MAX] = "no memory";
 
-    d->handshake = handshake_start(&to, on_handshake, d, &error);
+    d->handshake = handshake_start(&to, on_handshake, d, &error, &blame);
     if (d->handshake == NULL) {
-        why = buf_str(&error);
-        fail(d, why == NULL ? "no memory" : why);
+        (void)bytes_copy(bytes_take(buf_bytes(&error), sizeof(why) - 1), why,
+                         sizeof(why));
+        (blame == HANDSHAKE_WISH ? give_up : fail)(d, why);
     }
     buf_free(&error);
 }

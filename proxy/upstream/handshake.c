@@ -53,25 +53,51 @@ handshake_free(struct handshake **hp)
 /* --- the end -------------------------------------------------------------- */
 
 static void
-finish(struct handshake *h, struct upstream_link *link, const char *error)
+finish(struct handshake *h, struct upstream_link *link, const char *error,
+       enum handshake_blame blame)
 {
     handshake_callback *done = h->done;
     void *arg = h->arg;
 
     h->link = NULL;
     handshake_free(&h);
-    done(link, error, arg);
+    done(link, error, blame, arg);
+}
+
+/* A login of one user, or an address that XCLIENT names, may be wrong for the
+ * one and right for the others. */
+static enum handshake_blame
+blame_of(const struct handshake *h)
+{
+    bool own = h->to.wish != NULL && h->to.wish->username != NULL;
+    const struct upstream_refusal *refusal =
+        h->to.wish == NULL ? NULL : h->to.wish->refusal;
+
+    if (refusal != NULL && refusal->what != UPSTREAM_NOT_REFUSED) {
+        return HANDSHAKE_WISH;
+    }
+    switch (h->client.failure) {
+    case SMTP_CLIENT_AUTH:
+    case SMTP_CLIENT_TOKEN:
+    case SMTP_CLIENT_SCRAM:
+        return own ? HANDSHAKE_WISH : HANDSHAKE_SERVER;
+    case SMTP_CLIENT_NO_XCLIENT:
+        return h->client.code == 501 ? HANDSHAKE_WISH : HANDSHAKE_SERVER;
+    default:
+        return HANDSHAKE_SERVER;
+    }
 }
 
 static void
 fail(struct handshake *h, const char *why)
 {
+    enum handshake_blame blame = blame_of(h);
     struct upstream_link *link = h->link;
     char error[WHY_MAX];
 
     (void)snprintf(error, sizeof(error), "%s: %s", link->name, why);
     upstream_link_free(&link);
-    finish(h, NULL, error);
+    finish(h, NULL, error, blame);
 }
 
 /* With the mend, where there is one. */
@@ -168,7 +194,7 @@ ready(struct handshake *h)
     link->caps = h->client.caps;
     link->own = h->to.wish != NULL && h->to.wish->secret != NULL;
     conn_set_deadline(link->conn, 0);
-    finish(h, link, "");
+    finish(h, link, "", HANDSHAKE_SERVER);
 }
 
 static SSL *
@@ -389,10 +415,11 @@ link_new(struct handshake *h)
 
 struct handshake *
 handshake_start(const struct handshake_to *to, handshake_callback *done,
-                void *arg, struct buf *error)
+                void *arg, struct buf *error, enum handshake_blame *blame_out)
 {
     struct handshake *h = calloc(1, sizeof(*h));
 
+    *blame_out = HANDSHAKE_SERVER;
     if (h == NULL) {
         buf_puts(error, "no memory");
         return NULL;
@@ -404,6 +431,7 @@ handshake_start(const struct handshake_to *to, handshake_callback *done,
     h->arg = arg;
     if (to->wish != NULL &&
         !login_load(to->upstream, to->wish, &h->login, error)) {
+        *blame_out = HANDSHAKE_WISH;
         handshake_free(&h);
         return NULL;
     }

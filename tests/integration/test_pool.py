@@ -398,6 +398,38 @@ class Logins(unittest.TestCase):
         scratch.remove(home)
 
 
+    def test_a_wrong_one_is_her_own_matter(self):
+        """Neither is the address tried last for others, nor are the other
+        addresses bothered with it."""
+        home = scratch.folder()
+        relay, own = secret(home, "relay", "secret"), secret(home, "own", "no")
+        with CapturingUpstream(users=self.USERS) as one, \
+                CapturingUpstream(users=self.USERS) as two, \
+                Sealpost(f"127.0.0.1:{one.port}, 127.0.0.1:{two.port}",
+                         upstream_settings={
+                             "login": "password", "username": "relay",
+                             "password_file": relay},
+                         users={"alice": ("pw", "*"), "bob": ("pw", "*")},
+                         start=False) as sp:
+            path = os.path.join(sp.state, "users.conf")
+            text = scratch.read(path).decode().replace(
+                "[bob]", "[bob]\nupstream_username = bob\n"
+                f"upstream_password_file = {own}")
+            scratch.write(path, text, 0o600)
+            sp.start()
+            with sp.smtp("bob", "pw") as client:
+                self.assertEqual(client.mail("b@example.com")[0], 451)
+            with sp.smtp("alice", "pw") as client:
+                client.sendmail("a@example.com", ["b@example.net"], message())
+            self.assertEqual([len(u.sessions) for u in (one, two)], [2, 0])
+            os.unlink(own)
+            with sp.smtp("bob", "pw") as client:
+                self.assertEqual(client.mail("b@example.com")[0], 451)
+            self.assertIn("must be readable by the service's user", sp.log())
+            self.assertEqual(sp.lines("upstream-down"), [])
+        scratch.remove(home)
+
+
 class Told(unittest.TestCase):
     """XCLIENT and XFORWARD out."""
 

@@ -21,6 +21,8 @@ PEERS = {
     "postfix": ["postfix", "libsasl2-2", "libsasl2-modules"],
     "exim": ["exim4-daemon-light"],
     "dovecot": ["dovecot-core"],
+    "dovecot-lmtp": ["dovecot-core", "dovecot-lmtpd"],
+    "opensmtpd": ["opensmtpd"],
     "unbound": ["unbound"],
     "bind": ["bind9", "bind9-utils"],
     "nsd": ["nsd"],
@@ -32,7 +34,8 @@ PEERS = {
 }
 ACCOUNTS = ["root:0", "daemon:1", "postfix:101", "postdrop:102",
             "Debian-exim:103", "dovecot:104", "dovenull:105", "vmail:106",
-            "unbound:107", "bind:108", "nsd:109", "haproxy:110", "nobody:65534"]
+            "unbound:107", "bind:108", "nsd:109", "haproxy:110",
+            "opensmtpd:111", "opensmtpq:112", "nobody:65534"]
 
 
 def _run(command, **more):
