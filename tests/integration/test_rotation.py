@@ -1,0 +1,485 @@
+"""Rotations from beginning to end with real nameservers, in compressed time.
+
+One BIND holds two owners' zones and the provider's, which nsupdate changes; an
+NSD at 127.0.0.2 is the second server of an owner, another at 127.0.0.3 has a
+provider's zone from a file. Unbound resolves and keeps nothing. Time is what
+--now says.
+"""
+import json
+import os
+import re
+import subprocess
+import time
+import unittest
+
+import dnspeers
+import scratch
+import sealpost
+from upstream import CapturingUpstream
+
+HOUR, DAY = 3600, 86400
+SECRET = "c2VjcmV0IG9mIHRoZSB0ZXN0cyBvZiBTZWFscG9zdA=="
+ZONE, FILE_ZONE = "dkim.relay.test", "dkim.file.test"
+NO_CACHE = "  cache-max-ttl: 0\n  cache-max-negative-ttl: 0\n"
+OWNERS = ("one.test", "two.test", "old.test")
+
+
+class World:
+    """The nameservers; the owners' zones are changed by put()."""
+
+    def __init__(self):
+        self.stack = []
+        self.home = scratch.folder()
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _start(self):
+        policy = "grant sealpost zonesub ANY;"
+        zones = {zone: [] for zone in OWNERS}
+        zones["two.test"] = ["@ NS ns2", "ns2 A 127.0.0.2"]
+        zones[ZONE] = []
+        self.bind = self.keep(dnspeers.Bind(
+            {**zones, "test": []}, dynamic={z: policy for z in zones},
+            keys={"sealpost": SECRET}))
+        self.key = scratch.write(os.path.join(self.home, "tsig.key"),
+                                 dnspeers.tsig_key("sealpost", SECRET), 0o600)
+        scratch.give_to(self.home, "nobody")
+        self.second = self.nsd("two.test", "127.0.0.2",
+                               "@ 60 NS ns.two.test.\n@ 60 NS ns2\n"
+                               "ns2 60 A 127.0.0.2\n")
+        self.file = self.nsd(FILE_ZONE, "127.0.0.3", "@ 60 NS ns\n"
+                             "ns 60 A 127.0.0.3\n$INCLUDE records\n")
+        stubs = {z: self.bind.port for z in list(zones) + ["test"]}
+        stubs[FILE_ZONE] = f"127.0.0.3@{self.bind.port}"
+        self.resolvers = [self.keep(dnspeers.Unbound(stubs, extra=NO_CACHE))
+                          for _ in range(2)]
+
+    def nsd(self, zone, address, lines):
+        return self.keep(dnspeers.Nsd(
+            zone, f"@ 60 SOA ns.{zone}. host.{zone}. 1 3600 600 86400 60\n"
+            + lines, files={"records": ""}, address=address,
+            port=self.bind.port))
+
+    def keep(self, thing):
+        self.stack.append(thing)
+        return thing
+
+    def stop(self):
+        for thing in reversed(self.stack):
+            thing.stop()
+        scratch.remove(self.home)
+
+    def dns(self):
+        return {"nameserver": f"127.0.0.1:{self.resolvers[0].port}",
+                "public_resolvers": f"127.0.0.1:{self.resolvers[1].port}",
+                "authoritative_port": self.bind.port, "timeout": "1s"}
+
+    def put(self, *lines):
+        """update add/delete lines of nsupdate, in one transaction."""
+        zone = re.search(r"(\w+\.test|dkim\.\w+\.test)\.? ",
+                         lines[0] + " ").group(1)
+        done = subprocess.run(
+            ["nsupdate", "-k", self.key], text=True, timeout=20,
+            input=f"server 127.0.0.1 {self.bind.port}\nzone {zone}\n"
+            + "".join(f"update {line}\n" for line in lines) + "send\n",
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        if done.returncode:
+            raise AssertionError(done.stdout)
+
+    def delegate(self, domain, tokens, zone=ZONE):
+        self.put(*[f"add {t}._domainkey.{domain}. 60 CNAME {t}.{zone}."
+                   for t in tokens])
+
+    def txt(self, name, address="127.0.0.1"):
+        done = subprocess.run(
+            ["dig", "+short", "+tries=1", "+time=3", "@" + address, "-p",
+             str(self.bind.port), name, "TXT"],
+            stdout=subprocess.PIPE, text=True, timeout=20)
+        return done.stdout.replace('" "', "").replace('"', "").strip()
+
+
+class Relay:
+    """A Sealpost whose clock is told."""
+
+    def __init__(self, world, rotate, publish, upstream=9, start=False,
+                 users=None):
+        self.sp = sealpost.Sealpost(
+            upstream, keys=(), users=users, dns=world.dns(), start=start,
+            extra=sealpost.section("rotate", rotate)
+            + sealpost.section("publish", publish))
+        self.now = int(time.time())
+
+    def domain(self, command, *arguments, **more):
+        return self.sp.tool("domain", command, *arguments,
+                            **more).stdout.decode()
+
+    def add(self, domain, *options):
+        """The tokens of its slots."""
+        shown = json.loads(self.domain("add", domain, *options, "--json"))
+        return [r["host"].split(".")[0] for r in shown["records"]
+                if r["type"] == "CNAME"]
+
+    def rotate(self, *arguments, after=0, ok=(0,)):
+        self.now += after
+        return self.sp.tool("key", "rotate", *(arguments or ["--due"]),
+                            "--now", str(self.now), ok=ok).stdout.decode()
+
+    def keys(self, domain, ok=(0,)):
+        """{selector: what domain status says}, {state: [selector]}"""
+        shown = json.loads(self.domain("status", domain, "--json", "--now",
+                                       str(self.now), ok=ok))
+        states = {}
+        for k in shown:
+            states.setdefault(k["state"], []).append(k["selector"])
+        return {k["selector"]: k for k in shown}, states
+
+    def until_active(self, domain):
+        """The first key through its proof; its selector."""
+        self.rotate()
+        self.rotate(after=5 * HOUR)
+        return self.keys(domain)[1]["active"][0]
+
+    def colour(self, domain):
+        return next(d["colour"] for d in
+                    json.loads(self.domain("list", "--json"))
+                    if d["domain"] == domain)
+
+    def stop(self):
+        self.sp.stop() if self.sp.process else self.sp.__exit__(None)
+
+
+class Updated(unittest.TestCase):
+    """Delegated domains, a zone that nsupdate changes, a running daemon."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.world = World()
+        cls.upstream = CapturingUpstream()
+        try:
+            cls.relay = Relay(
+                cls.world, {"zone": ZONE, "publish": "rfc2136"},
+                {"server": f"127.0.0.1:{cls.world.bind.port}",
+                 "tsig_key_file": cls.world.key}, cls.upstream.port, True,
+                {"alice": ("correct horse", "one.test, old.test")})
+        except BaseException:
+            cls.world.stop()
+            raise
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.relay.stop()
+        cls.upstream.stop()
+        cls.world.stop()
+
+    def signed_by(self, domain):
+        """The selector of a message that alice sends; "" unsigned."""
+        text = sealpost.message(sender=f"alice@{domain}")
+        with self.relay.sp.smtp() as smtp:
+            smtp.sendmail(f"alice@{domain}", ["bob@example.net"], text)
+        got = self.upstream.messages[-1].data
+        found = re.search(rb"(?s)DKIM-Signature:.*?s=([a-z0-9]+);", got)
+        return found.group(1).decode() if found else ""
+
+    def wait_signed_by(self, domain, selector):
+        scratch.wait_for(f"{selector} signs for {domain}",
+                         lambda: self.signed_by(domain) == selector)
+
+    def test_life(self):
+        relay, world = self.relay, self.world
+        tokens = relay.add("one.test")
+        self.assertEqual(len(tokens), 3)
+        self.assertIn("p=MII", world.txt(f"{tokens[0]}.{ZONE}"))
+        relay.rotate(after=HOUR)
+        self.assertEqual(relay.keys("one.test")[1], {"published": tokens[:1]})
+        self.assertEqual(self.signed_by("one.test"), "")
+        # the owner does his part; nothing signs before the wait is over
+        world.delegate("one.test", tokens)
+        relay.rotate(after=HOUR)
+        relay.rotate(after=3 * HOUR)
+        self.assertEqual(self.signed_by("one.test"), "")
+        relay.rotate(after=2 * HOUR)
+        first = tokens[0]
+        self.assertEqual(relay.keys("one.test")[1],
+                         {"active": [first], "published": [tokens[1]]})
+        self.assertEqual(relay.colour("one.test"), "green")
+        self.wait_signed_by("one.test", first)
+        self.rotate_on(tokens)
+        self.vanish(tokens)
+        self.emergency()
+
+    def rotate_on(self, tokens):
+        """every, retire, revoked: the ring turns once."""
+        relay, world = self.relay, self.world
+        relay.rotate(after=HOUR)
+        relay.rotate(after=DAY)
+        keys, _ = relay.keys("one.test")
+        self.assertEqual(keys[tokens[1]]["next"], "activate")
+        relay.rotate(after=88 * DAY)
+        self.assertEqual(relay.keys("one.test")[1]["active"], tokens[:1])
+        relay.rotate(after=2 * DAY)
+        self.assertEqual(relay.keys("one.test")[1],
+                         {"retiring": [tokens[0]], "active": [tokens[1]],
+                          "published": [tokens[2]]})
+        self.wait_signed_by("one.test", tokens[1])
+        relay.rotate(after=29 * DAY)
+        self.assertIn("p=MII", world.txt(f"{tokens[0]}.{ZONE}"))
+        relay.rotate(after=2 * DAY)
+        self.assertRegex(world.txt(f"{tokens[0]}.{ZONE}"), "p=$")
+        relay.rotate(after=8 * DAY)
+        self.assertEqual(world.txt(f"{tokens[0]}.{ZONE}"), "")
+        self.assertNotIn(tokens[0], relay.keys("one.test")[0])
+
+    def vanish(self, tokens):
+        """The active key's CNAME is taken away, and comes back."""
+        relay, world = self.relay, self.world
+        relay.rotate(after=DAY)
+        world.put(f"delete {tokens[1]}._domainkey.one.test. CNAME")
+        relay.rotate(after=HOUR)
+        keys, _ = relay.keys("one.test", ok=(1,))
+        self.assertEqual(keys[tokens[1]]["fault"], "gone")
+        self.assertEqual(relay.colour("one.test"), "red")
+        self.wait_signed_by("one.test", tokens[2]) # proved and visible
+        world.delegate("one.test", tokens[1:2])
+        relay.rotate(after=HOUR)
+        self.assertEqual(relay.colour("one.test"), "green")
+        self.wait_signed_by("one.test", tokens[1])
+
+    def emergency(self):
+        relay, world = self.relay, self.world
+        bad = relay.keys("one.test")[1]["active"][0]
+        nxt = relay.keys("one.test")[1]["published"][0]
+        said = relay.rotate("one.test", "--emergency", "--dry-run")
+        self.assertIn("dry run", said)
+        self.assertEqual(relay.keys("one.test")[1]["active"], [bad])
+        relay.rotate("one.test", "--emergency")
+        states = relay.keys("one.test")[1]
+        self.assertEqual((states["active"], states["revoked"]),
+                         ([nxt], [bad]))
+        self.assertRegex(world.txt(f"{bad}.{ZONE}"), "p=$")
+        self.wait_signed_by("one.test", nxt)
+
+    def test_migration(self):
+        """A selector of the owner's own signs until the slots are proved."""
+        relay, world = self.relay, self.world
+        relay.sp.add_key("old.test", "sp1")
+        value = relay.sp.records["sp1._domainkey.old.test"]
+        world.put("add sp1._domainkey.old.test. 60 TXT "
+                  + dnspeers.txt(value))
+        shown = json.loads(relay.domain("migrate", "old.test", "--delegated",
+                                        "--json"))
+        tokens = [r["host"].split(".")[0] for r in shown["records"]
+                  if r["type"] == "CNAME"]
+        relay.rotate(after=9 * HOUR)
+        self.wait_signed_by("old.test", "sp1")
+        world.delegate("old.test", tokens)
+        relay.rotate(after=HOUR)
+        self.assertEqual(self.signed_by("old.test"), "sp1")
+        relay.rotate(after=5 * HOUR)
+        self.wait_signed_by("old.test", tokens[0])
+        keys, states = relay.keys("old.test")
+        self.assertEqual(states["retiring"], ["sp1"])
+        self.assertIn("TXT record may go", keys["sp1"]["condition"])
+        relay.rotate(after=31 * DAY)
+        self.assertEqual(relay.keys("old.test")[1]["revoked"], ["sp1"])
+        # gone with its owner's record
+        world.put("delete sp1._domainkey.old.test. TXT")
+        relay.rotate(after=8 * DAY)
+        self.assertNotIn("sp1", relay.keys("old.test")[0])
+
+    def test_second_server(self):
+        """Every server that answers must have it; one that is silent for a
+        day is left out."""
+        relay, world = self.relay, self.world
+        tokens = relay.add("two.test", "--dual")
+        self.assertEqual(len(tokens), 6)
+        world.delegate("two.test", tokens)
+        relay.rotate()
+        relay.rotate(after=9 * HOUR)
+        said = relay.domain("status", "two.test", "--now", str(relay.now))
+        self.assertNotIn("active", said)
+        world.second.stop()
+        world.stack.remove(world.second)
+        relay.rotate(after=HOUR)
+        relay.rotate(after=9 * HOUR)
+        self.assertNotIn("active", relay.keys("two.test")[1])
+        relay.rotate(after=16 * HOUR)
+        relay.rotate(after=5 * HOUR)
+        active = relay.keys("two.test")[1]["active"]
+        self.assertEqual(len(active), 2) # RSA and Ed25519
+
+    def test_zone_shut(self):
+        """A publisher that fails stops the rotation safely and visibly."""
+        relay, world = self.relay, self.world
+        shut = scratch.read(world.key)
+        scratch.write(world.key, dnspeers.tsig_key("sealpost", "YWJj"), 0o600)
+        try:
+            relay.domain("add", "shut.test")
+            done = relay.sp.tool("key", "rotate", "--due", "--now",
+                                 str(relay.now + HOUR), ok=(75,))
+            self.assertIn(b"cannot be changed", done.stderr)
+        finally:
+            scratch.write(world.key, shut.decode(), 0o600)
+            scratch.give_to(world.home, "nobody")
+        self.assertEqual(relay.keys("shut.test")[1].keys(), {"new"})
+        relay.rotate(after=2 * HOUR)
+        self.assertEqual(relay.keys("shut.test")[1].keys(), {"published"})
+        token = relay.keys("shut.test")[1]["published"][0]
+        self.assertIn("p=MII", world.txt(f"{token}.{ZONE}"))
+        relay.domain("delete", "shut.test")
+        self.assertEqual(world.txt(f"{token}.{ZONE}"), "")
+        done = relay.sp.tool("domain", "status", "shut.test", ok=(66,))
+        self.assertIn(b"was not added", done.stderr)
+
+
+class Filed(unittest.TestCase):
+    """The provider's zone is a file of NSD's; users have slots of their own."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.world = World()
+        try:
+            cls.relay = Relay(
+                cls.world, {"zone": FILE_ZONE, "publish": "zonefile"},
+                {"file": cls.world.file.inside("records"),
+                 "serial_file": cls.world.file.zone_file,
+                 "reload": cls.world.file.reload_command()})
+        except BaseException:
+            cls.world.stop()
+            raise
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.relay.stop()
+        cls.world.stop()
+
+    def test_rotate_by_name(self):
+        relay, world = self.relay, self.world
+        tokens = relay.add("one.test")
+        world.delegate("one.test", tokens, FILE_ZONE)
+        scratch.wait_for("the record", lambda: "p=MII" in world.txt(
+            f"{tokens[0]}.{FILE_ZONE}", "127.0.0.3"))
+        first = relay.until_active("one.test")
+        relay.rotate(after=HOUR)
+        said = relay.rotate("one.test", after=HOUR) # not proved yet: it waits
+        self.assertIn("waits", said)
+        self.assertEqual(relay.keys("one.test")[1]["active"], [first])
+        relay.rotate(after=5 * HOUR)
+        relay.rotate("one.test", after=HOUR)
+        states = relay.keys("one.test")[1]
+        self.assertEqual(states["active"], [tokens[1]])
+        self.assertEqual(states["retiring"], [first])
+        # again and again at the same time: nothing is left to do
+        relay.rotate()
+        self.assertEqual(relay.rotate(), "")
+        relay.sp.tool("key", "revoke", "one.test", first, "--now",
+                      str(relay.now))
+        self.assertEqual(relay.keys("one.test")[1]["revoked"], [first])
+        scratch.wait_for("p= empty", lambda: world.txt(
+            f"{first}.{FILE_ZONE}", "127.0.0.3").endswith("p="))
+
+    def test_users_slots(self):
+        relay = self.relay
+        tokens = relay.add("old.test")
+        own = relay.add("old.test", "--user", "alice")
+        self.assertFalse(set(tokens) & set(own))
+        keys, _ = relay.keys("old.test")
+        self.assertEqual(sorted(k["user"] for k in keys.values()),
+                         ["", "alice"])
+        self.world.delegate("old.test", own, FILE_ZONE)
+        relay.rotate(after=HOUR)
+        relay.rotate(after=5 * HOUR)
+        keys, states = relay.keys("old.test")
+        self.assertEqual([keys[s]["user"] for s in states["active"]],
+                         ["alice"])
+
+
+    def test_z_nobody_answers(self):
+        """Servers that are away prove nothing, against a key either."""
+        relay, world = self.relay, self.world
+        before = relay.keys("one.test")
+        for server in [world.bind, world.file] + world.resolvers:
+            server.stop()
+            world.stack.remove(server)
+        relay.rotate(after=HOUR)
+        self.assertEqual(relay.keys("one.test")[1], before[1])
+        self.assertEqual({k["fault"] for k in
+                          relay.keys("one.test")[0].values()} - {"condemned"},
+                         {""})
+
+
+class Words(unittest.TestCase):
+    """What the commands print and refuse, without any nameserver."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.sp = sealpost.Sealpost(9, keys=(), start=False, extra=sealpost
+                                   .section("rotate", {}))
+        cls.bare = sealpost.Sealpost(9, keys=(), start=False)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.sp.__exit__(None)
+        cls.bare.__exit__(None)
+
+    def refused(self, sp, code, text, *arguments):
+        done = sp.tool(*arguments, ok=(code,))
+        self.assertIn(text, done.stderr)
+
+    def test_no_mail(self):
+        for _ in range(2): # again: the same
+            said = self.bare.tool("domain", "add", "quiet.test",
+                                  "--no-mail").stdout.decode()
+            self.assertIn('*._domainkey.quiet.test. IN TXT "v=DKIM1; p="',
+                          said)
+            self.assertIn('quiet.test. IN TXT "v=spf1 -all"', said)
+            self.assertIn("p=reject", said)
+        self.sp.tool("domain", "add", "still.test", "--no-mail")
+        self.refused(self.sp, 73, b"was added as no-mail", "domain", "add",
+                     "still.test", "--own")
+
+    def test_refusals(self):
+        self.refused(self.bare, 78, b"no [rotate]", "domain", "add", "x.test")
+        self.refused(self.bare, 78, b"no [rotate]", "key", "rotate", "--due")
+        self.refused(self.sp, 78, b"[rotate] has no zone", "domain", "add",
+                     "x.test")
+        self.refused(self.sp, 67, b"there is no user bob", "domain", "add",
+                     "x.test", "--own", "--user", "bob")
+        self.refused(self.sp, 64, b"--due, or a domain", "key", "rotate")
+        self.refused(self.sp, 64, b"--due is for all", "key", "rotate",
+                     "--due", "x.test")
+        self.refused(self.sp, 66, b"was not added", "key", "rotate",
+                     "nowhere.test")
+        self.refused(self.sp, 66, b"there is no key", "key", "revoke",
+                     "x.test", "s1")
+        self.refused(self.sp, 66, b"was not added", "domain", "delete",
+                     "x.test")
+        self.refused(self.sp, 64, b"the only way", "domain", "migrate",
+                     "x.test")
+
+    def test_own(self):
+        """The owner publishes; deleting a key that signs needs a word."""
+        self.sp.tool("domain", "add", "own.test", "--own")
+        shown = json.loads(self.sp.tool("domain", "status", "own.test",
+                                        "--json").stdout)
+        self.assertEqual([(k["state"], k["ours"]) for k in shown],
+                         [("new", False)])
+        selector = shown[0]["selector"]
+        self.sp.tool("key", "activate", "own.test", selector)
+        self.refused(self.sp, 65, b"is active", "key", "delete", "own.test",
+                     selector)
+        self.sp.tool("key", "revoke", "own.test", selector, "--force")
+        listed = json.loads(self.sp.tool("key", "list", "own.test",
+                                         "--json").stdout)
+        self.assertIn("revoked", [k["state"] for k in listed])
+        self.sp.tool("key", "delete", "own.test", selector)
+        self.sp.tool("domain", "delete", "own.test")
+        listed = json.loads(self.sp.tool("key", "list", "own.test",
+                                         "--json").stdout)
+        self.assertEqual(listed, [])
+
+
+if __name__ == "__main__":
+    unittest.main()
