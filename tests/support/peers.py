@@ -31,6 +31,10 @@ PEERS = {
     "rspamd": ["rspamd"],
     "systemd": ["systemd", "procps"],
     "haproxy": ["haproxy"],
+    "opensmtpd": ["opensmtpd"],
+    # no servers, but clients with what they need
+    "clients": ["swaks", "libnet-ssleay-perl", "libauthen-sasl-perl", "msmtp",
+                "curl", "python3-aiosmtplib", "nodejs", "node-nodemailer"],
 }
 ACCOUNTS = ["root:0", "daemon:1", "postfix:101", "postdrop:102",
             "Debian-exim:103", "dovecot:104", "dovenull:105", "vmail:106",
@@ -440,3 +444,35 @@ defaults
         scratch.write(self.inside("haproxy.cfg"), text)
         self.launch("/usr/sbin/haproxy", "-db", "-f",
                     self.home + "/haproxy.cfg")
+
+
+class OpenSMTPD(Peer):
+    """OpenSMTPD 6.8 that gives all mail to a smarthost; scheme: smtp+tls
+    (STARTTLS) or smtps."""
+
+    name = "opensmtpd"
+
+    def __init__(self, scheme, port, user, password):
+        super().__init__()
+        for folder, uid, mode in (
+                ("var/spool/smtpd", 0, 0o711),
+                ("var/spool/smtpd/offline", 0, 0o770),
+                ("var/spool/smtpd/purge", 112, 0o700),
+                ("var/spool/smtpd/queue", 112, 0o700),
+                ("var/lib/opensmtpd", 0, 0o755),
+                ("var/lib/opensmtpd/empty", 0, 0o755)):
+            path = os.path.join(self.root, folder)
+            os.makedirs(path, exist_ok=True)
+            os.chown(path, uid, 0)
+            os.chmod(path, mode)
+        offline = os.path.join(self.root, "var/spool/smtpd/offline")
+        os.chown(offline, 0, 112)
+        conf = scratch.write(self.inside("smtpd.conf"), f"""
+table secrets {{ "label" = "{user}:{password}" }}
+listen on 127.0.0.1 port {self.port}
+action "out" relay host "{scheme}://label@127.0.0.1:{port}" \\
+  auth <secrets> tls no-verify
+match from any for any action "out"
+""")
+        os.chmod(conf, 0o600)
+        self.launch("/usr/sbin/smtpd", "-d", "-f", self.home + "/smtpd.conf")
