@@ -7,7 +7,7 @@
  */
 #include "proxy/live.h"
 
-#include "proxy/net/tls.h"
+#include "proxy/net/tls_peer.h"
 #include "proxy/survey/survey.h"
 #include "proxy/upstream/upstream.h"
 #include "proxy/worker.h"
@@ -57,7 +57,8 @@ put_success(const struct trial *t, const struct upstream_link *link,
     if (ssl == NULL) {
         buf_puts(out, "no TLS");
     } else {
-        buf_printf(out, "%s", SSL_get_version(ssl));
+        buf_printf(out, "%s %s", SSL_get_version(ssl),
+                   tls_how_upstream(ssl, t->asked));
     }
     switch (t->asked->login) {
     case CONF_LOGIN_NONE:

@@ -56,7 +56,7 @@ class Live(unittest.TestCase):
         before = len(self.up.sessions)
         out = self.live(0)
         self.assertIn(f"good   upstream  smarthost: 127.0.0.1[127.0.0.1]:"
-                      f"{self.up.port}, TLSv1.3, logged in as relay\n", out)
+                      f"{self.up.port}, TLSv1.3 verified, logged in as relay\n", out)
         self.assertIn("good   key       example.com/sp1: seen by 1 resolver\n",
                       out)
         self.assertIn(": good\n", out)
