@@ -267,6 +267,62 @@ test_resumed(void **state)
     SSL_CTX_free(m.server_ctx);
 }
 
+/*
+ * Even where two processes had the same ticket keys: a session belongs to one
+ * listener and to what that asks of clients.
+ */
+static void
+test_policies(void **state)
+{
+    struct conf_client_user users[] = {
+        { .subject = "CN=alice,O=Example", .user = "alice" },
+        { .subject = "CN=alice,O=Example", .user = "bob" },
+    };
+    static const struct {
+        const char *name, *ca;
+        size_t first, count;
+        bool resumed;
+    } cases[] = {
+        { "in", "ca.pem", 0, 1, true },
+        { "other", "ca.pem", 0, 1, false },
+        { "in", "otherca.pem", 0, 1, false },
+        { "in", "ca.pem", 1, 1, false },
+        { "in", "ca.pem", 0, 2, false },
+        { "in", "ca.pem", 0, 0, false },
+    };
+    uint8_t keys[80] = { 1, 2, 3 };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct listen_conf conf;
+        struct meeting m = { 0 }, n = { 0 };
+        struct buf error = BUF_INIT;
+        SSL_SESSION *session;
+
+        set_listener(&conf, users, 1, "ca.pem");
+        m.server_ctx = tls_server_new(&conf, &error);
+        SSL_CTX_set_tlsext_ticket_keys(m.server_ctx, keys, sizeof(keys));
+        meet(&m, &conf, "alice", NULL);
+        session = SSL_get1_session(m.client);
+        SSL_shutdown(m.client);
+        part(&m);
+        set_listener(&conf, users + cases[i].first, cases[i].count,
+                     cases[i].ca);
+        conf.name = cases[i].name;
+        n.server_ctx = tls_server_new(&conf, &error);
+        SSL_CTX_set_tlsext_ticket_keys(n.server_ctx, keys, sizeof(keys));
+        meet(&n, &conf, "alice", session);
+        if ((SSL_session_reused(n.server) == 1) != cases[i].resumed) {
+            fail_msg("case %zu", i);
+        }
+        SSL_SESSION_free(session);
+        part(&n);
+        SSL_CTX_free(m.server_ctx);
+        SSL_CTX_free(n.server_ctx);
+        buf_free(&error);
+    }
+}
+
 static void
 test_ca_file(void **state)
 {
@@ -526,9 +582,9 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fingerprints), cmocka_unit_test(test_clients),
         cmocka_unit_test(test_not_asked),    cmocka_unit_test(test_resumed),
-        cmocka_unit_test(test_ca_file),      cmocka_unit_test(test_pins),
-        cmocka_unit_test(test_dane),         cmocka_unit_test(test_dane_short),
-        cmocka_unit_test(test_plain),
+        cmocka_unit_test(test_policies),     cmocka_unit_test(test_ca_file),
+        cmocka_unit_test(test_pins),         cmocka_unit_test(test_dane),
+        cmocka_unit_test(test_dane_short),   cmocka_unit_test(test_plain),
     };
 
     return cmocka_run_group_tests(tests, make_files, remove_files);
