@@ -31,7 +31,7 @@ PEERS = {
     "rspamd": ["rspamd"],
     "systemd": ["systemd", "procps"],
     "haproxy": ["haproxy"],
-    "opensmtpd": ["opensmtpd"],
+    "opensmtpd-client": ["opensmtpd"],
     # no servers, but clients with what they need
     "clients": ["swaks", "libnet-ssleay-perl", "libauthen-sasl-perl", "msmtp",
                 "curl", "python3-aiosmtplib", "nodejs", "node-nodemailer"],
@@ -450,7 +450,7 @@ class OpenSMTPD(Peer):
     """OpenSMTPD 6.8 that gives all mail to a smarthost; scheme: smtp+tls
     (STARTTLS) or smtps."""
 
-    name = "opensmtpd"
+    name = "opensmtpd-client" # its spool is in the tree
 
     def __init__(self, scheme, port, user, password):
         super().__init__()
