@@ -7,11 +7,13 @@
 #include <base/wipe.h>
 
 #include <gsasl.h>
+#include <proxy/log/log.h>
 #include <stdlib.h>
 
 enum {
     BINDING_OCTETS = 32, /* RFC 9266 2 */
-    CHALLENGE_MAX = 4096
+    CHALLENGE_MAX = 4096,
+    ITERATIONS_MAX = 200000 /* a tenth of a second: nobody else is served */
 };
 
 struct upstream_scram {
@@ -87,6 +89,34 @@ result_of(int rc)
                                     : SMTP_SCRAM_FAILED;
 }
 
+/* RFC 5802 5.1, i=: how much we are to compute is the server's choice. */
+static bool
+is_too_much(struct bytes challenge)
+{
+    uint8_t text[CHALLENGE_MAX];
+    struct bytes rest;
+    uint64_t count;
+    size_t n = 0;
+
+    if (!base64_decode(challenge, false, text, sizeof(text), &n)) {
+        return false; /* for gsasl to say */
+    }
+    for (rest = bytes_make(text, n); rest.len > 0;) {
+        struct bytes attr = bytes_take(rest, bytes_find(rest, ','));
+
+        if (bytes_starts_ci(attr, "i=") &&
+            !bytes_to_u64(bytes_skip(attr, 2), ITERATIONS_MAX, &count)) {
+            log_event(LOG_LEVEL_ERROR, "scram",
+                      "the server asks for more than %d rounds of hashing; "
+                      "auth_mechanisms without SCRAM, or fewer rounds there",
+                      ITERATIONS_MAX);
+            return true;
+        }
+        rest = bytes_skip(rest, attr.len < rest.len ? attr.len + 1 : attr.len);
+    }
+    return false;
+}
+
 enum smtp_scram_result
 upstream_scram_step(struct upstream_scram *s, struct bytes challenge,
                     struct buf *response)
@@ -95,7 +125,8 @@ upstream_scram_step(struct upstream_scram *s, struct bytes challenge,
     char *out = NULL;
     int rc;
 
-    if (s == NULL || !bytes_copy(challenge, text, sizeof(text))) {
+    if (s == NULL || !bytes_copy(challenge, text, sizeof(text)) ||
+        is_too_much(challenge)) {
         return SMTP_SCRAM_FAILED;
     }
     rc = gsasl_step64(s->session, text, &out);

@@ -341,6 +341,11 @@ class Logins(unittest.TestCase):
         log = self.try_login("SCRAM-SHA-256 PLAIN", dict(password), None,
                              secret="wrong")
         self.assertIn("refused the user name or password (535", log)
+        start = time.time()
+        log = self.try_login("SCRAM-SHA-256", dict(password), None,
+                             rounds=4000000000)
+        self.assertIn("more than 200000 rounds of hashing", log)
+        self.assertLess(time.time() - start, 5)
         log = self.try_login("PLAIN", {
             **password, "auth_mechanisms": "scram-sha-256"}, None)
         self.assertIn("no AUTH mechanism that may be used", log)

@@ -214,7 +214,8 @@ class Session:
     def _scram(self, line, initial):
         """RFC 5802 with SHA-256, as a server."""
         def hi(text, salt):
-            return hashlib.pbkdf2_hmac("sha256", text.encode(), salt, 4096)
+            return hashlib.pbkdf2_hmac("sha256", text.encode(), salt,
+                                       self.server.rounds)
 
         def sha(key, text):
             return hmac.new(key, text, hashlib.sha256).digest()
@@ -222,7 +223,8 @@ class Session:
         user = bare.split(",")[0][2:]
         nonce = bare.split(",")[1][2:]
         salt, ours = os.urandom(16), nonce + "server"
-        first = (f"r={ours},s={base64.b64encode(salt).decode()},i=4096")
+        first = (f"r={ours},s={base64.b64encode(salt).decode()},"
+                 f"i={self.server.rounds}")
         self.write("334 " + base64.b64encode(first.encode()).decode())
         final = base64.b64decode(self.line()).decode()
         without, _, proof = final.rpartition(",p=")
@@ -352,7 +354,7 @@ class CapturingUpstream:
                  extensions=("PIPELINING", "SIZE 100000000", "8BITMIME",
                              "ENHANCEDSTATUSCODES", "SMTPUTF8"),
                  read_size=65536, read_delay=0, tls_context=None,
-                 mechanisms="PLAIN LOGIN", impostor=False, port=0):
+                 mechanisms="PLAIN LOGIN", impostor=False, port=0, rounds=4096):
         self.script = {k: list(v) if isinstance(v, (list, tuple)) else [v]
                        for k, v in (script or {}).items()}
         self.certificate = tls         # (certificate, key): STARTTLS offered
@@ -362,6 +364,7 @@ class CapturingUpstream:
         self.extensions = list(extensions)
         self.mechanisms = mechanisms
         self.impostor = impostor # SCRAM: it does not know the password
+        self.rounds = rounds
         self.read_size, self.read_delay = read_size, read_delay
         self.messages, self.sessions = [], []
         self.lock = threading.Lock()
