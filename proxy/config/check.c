@@ -12,6 +12,7 @@
 
 #include <smtp/sasl.h>
 
+#include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
 #include <sys/stat.h>
@@ -124,9 +125,16 @@ check_secret(struct conf_checking *c, const struct upstream_conf *u,
              const char *key, const char *path, size_t octets_max)
 {
     struct conf_named file = { conf_section_of(c->conf, u), key, path, true };
+    bool token = strcmp(key, "token_file") == 0;
     struct buf text = BUF_INIT;
     struct bytes line;
+    struct stat st;
 
+    if (token && stat(path, &st) != 0 && errno == ENOENT) {
+        conf_check_error(c, &file,
+                         "no such file; `sealpost oauth --once` writes it");
+        return;
+    }
     if (conf_check_read(c, &file, &text)) {
         line = buf_bytes(&text);
         line = bytes_take(line, bytes_find(line, '\n'));
@@ -135,10 +143,9 @@ check_secret(struct conf_checking *c, const struct upstream_conf *u,
         }
         if (line.len == 0 || line.len > octets_max ||
             bytes_find(line, '\0') < line.len) {
-            conf_check_error(
-                c, &file, "no %s; 1 to %zu octets in the first line",
-                strcmp(key, "token_file") == 0 ? "token" : "password",
-                octets_max);
+            conf_check_error(c, &file,
+                             "no %s; 1 to %zu octets in the first line",
+                             token ? "token" : "password", octets_max);
         }
     }
     wipe(text.ptr, text.cap);

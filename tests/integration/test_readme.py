@@ -25,6 +25,8 @@ class Readme(unittest.TestCase):
                 ("/etc/sealpost/tls/key.pem", key),
                 ("/etc/sealpost/smarthost.password", scratch.write(
                     os.path.join(self.home, "password"), "secret\n", 0o600)),
+                ("/var/lib/sealpost-oauth/office.token", scratch.write(
+                    os.path.join(self.home, "token"), "token\n", 0o600)),
                 ("/var/lib/sealpost", os.path.join(self.home, "state")),
                 ("127.0.0.1:2525", f"127.0.0.1:{scratch.free_port()}"),
                 ("0.0.0.0:587, [::]:587",
