@@ -12,6 +12,7 @@
 #include <proxy/idn.h>
 #include <proxy/log/log.h>
 #include <proxy/seenfrom.h>
+#include <proxy/stats/stats.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -102,6 +103,7 @@ check_field(struct signing *sg, const struct decide_signature *sig,
 
     if (why[0] != '\0') {
         sg->failed = true;
+        stats_count(sg->session->worker->stats, STATS_SELF_VERIFY_FAILED, 1);
         log_event(LOG_LEVEL_ERROR, "self-verify-failed",
                   "id=%s key=%s/%s the field that was made does not verify: %s",
                   tx->id, sig->domain, sig->selector, why);

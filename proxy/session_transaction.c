@@ -256,6 +256,9 @@ log_signed(const struct transaction *tx, struct log_line *l)
         log_bytes(l, "signed", buf_bytes(&text));
         log_text(l, "aligned", tx->decision.aligned ? "yes" : "no");
         log_text(l, "rule", tx->decision.rule);
+        if (tx->decision.fault_word[0] != '\0') {
+            log_text(l, "key", tx->decision.fault_word);
+        }
     } else if (tx->decision.rule != NULL) {
         log_text(l, "unsigned", "yes");
         log_text(l, "reason", tx->decision.rule);

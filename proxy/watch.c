@@ -15,9 +15,10 @@
 #include <time.h>
 
 enum {
-    IN_FLIGHT_MAX = 32, /* questions at once */
+    IN_FLIGHT_MAX = 64, /* questions at once */
     TICK_MS_MIN = 50,
     TICK_MS_MAX = 1000,
+    WRONG_AGAIN_S = 300, /* a key that is wrong is looked at more often */
     AGAIN_S = 60, /* after an error, or a wrong answer whose TTL is less */
     WRONG_ANSWERS = 2,
     FIRST_PART = 10 /* the first round takes this part of a period */
@@ -158,12 +159,9 @@ tell(struct watched *k, const struct finding *f)
 }
 
 static uint64_t
-again_ms(const struct watch *w, uint64_t at_least_ms)
+sooner_ms(const struct watch *w, uint64_t ms)
 {
-    uint64_t again = AGAIN_S * 1000;
-
-    again = again < w->period_ms ? again : w->period_ms;
-    return again > at_least_ms ? again : at_least_ms;
+    return ms < w->period_ms ? ms : w->period_ms;
 }
 
 static void
@@ -177,7 +175,7 @@ on_answer(const struct dns_answer *answer, void *arg)
     k->query = NULL;
     w->in_flight--;
     if (!f.certain) {
-        wait_ms = again_ms(w, 0);
+        wait_ms = sooner_ms(w, AGAIN_S * 1000);
     } else if (f.word == KEEPER_SEEN_GOOD) {
         k->wrong = 0;
         if (k->faulty || k->told != KEEPER_SEEN_GOOD) {
@@ -185,9 +183,15 @@ on_answer(const struct dns_answer *answer, void *arg)
         }
     } else if (++k->wrong < WRONG_ANSWERS) {
         /* Caches must have forgotten it before it counts twice. */
-        wait_ms = again_ms(w, ((uint64_t)answer->ttl_s + 1) * 1000);
-    } else if (!k->faulty || k->told != f.word) {
-        tell(k, &f);
+        wait_ms = ((uint64_t)answer->ttl_s + 1) * 1000;
+        if (wait_ms < sooner_ms(w, AGAIN_S * 1000)) {
+            wait_ms = sooner_ms(w, AGAIN_S * 1000);
+        }
+    } else {
+        wait_ms = sooner_ms(w, WRONG_AGAIN_S * 1000);
+        if (!k->faulty || k->told != f.word) {
+            tell(k, &f);
+        }
     }
     k->due_ms = now_ms() + wait_ms;
 }

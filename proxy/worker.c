@@ -257,6 +257,20 @@ on_control(evutil_socket_t fd, short what, void *arg)
     }
 }
 
+/* Active keys whose record is wrong, or whose signatures are. */
+static size_t
+count_faulty(const struct view *view)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < view_key_count(view); i++) {
+        const struct view_key *key = view_key_at(view, i);
+
+        n += key->state == VIEW_KEY_ACTIVE && key->faulty;
+    }
+    return n;
+}
+
 static void
 on_view(const struct view *view, void *arg)
 {
@@ -269,6 +283,7 @@ on_view(const struct view *view, void *arg)
     }
     route_view(w, view);
     stats_set(w->stats, STATS_KEYS, view_key_count(view));
+    stats_set(w->stats, STATS_KEYS_FAULTY, count_faulty(view));
     stats_set(w->stats, STATS_USERS, view_user_count(view));
     if (w->watch != NULL) {
         watch_view(w->watch, view);

@@ -142,6 +142,15 @@ put_summary(const struct status_command *ch, struct buf *out)
     buf_printf(out, "running     %s, %u workers, %llu keys, %llu users\n", up,
                stats_workers(ch->stats), gauge(ch, STATS_KEYS),
                gauge(ch, STATS_USERS));
+    if (gauge(ch, STATS_KEYS_FAULTY) > 0 ||
+        counter(ch, STATS_SELF_VERIFY_FAILED) > 0) {
+        buf_printf(out,
+                   "keys        %llu active ones are at fault (log: "
+                   "key-record-gone, key-record-differs, "
+                   "self-verify-failed); %llu signatures did not verify\n",
+                   gauge(ch, STATS_KEYS_FAULTY),
+                   counter(ch, STATS_SELF_VERIFY_FAILED));
+    }
     buf_printf(out, "sessions    %llu of %u%s, %llu with a message\n",
                gauge(ch, STATS_SESSIONS), conf->limits.connections,
                gauge(ch, STATS_STRESSED) > 0 ? " (stress: timers are short)"

@@ -327,7 +327,8 @@ stats_counter(const struct stats *s, enum stats_counter counter)
 uint64_t
 stats_gauge(const struct stats *s, enum stats_gauge gauge)
 {
-    bool same = gauge == STATS_KEYS || gauge == STATS_USERS;
+    bool same = gauge == STATS_KEYS || gauge == STATS_KEYS_FAULTY ||
+                gauge == STATS_USERS;
     uint64_t sum = 0;
 
     for (unsigned i = 0; i < REGION_SLOTS; i++) {
@@ -355,6 +356,7 @@ stats_counter_name(enum stats_counter counter)
         [STATS_RECIPIENTS] = "recipients",
         [STATS_OCTETS] = "octets",
         [STATS_SIGNED] = "signed",
+        [STATS_SELF_VERIFY_FAILED] = "self_verify_failed",
         [STATS_UPSTREAM_FAILED] = "upstream_failed",
         [STATS_OVER_CONNECTIONS] = "over_connections",
         [STATS_OVER_IP] = "over_connections_per_ip",
@@ -383,6 +385,7 @@ stats_gauge_name(enum stats_gauge gauge)
         [STATS_TRANSACTIONS] = "transactions",
         [STATS_SPOOL_OCTETS] = "spool_octets",
         [STATS_KEYS] = "keys",
+        [STATS_KEYS_FAULTY] = "keys_faulty",
         [STATS_USERS] = "users",
         [STATS_STRESSED] = "stressed",
     };

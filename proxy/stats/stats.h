@@ -35,7 +35,8 @@ enum stats_counter {
     STATS_RECIPIENTS, /* of delivered messages */
     STATS_OCTETS,     /* of delivered messages, as received */
     STATS_SIGNED,
-    STATS_UPSTREAM_FAILED, /* no connection was to be had */
+    STATS_SELF_VERIFY_FAILED, /* signatures of ours that do not verify */
+    STATS_UPSTREAM_FAILED,    /* no connection was to be had */
     /* refusals by limit */
     STATS_OVER_CONNECTIONS,
     STATS_OVER_IP,
@@ -60,6 +61,7 @@ enum stats_gauge {
     STATS_TRANSACTIONS,
     STATS_SPOOL_OCTETS,
     STATS_KEYS,
+    STATS_KEYS_FAULTY, /* of those that are active */
     STATS_USERS,
     STATS_STRESSED, /* 1: timers are short */
     STATS_GAUGES

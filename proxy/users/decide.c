@@ -94,12 +94,17 @@ static const struct {
                       "sign" },
 };
 
-/* What `user test` says beside the reason; [the key that signs is faulty]. */
-static const char *const faults[] = {
-    "the record of the key that should sign is gone from DNS, or another; the "
-    "newest proved key that is visible signs",
-    "its record is gone from DNS, or another, and no other proved key is "
-    "visible; the last proved one goes on",
+/* What is said beside the reason; [the key that signs is faulty]. */
+static const struct {
+    const char *word;
+    const char *text;
+} faults[] = {
+    { "stand-in",
+      "the record of the key that should sign is gone from DNS, or another; "
+      "the newest proved key that is visible signs" },
+    { "last-proved",
+      "its record is gone from DNS, or another, and no other proved key is "
+      "visible; the last proved one goes on" },
 };
 
 static void
@@ -110,6 +115,7 @@ conclude(struct decision *d, const struct outcome *o)
         .rule = o->rule,
         .reason = o->reason,
         .fault = "",
+        .fault_word = "",
         .code = o->code,
         .enhanced = o->enhanced,
         .text = o->text,
@@ -365,7 +371,8 @@ add_choice(struct decision *d, const struct keychoice *c,
         d->aligned = dkim_domain_within(from_domain, c->key->domain);
     }
     if (c->key->faulty || c->instead) {
-        d->fault = faults[c->key->faulty];
+        d->fault = faults[c->key->faulty].text;
+        d->fault_word = faults[c->key->faulty].word;
     }
     add_signature(d, c->key);
 }
@@ -475,9 +482,11 @@ void
 decide(const struct decide_question *q, struct decision *decision_out)
 {
     const struct algs *algs = &wanted_algs[q->signatures];
-    struct decision d = {
-        .kind = DECIDE_SIGN, .fault = "", .enhanced = "", .text = ""
-    };
+    struct decision d = { .kind = DECIDE_SIGN,
+                          .fault = "",
+                          .fault_word = "",
+                          .enhanced = "",
+                          .text = "" };
     bool as_user;
     const struct outcome *stop = judge_from(q, &as_user);
 

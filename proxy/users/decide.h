@@ -38,7 +38,8 @@ struct decision {
                            "parent-key", "user-domain", "no-key", ... */
     const char *reason; /* one static sentence for `user test` */
     const char *fault;  /* SIGN: "", or one about a key whose record is wrong */
-    int code;           /* REFUSE: 550 or 451 */
+    const char *fault_word; /* for the log: "", "stand-in", "last-proved" */
+    int code;               /* REFUSE: 550 or 451 */
     const char *enhanced;
     const char *text;
 };

@@ -34,6 +34,7 @@ decide_signed(bool skip_aligned, const struct dkim_header *header,
             .rule = "already-signed",
             .reason = "an aligned signature is there (skip-aligned)",
             .fault = "",
+            .fault_word = "",
         };
     }
 }

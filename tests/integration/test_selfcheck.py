@@ -2,6 +2,7 @@
 import base64
 import json
 import os
+import subprocess
 import time
 import unittest
 
@@ -81,6 +82,7 @@ class Watched(UserCase):
             self.client(user), message(sender=f"x@{user}.example"))
         self.assertEqual(code, 250, text)
         self.assertEqual(line["outcome"], "delivered")
+        self.key_word = line.get("key")
         return [s for d, s, a in signatures(got)]
 
     def becomes(self, user, selector):
@@ -97,6 +99,9 @@ class Watched(UserCase):
         record = self.ns.records.pop(name)
         self.told("key-record-gone", "vanish.example", "s1")
         self.becomes("vanish", "old")
+        self.assertEqual(self.key_word, "stand-in")
+        self.assertRegex(self.sp.tool("status").stdout.decode(),
+                         r"\nkeys +[1-9]\d* active ones are at fault")
         with self.subTest("a reload of users and keys forgets nothing"):
             self.settle("user", "set", "vanish", "--rate", "1000/s")
             self.assertEqual(self.signer("vanish"), ["old"])
@@ -108,7 +113,8 @@ class Watched(UserCase):
         """No other proved key: the last one goes on. DNS stops no mail."""
         del self.ns.records["s1._domainkey.alone.example"]
         self.told("key-record-gone", "alone.example", "s1")
-        self.assertEqual(self.signer("alone"), ["s1"])
+        scratch.wait_for("the workers' view", lambda: self.signer("alone")
+                         == ["s1"] and self.key_word == "last-proved", 10)
 
     def test_differs(self):
         for user, value, why in (
@@ -282,6 +288,11 @@ class Remembered(UserCase):
         done = self.sp.tool("user", "set", "any", "--selector", "old")
         self.sp.tool("user", "set", "any", "--selector", "")
         self.assertIn(b"the key of selector old of user any is not active",
+                      done.stderr)
+        done = subprocess.run([scratch.program("sealpostd"), "-t", "-c",
+                               self.sp.config], capture_output=True)
+        self.assertEqual(done.returncode, 0)
+        self.assertIn(b"the key of selector old of user fixed is not active",
                       done.stderr)
 
 

@@ -188,7 +188,7 @@ describe(const struct decision *d, char *out, size_t cap)
     if (d->fault[0] != '\0') {
         n += (size_t)snprintf(
             out + n, cap - n, "%s",
-            strstr(d->fault, "newest proved") != NULL ? " instead" : " faulty");
+            strcmp(d->fault_word, "stand-in") == 0 ? " instead" : " faulty");
     }
 }
 
