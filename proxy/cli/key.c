@@ -148,7 +148,7 @@ show_new(struct key_command *ch)
         key.public_b64 = buf_str(&public_b64);
     }
     if (key.public_b64 != NULL) {
-        keyrecord_format(ch->cli.json ? "json" : "zone")->put(&key, &out);
+        keyrecord_format(ch->cli.json ? "json" : "zone")->put(&key, "", &out);
     }
     if (key.public_b64 != NULL && !buf_failed(&out)) {
         code = cli_write(&ch->cli, buf_bytes(&out));

@@ -5,6 +5,7 @@
 #include "proxy/cli/keyrecord.h"
 #include "proxy/keys/keynote.h"
 
+#include <proxy/domains/domainfile.h>
 #include <stdio.h>
 #include <sysexits.h>
 
@@ -13,7 +14,7 @@ static const char list_usage[] =
     "Lists the keys of the key store.\n";
 static const char show_usage[] =
     "usage: sealpost key show DOMAIN [SELECTOR] [-c FILE]\n"
-    "           [--format zone|bind|value|json|route53|cloudflare]\n"
+    "           [--format zone|value|json|route53|cloudflare|bind]\n"
     "Shows the DNS record of a key, or of all keys of a domain that are in\n"
     "use.\n";
 
@@ -142,9 +143,22 @@ key_list(int argc, char **argv)
     return code;
 }
 
+/* Where the key's record stands: [rotate] zone when it is in a slot of a
+ * delegated domain, where the owner has a CNAME; "": in the owner's zone. */
+static const char *
+zone_of(const struct key_command *ch, const struct domain_file *file,
+        const struct keystore_key *k)
+{
+    return file != NULL && file->way == DOMAIN_DELEGATED &&
+                   domainfile_is_slot(file, k->view.selector)
+               ? ch->cli.conf->rotate.zone
+               : "";
+}
+
 /* With a selector that key; else all of the domain that are in use. */
 static int
 show_records(struct key_command *ch, const struct keystore *store,
+             const struct domain_file *file,
              const struct keyrecord_format *format)
 {
     struct buf out = BUF_INIT;
@@ -158,7 +172,7 @@ show_records(struct key_command *ch, const struct keystore *store,
             (named ? strcmp(k->view.selector, ch->selector) == 0
                    : k->view.state != VIEW_KEY_REVOKED)) {
             buf_puts(&out, out.len == 0 ? format->begin : format->between);
-            format->put(k, &out);
+            format->put(k, zone_of(ch, file, k), &out);
         }
     }
     if (buf_failed(&out)) {
@@ -172,6 +186,23 @@ show_records(struct key_command *ch, const struct keystore *store,
         code = cli_write(&ch->cli, buf_bytes(&out));
     }
     buf_free(&out);
+    return code;
+}
+
+static int
+show_domain(struct key_command *ch, const struct cli_data *data,
+            const struct keyrecord_format *format)
+{
+    struct conf_errors *errors = conf_errors_new();
+    struct domain_file *file =
+        domainfile_load(&data->store_conf, ch->domain, errors);
+    int code = cli_errors(&ch->cli, errors);
+
+    if (code == CLI_GO_ON) {
+        code = show_records(ch, data->store, file, format);
+    }
+    domainfile_free(&file);
+    conf_errors_free(&errors);
     return code;
 }
 
@@ -195,7 +226,7 @@ run_show(struct key_command *ch, const char *name, struct cli_data *data)
     if (code == CLI_GO_ON) {
         code = cli_load(&ch->cli, false, data);
     }
-    return code == CLI_GO_ON ? show_records(ch, data->store, format) : code;
+    return code == CLI_GO_ON ? show_domain(ch, data, format) : code;
 }
 
 int

@@ -15,9 +15,15 @@ enum {
 };
 
 void
-keyrecord_name(const struct keystore_key *key, struct buf *out)
+keyrecord_name(const struct keystore_key *key, const char *zone,
+               struct buf *out)
 {
-    buf_printf(out, "%s._domainkey.%s", key->view.selector, key->view.domain);
+    if (zone[0] != '\0') {
+        buf_printf(out, "%s.%s", key->view.selector, zone);
+    } else {
+        buf_printf(out, "%s._domainkey.%s", key->view.selector,
+                   key->view.domain);
+    }
 }
 
 /*
@@ -78,43 +84,49 @@ put_strings(const struct keystore_key *key, const char *between,
 }
 
 static void
-put_zone(const struct keystore_key *key, struct buf *out)
+put_zone(const struct keystore_key *key, const char *zone, struct buf *out)
 {
-    keyrecord_name(key, out);
+    if (zone[0] != '\0') { /* what leads there, for who reads this */
+        buf_printf(out, "; %s._domainkey.%s. IN CNAME %s.%s.\n",
+                   key->view.selector, key->view.domain, key->view.selector,
+                   zone);
+    }
+    keyrecord_name(key, zone, out);
     buf_printf(out, ". %d IN TXT (\n    ", TTL_S);
     put_strings(key, "\n    ", out);
     buf_puts(out, " )\n");
 }
 
 static void
-put_value(const struct keystore_key *key, struct buf *out)
+put_value(const struct keystore_key *key, const char *zone, struct buf *out)
 {
+    (void)zone;
     keyrecord_value(key, out);
     buf_putc(out, '\n');
 }
 
 static void
-put_json_name(const struct keystore_key *key, const char *member,
-              struct buf *out)
+put_json_name(const struct keystore_key *key, const char *zone,
+              const char *member, struct buf *out)
 {
     struct buf name = BUF_INIT;
     const char *text;
 
-    keyrecord_name(key, &name);
+    keyrecord_name(key, zone, &name);
     text = buf_str(&name);
     cli_json_text(out, member, text == NULL ? "" : text);
     buf_free(&name);
 }
 
 static void
-put_json(const struct keystore_key *key, struct buf *out)
+put_json(const struct keystore_key *key, const char *zone, struct buf *out)
 {
     struct buf value = BUF_INIT;
     struct buf object = BUF_INIT; /* cli_json_text() looks at its start */
 
     keyrecord_value(key, &value);
     buf_putc(&object, '{');
-    put_json_name(key, "name", &object);
+    put_json_name(key, zone, "name", &object);
     cli_json_text(&object, "type", "TXT");
     buf_printf(&object, ",\"ttl\":%d,\"value\":", TTL_S);
     cli_json(&object, buf_bytes(&value));
@@ -129,13 +141,13 @@ put_json(const struct keystore_key *key, struct buf *out)
 
 /* One of `aws route53 change-resource-record-sets --change-batch`. */
 static void
-put_route53(const struct keystore_key *key, struct buf *out)
+put_route53(const struct keystore_key *key, const char *zone, struct buf *out)
 {
     struct buf strings = BUF_INIT;
 
     put_strings(key, " ", &strings);
     buf_puts(out, "{\"Action\":\"UPSERT\",\"ResourceRecordSet\":{");
-    put_json_name(key, "Name", out);
+    put_json_name(key, zone, "Name", out);
     buf_printf(out,
                ",\"Type\":\"TXT\",\"TTL\":%d,\"ResourceRecords\":"
                "[{\"Value\":",
@@ -147,13 +159,14 @@ put_route53(const struct keystore_key *key, struct buf *out)
 
 /* For POST /zones/ID/dns_records. */
 static void
-put_cloudflare(const struct keystore_key *key, struct buf *out)
+put_cloudflare(const struct keystore_key *key, const char *zone,
+               struct buf *out)
 {
     struct buf strings = BUF_INIT;
 
     put_strings(key, " ", &strings);
     buf_puts(out, "{\"type\":\"TXT\"");
-    put_json_name(key, "name", out);
+    put_json_name(key, zone, "name", out);
     buf_printf(out, ",\"ttl\":%d,\"content\":", TTL_S);
     cli_json(out, buf_bytes(&strings));
     buf_puts(out, "}\n");
@@ -162,11 +175,11 @@ put_cloudflare(const struct keystore_key *key, struct buf *out)
 
 static const struct keyrecord_format formats[] = {
     { "zone", put_zone, "", "", "" },
-    { "bind", put_zone, "", "", "" },
     { "value", put_value, "", "", "" },
     { "json", put_json, "", "", "" },
     { "route53", put_route53, "{\"Changes\":[", ",", "]}\n" },
     { "cloudflare", put_cloudflare, "", "", "" },
+    { "bind", put_zone, "", "", "" },
 };
 enum {
     FORMATS = sizeof(formats) / sizeof(formats[0])

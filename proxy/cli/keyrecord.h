@@ -11,7 +11,9 @@
 /* How the record is shown: `key show --format`. */
 struct keyrecord_format {
     const char *name;
-    void (*put)(const struct keystore_key *key, struct buf *out);
+    /* zone: of a delegated key, whose record stands there; "": none */
+    void (*put)(const struct keystore_key *key, const char *zone,
+                struct buf *out);
     const char *begin, *between, *end; /* around all keys that are shown */
 };
 
@@ -23,7 +25,8 @@ void keyrecord_formats(struct buf *out);
 /* "v=DKIM1; k=rsa; n=note; p=..." (RFC 6376 3.6.1). A revoked key has an empty
  * p=. */
 void keyrecord_value(const struct keystore_key *key, struct buf *out);
-/* "SELECTOR._domainkey.DOMAIN" */
-void keyrecord_name(const struct keystore_key *key, struct buf *out);
+/* "SELECTOR._domainkey.DOMAIN", or "SELECTOR.ZONE". */
+void keyrecord_name(const struct keystore_key *key, const char *zone,
+                    struct buf *out);
 
 #endif

@@ -17,9 +17,11 @@ from sealpost import Sealpost
 USAGE, DATA, NO_INPUT, NO_USER, UNAVAILABLE = 64, 65, 66, 67, 69
 CANNOT_CREATE, TEMPORARY, NO_PERMISSION, CONFIG = 73, 75, 77, 78
 
-COMMANDS = ["sign", "verify", "spf", "explain", "sink",
+COMMANDS = ["sign", "verify", "spf", "explain", "sink", "status", "oauth",
+            "dmarc-report", "domain add", "domain check", "domain list",
+            "domain status", "domain migrate", "domain delete",
             "key generate", "key import", "key activate", "key list",
-            "key show", "user add", "user passwd", "user list", "user set",
+            "key show", "key rotate", "key revoke", "key delete", "user add", "user passwd", "user list", "user set",
             "user lock", "user unlock", "user delete", "user test"]
 LF = b"From: alice@example.com\nSubject: x\n\nA line.\n"
 
@@ -96,10 +98,10 @@ class Help(unittest.TestCase):
         for command in COMMANDS:
             words = command.split()
             known.setdefault(" ".join(words[:-1]), []).append(words[-1])
-        known[""] += ["key", "user"]
+        known[""] += ["key", "user", "domain"]
         for group, names in known.items():
             out = sealpost.run(*group.split(), "--help").stdout.decode()
-            self.assertEqual(sorted(re.findall(r"^  (\w+) ", out, re.M)),
+            self.assertEqual(sorted(re.findall(r"^  ([\w-]+) ", out, re.M)),
                              sorted(names))
 
     def test_misuse(self):

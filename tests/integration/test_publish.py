@@ -254,6 +254,45 @@ class Program(unittest.TestCase):
         self.assertIn("No such file", publish(conf, "a.dkim.test y"))
 
 
+class Commands(unittest.TestCase):
+    """sealpost domain and key, with a program that keeps a zone."""
+
+    def test_delegated(self):
+        zone = os.path.join(home, "zone.json")
+        program = scratch.write(os.path.join(home, "program"), f"""#!/bin/sh
+cat >{zone}
+[ ! -e {home}/broken ] || {{ echo the API says no >&2; exit 1; }}
+""", 0o755)
+        conf = config("exec", {"program": program})
+        state = os.path.join(os.path.dirname(conf), "state")
+        tries = os.path.join(state, "publish/tries.conf")
+
+        def run(*arguments, ok=(0,)):
+            return sealpost.run(*arguments, "-c", conf, ok=ok)
+        scratch.write(home + "/broken", "")
+        done = run("domain", "add", "example.com", ok=None)
+        self.assertIn(b"the API says no", done.stderr)
+        self.assertIn(b"the API says no", scratch.read(tries))
+        os.unlink(home + "/broken")
+        done = run("key", "rotate", "--due", ok=None)
+        self.assertIn(b"after 1 failed try", done.stderr)
+        os.unlink(tries) # a minute later
+        run("key", "rotate", "--due", ok=None)
+        key, = json.loads(run("key", "list", "--json").stdout)
+        self.assertEqual(key["state"], "published")
+        # what is shown is what was put there, not a TXT beside the CNAME
+        change, = json.loads(scratch.read(zone))["changes"]
+        self.assertEqual((change["action"], change["name"]),
+                         ("put", key["selector"] + ".dkim.test"))
+        shown = json.loads(run("key", "show", "example.com", "--format",
+                               "json").stdout)
+        self.assertEqual((shown["name"], shown["value"]),
+                         (change["name"], change["value"]))
+        self.assertIn(f"; {key['selector']}._domainkey.example.com. IN CNAME "
+                      f"{change['name']}.\n",
+                      run("key", "show", "example.com").stdout.decode())
+
+
 class Tested(unittest.TestCase):
     """sealpostd -t names file and line."""
 
