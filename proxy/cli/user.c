@@ -20,6 +20,7 @@
 static const char add_usage[] =
     "usage: sealpost user add USER [--from LIST] [--selector S]\n"
     "           [--domain D] [--other-from W] [--no-key W] [--upstream NAME]\n"
+    "           [--upstream-username NAME --upstream-password-file FILE]\n"
     "           [--rate N/h] [--recipient-rate N/h] [--password-stdin]\n"
     "           [--dry-run] [--no-reload] [-c FILE]\n"
     "LIST: DOMAIN, *.DOMAIN, LOCAL@DOMAIN or *, parted by commas.\n";
@@ -30,6 +31,7 @@ static const char set_usage[] =
     "usage: sealpost user set USER [--from LIST] [--selector S] [--domain D]\n"
     "           [--other-from reject|unsigned|sign-as-user]\n"
     "           [--no-key unsigned|tempfail|reject] [--upstream NAME]\n"
+    "           [--upstream-username NAME --upstream-password-file FILE]\n"
     "           [--rate N/h] [--recipient-rate N/h] [--dry-run]\n"
     "           [--no-reload] [-c FILE]\n"
     "An empty value takes the setting away.\n";
@@ -46,10 +48,16 @@ static const struct {
     const char *option;
     const char *key;
 } settings[] = {
-    { "--from", "from" },     { "--selector", "selector" },
-    { "--domain", "domain" }, { "--other-from", "other_from" },
-    { "--no-key", "no_key" }, { "--upstream", "upstream" },
-    { "--rate", "rate" },     { "--recipient-rate", "recipient_rate" },
+    { "--from", "from" },
+    { "--selector", "selector" },
+    { "--domain", "domain" },
+    { "--other-from", "other_from" },
+    { "--no-key", "no_key" },
+    { "--upstream", "upstream" },
+    { "--rate", "rate" },
+    { "--recipient-rate", "recipient_rate" },
+    { "--upstream-username", "upstream_username" },
+    { "--upstream-password-file", "upstream_password_file" },
 };
 enum {
     SETTINGS = sizeof(settings) / sizeof(settings[0])
@@ -120,10 +128,37 @@ check_upstream(struct change *ch, size_t i)
                     name, ch->cli.path, name);
 }
 
+/* NULL: not given. */
+static const char *
+given(const struct change *ch, const char *key)
+{
+    size_t i = 0;
+
+    while (strcmp(settings[i].key, key) != 0) {
+        i++;
+    }
+    return ch->values[i];
+}
+
+/* As above: a name without a password is a mistake. */
+static int
+check_login(const struct change *ch)
+{
+    const char *name = given(ch, "upstream_username");
+    const char *file = given(ch, "upstream_password_file");
+
+    if ((name == NULL) == (file == NULL) &&
+        (name == NULL || (name[0] == '\0') == (file[0] == '\0'))) {
+        return CLI_GO_ON;
+    }
+    return cli_misuse(&ch->cli, "--upstream-username and "
+                                "--upstream-password-file go together");
+}
+
 static int
 set_given(struct change *ch)
 {
-    int code = CLI_GO_ON;
+    int code = check_login(ch);
 
     for (size_t i = 0; i < SETTINGS && code == CLI_GO_ON; i++) {
         const char *value = ch->values[i];

@@ -6,6 +6,7 @@ import time
 import unittest
 
 import scratch
+from nameserver import Nameserver
 from rawclient import RawClient
 from sealpost import Sealpost, message, section
 from upstream import CapturingUpstream, close, delay, reply, silent, usual
@@ -138,6 +139,33 @@ class Pool(unittest.TestCase):
             c.message()
             c.message()
             self.assertEqual(len(up.sessions), 2)
+
+
+class Hosts(unittest.TestCase):
+    """UP-15: one name, several addresses."""
+
+    def test_the_first_one_is_dead(self):
+        with CapturingUpstream() as up, Nameserver(
+                {("up.test", "A"): ["127.0.0.2", "127.0.0.1"]}) as ns, \
+                plain(f"up.test:{up.port}", {"tls": "none"},
+                      dns={"nameserver": ns.address}) as sp, Client(sp) as c:
+            for n in range(4):
+                self.assertEqual(c.message()[0], 250)
+                self.assertEqual(sp.lines("message")[n]["upstream"],
+                                 f"up.test[127.0.0.1]:{up.port}")
+            # It was tried once and is remembered; the name is still good.
+            self.assertEqual(len(sp.lines("upstream-failed")), 1)
+            self.assertEqual(sp.lines("upstream-down"), [])
+
+    def test_hosts_take_turns(self):
+        with CapturingUpstream() as one, CapturingUpstream(
+                port=one.port, host="127.0.0.2") as two, Nameserver(
+                {("up.test", "A"): ["127.0.0.2", "127.0.0.1"]}) as ns, \
+                plain(f"up.test:{one.port}", {"reuse_messages": 1},
+                      dns={"nameserver": ns.address}) as sp, Client(sp) as c:
+            for _ in range(6):
+                self.assertEqual(c.message()[0], 250)
+            self.assertEqual((len(one.messages), len(two.messages)), (3, 3))
 
 
 class Queue(unittest.TestCase):
@@ -384,14 +412,19 @@ class Logins(unittest.TestCase):
                     "password_file": relay},
                     users={"alice": ("pw", "*"), "bob": ("pw", "*")},
                     start=False) as sp:
-            with open(os.path.join(sp.state, "users.conf"), "a") as f:
-                f.write("[carol]\nfrom = *\nupstream_username = alice.up\n")
-            said = sp.tool("user", "list", ok=None)
-            self.assertIn("go together", said.stderr.decode())
-            with open(os.path.join(sp.state, "users.conf"), "a") as f:
-                f.write(f"upstream_password_file = {own}\n")
-            sp.tool("user", "passwd", "carol", "--password-stdin",
-                    input="pw\n")
+            name = "--upstream-username", "alice.up"
+            done = sp.tool("user", "add", "carol", *name, "--password-stdin",
+                           input="pw\n", ok=(64,))
+            self.assertIn("go together", done.stderr.decode())
+            sp.add_user("carol", "pw", "*", *name, "--upstream-password-file",
+                        own)
+            path = os.path.join(sp.state, "users.conf")
+            text = scratch.read(path).decode()
+            scratch.write(path, text.replace("upstream_password_file", ";"),
+                          0o600)
+            done = sp.tool("user", "list", ok=None)
+            self.assertIn("go together", done.stderr.decode())
+            scratch.write(path, text, 0o600)
             sp.start()
             for user in "carol", "bob", "carol", "alice":
                 with sp.smtp(user, "pw") as client:

@@ -354,7 +354,8 @@ class CapturingUpstream:
                  extensions=("PIPELINING", "SIZE 100000000", "8BITMIME",
                              "ENHANCEDSTATUSCODES", "SMTPUTF8"),
                  read_size=65536, read_delay=0, tls_context=None,
-                 mechanisms="PLAIN LOGIN", impostor=False, port=0, rounds=4096):
+                 mechanisms="PLAIN LOGIN", impostor=False, port=0, rounds=4096,
+                 host="127.0.0.1"):
         self.script = {k: list(v) if isinstance(v, (list, tuple)) else [v]
                        for k, v in (script or {}).items()}
         self.certificate = tls         # (certificate, key): STARTTLS offered
@@ -369,7 +370,7 @@ class CapturingUpstream:
         self.messages, self.sessions = [], []
         self.lock = threading.Lock()
         self.stopping = threading.Event()
-        self.listener = socket.create_server(("127.0.0.1", port), backlog=128)
+        self.listener = socket.create_server((host, port), backlog=128)
         self.port = self.listener.getsockname()[1]
         self.thread = threading.Thread(target=self._accept, daemon=True)
         self.thread.start()
