@@ -230,16 +230,19 @@ examine_sights(struct examined *e)
     }
 }
 
-/* A record at the name itself, of any good server of the owner's. */
+/* A record at the name itself, of any good server of the owner's; what
+ * resolvers show where none of those was asked or answered. */
 static const struct raw_record *
 find_at_name(const struct examined *e, unsigned type)
 {
+    enum seen_role role = e->owners_good > 0 ? SEEN_OWNER : SEEN_RESOLVER;
+
     for (enum fact_place p = PLACE_RECORD; p <= PLACE_ALIAS; p++) {
         for (size_t i = 0; i < e->facts->counts[p]; i++) {
             const struct sight *s = &e->facts->sights[p][i];
             const struct raw_record *r;
 
-            if (s->role == SEEN_OWNER && sight_is_good(s) &&
+            if (s->role == role && sight_is_good(s) &&
                 (r = raw_find(s->answer, e->name, type)) != NULL) {
                 return r;
             }

@@ -15,20 +15,23 @@ same_name(const char *a, const char *b)
     return bytes_eq_ci(bytes_str(a), bytes_str(b));
 }
 
-/* Nothing stands at the name, and servers that may be believed say so. */
 static bool
-nothing_there(const struct examined *e)
+resolvers_miss(const struct examined *e)
 {
-    if (e->owners_good > 0) {
-        return e->alias == NULL && e->txt == NULL;
-    }
     for (size_t i = 0; i < e->facts->counts[PLACE_RECORD]; i++) {
-        if (e->owners == 0 && e->at[i].role == SEEN_RESOLVER &&
-            e->at[i].what == SEEN_MISSING) {
+        if (e->at[i].role == SEEN_RESOLVER && e->at[i].what == SEEN_MISSING) {
             return true;
         }
     }
     return false;
+}
+
+/* Nothing stands at the name, and servers that may be believed say so. */
+static bool
+nothing_there(const struct examined *e)
+{
+    return e->alias == NULL && e->txt == NULL &&
+           (e->owners_good > 0 || (e->owners == 0 && resolvers_miss(e)));
 }
 
 /* --- where it went instead ------------------------------------------------ */
@@ -184,6 +187,19 @@ check_missing(struct examined *e, const struct finding_rule *rule)
     finding_visible_negative(e, f);
 }
 
+/* What the servers of the target say, or resolvers where they are not asked. */
+static bool
+target_is_empty(const struct examined *e)
+{
+    const struct sight *t = e->target;
+
+    if (t == NULL) {
+        return e->owners == 0 && e->end == NULL && resolvers_miss(e);
+    }
+    return raw_find(t->answer, t->name, RAW_TYPE_CNAME) == NULL &&
+           raw_find(t->answer, t->name, RAW_TYPE_TXT) == NULL;
+}
+
 /* The owner has done her part, the zone behind the CNAME has not. */
 static void
 check_target_missing(struct examined *e, const struct finding_rule *rule)
@@ -191,16 +207,15 @@ check_target_missing(struct examined *e, const struct finding_rule *rule)
     const struct fact_key *key = &e->facts->key;
     struct finding *f;
 
-    if (e->alias == NULL || e->target == NULL || key->waiting || key->revoked ||
-        raw_find(e->target->answer, e->target->name, RAW_TYPE_CNAME) != NULL ||
-        raw_find(e->target->answer, e->target->name, RAW_TYPE_TXT) != NULL ||
+    if (e->alias == NULL || key->waiting || key->revoked ||
+        !target_is_empty(e) ||
         (key->target[0] != '\0' &&
          !same_name(name_of(e->alias), key->target))) {
         return;
     }
     f = finding_add(e->out, &rule->kind,
                     "%.253s leads to %.253s, where there is nothing", e->name,
-                    e->target->name);
+                    name_of(e->alias));
     buf_printf(&f->mend,
                "sealpost key rotate %s (publishes it in the operator's zone)",
                key->domain);
@@ -222,12 +237,15 @@ is_wrong_alias(const struct examined *e)
 static bool
 is_dot_trap(const struct examined *e)
 {
-    const char *target = e->facts->key.target;
-    const char *is = name_of(e->alias);
-    size_t n = strlen(target);
+    struct bytes target = bytes_str(e->facts->key.target);
+    struct bytes is;
 
-    return is_wrong_alias(e) && strlen(is) > n + 1 && is[n] == '.' &&
-           bytes_eq_ci(bytes_make(is, n), bytes_str(target));
+    if (!is_wrong_alias(e)) {
+        return false;
+    }
+    is = bytes_str(name_of(e->alias));
+    return is.len > target.len + 1 && is.ptr[target.len] == '.' &&
+           bytes_eq_ci(bytes_take(is, target.len), target);
 }
 
 static bool

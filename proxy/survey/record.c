@@ -11,7 +11,8 @@
 
 enum {
     ED25519_OCTETS = 32,
-    DER_LONG_FORM = 0x82, /* two octets of length follow */
+    DER_LONG_1 = 0x81, /* one octet of length follows, */
+    DER_LONG_2 = 0x82, /* two do */
     DER_SEQUENCE = 0x30
 };
 
@@ -273,10 +274,13 @@ length_told(const struct record *r)
     if (r->p.len < 8 ||
         !base64_decode(bytes_take(buf_bytes(&r->p), 8), false, head,
                        sizeof(head), &len) ||
-        len < 4 || head[0] != DER_SEQUENCE || head[1] != DER_LONG_FORM) {
+        len < 4 || head[0] != DER_SEQUENCE) {
         return 0;
     }
-    return BASE64_LEN((size_t)head[2] * 256 + head[3] + 4);
+    return head[1] == DER_LONG_1 ? BASE64_LEN((size_t)head[2] + 3)
+           : head[1] == DER_LONG_2
+               ? BASE64_LEN((size_t)head[2] * 256 + head[3] + 4)
+               : 0;
 }
 
 bool

@@ -226,6 +226,9 @@ class Check(unittest.TestCase):
             "gone._domainkey TXT " + quoted("v=DKIM1; p="),
             f"back._domainkey TXT {txt(cls.keys.made['rsa'])}"]
         zones["foreign.test"] = MAIL + cls._foreign()
+        zones["disagree.test"].append("deep._domainkey NS ns")
+        zones["deep._domainkey.disagree.test"] = [
+            f"@ TXT {txt(cls.keys.made['rsa'])}"]
         zones[ZONE] = relay
         zones["elsewhere.test"], zones["test"] = [], []
         zones["beside.test"] = MAIL + ["_domainkey NS ns4", "ns4 A 127.0.0.4"]
@@ -233,7 +236,7 @@ class Check(unittest.TestCase):
         cls.second = cls._keep(Nsd(
             "disagree.test", "@ 60 SOA a. b. 1 3600 600 86400 60\n"
             "@ 60 NS ns\n@ 60 NS ns2\ns1._domainkey 60 TXT "
-            + txt(cls.keys.made["other"]) + "\n",
+            + txt(cls.keys.made["other"]) + "\ndeep._domainkey 60 NS ns\n",
             address="127.0.0.2", port=cls.bind.port))
         cls.script = cls._keep(nameserver.Nameserver(
             host="127.0.0.4", port=cls.bind.port, records=cls._beside()))
@@ -405,6 +408,29 @@ class Check(unittest.TestCase):
             with self.subTest(selector):
                 seen = self.check_json("foreign.test", "--selector", selector)
                 self.assertEqual(ids(seen["foreign.test"]["keys"][0]), want)
+
+    def test_a_zone_of_its_own(self):
+        """The second server refers to the zone that the name itself is."""
+        seen = self.check_json("disagree.test", "--selector", "deep")
+        self.assertEqual(ids(seen["disagree.test"]["keys"][0]), [])
+
+    def test_resolvers_only(self):
+        text = scratch.read(self.sp.config).decode()
+        path = scratch.write(self.sp.config + ".resolver",
+                             text + "prove = resolver\n")
+        cases = {"good": [], "missing": ["record-missing"],
+                 "quotes": ["quotes"], "otherkey": ["other-key"],
+                 "lame": [], "dgood": [], "dot": ["cname-trailing-dot"],
+                 "dempty": ["target-missing"], "bogus": ["dnssec-bogus"],
+                 "dtxt": ["txt-instead-of-cname"]}
+        done = run("domain", "check", "--json", "-c", path,
+                   *(d + ".test" for d in cases), ok=(1,))
+        for d in json.loads(done.stdout):
+            with self.subTest(d["domain"]):
+                self.assertEqual({s["role"] for k in d["keys"]
+                                  for s in k["servers"]}, {"resolver"})
+                self.assertEqual(ids(d["keys"][0]),
+                                 cases[d["domain"].split(".")[0]])
 
     def test_a_domain_without_keys(self):
         seen = self.check_json("foreign.test", ok=(1,))

@@ -33,7 +33,7 @@ class Bind(peers.Peer):
   directory "{h}"; pid-file none; session-keyfile none;
   listen-on port {self.port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }};
   recursion no; allow-query {{ any; }}; dnssec-validation no;
-  minimal-responses yes;
+  minimal-responses yes; check-names primary ignore;
 }};
 controls {{ }};
 """
