@@ -8,7 +8,7 @@ import unittest
 
 import population
 import scratch
-from nameserver import FAIL, Nameserver, cname, txt
+from nameserver import FAIL, Nameserver, cname, rcode, txt
 from sealpost import message, section
 from usercase import UserCase, signatures
 
@@ -43,7 +43,7 @@ class Watched(UserCase):
     def build(cls):
         users = {}
         for name in ("vanish", "alone", "differ", "broken", "forms", "steady",
-                     "slots", "fixed", "revoked"):
+                     "slots", "fixed", "revoked", "flaps", "cached"):
             more = {}
             domain = f"{name}.example"
             if name == "slots":
@@ -130,6 +130,37 @@ class Watched(UserCase):
             self.assertEqual(line[0]["mend"],
                              f"sealpost key show {user}.example s1")
             self.assertEqual(self.signer(user), ["s1"])
+
+    def test_one_wrong_answer_is_none(self):
+        """Every second answer is wrong: never two in a row."""
+        name = "s1._domainkey.flaps.example"
+        right, turns = self.ns.records[name], []
+
+        def answer(query, tcp):
+            turns.append(time.monotonic())
+            return rcode(3)(query, tcp) if len(turns) % 2 else \
+                right(query, tcp)
+        self.ns.records[name] = answer
+        scratch.wait_for("six answers", lambda: len(turns) >= 6, 20)
+        self.assertNotIn("flaps.example", [
+            k["domain"] for k in self.sp.lines("key-record-gone")])
+        self.assertEqual(self.signer("flaps"), ["s1"])
+
+    def test_caches_must_have_forgotten(self):
+        """The second wrong answer counts after the TTL of the first."""
+        name = "s1._domainkey.cached.example"
+        first = []
+        wrong = txt("v=DKIM1; k=ed25519; p="
+                    + population.ed25519_key()[1], 4)
+
+        def answer(query, tcp):
+            first.append(time.monotonic())
+            return wrong(query, tcp)
+        self.ns.records[name] = answer
+        scratch.wait_for("the first", lambda: first, 10)
+        self.told("key-record-differs", "cached.example", "s1")
+        self.assertGreaterEqual(time.monotonic() - first[0], 4)
+        self.assertEqual(len(first), 2)
 
     def test_errors_say_nothing(self):
         name = "s1._domainkey.broken.example"
