@@ -122,6 +122,7 @@ struct session_world {
     struct dns_file *dns;
     bool dns_hold;
     bool keeper_hold;
+    bool keeper_wrong;  /* its public key is not that of its signatures */
     unsigned handles;   /* given out and not void */
     unsigned connected; /* sessions that have not ended */
     struct world_timer timers[WORLD_TIMERS];

@@ -332,6 +332,23 @@ plain(void **state)
     world_close(&w);
 }
 
+/* A field that the published key does not verify is not sent: 451. */
+static void
+own_field_refused(void **state)
+{
+    struct session_world w;
+
+    (void)state;
+    world_open(&w, SMTP_CAP_PIPELINING | SMTP_CAP_8BITMIME, false);
+    w.keeper_wrong = true;
+    assert_false(mail_signed(&w, 0));
+    assert_int_equal(w.clients[0].refused, 1);
+    assert_int_equal(w.deliveries, 0);
+    w.keeper_wrong = false;
+    assert_true(mail_signed(&w, 0));
+    world_close(&w);
+}
+
 /* To 354; the upstream reads nothing from there on. */
 static void
 begin_held(struct session_world *w)
@@ -401,9 +418,8 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(plain),
-        cmocka_unit_test(answered_unread),
-        cmocka_unit_test(lost_in_content),
+        cmocka_unit_test(plain),           cmocka_unit_test(own_field_refused),
+        cmocka_unit_test(answered_unread), cmocka_unit_test(lost_in_content),
         cmocka_unit_test(random_walks),
     };
 
