@@ -36,6 +36,8 @@ session_login_mechs(struct session *s)
     }
     if (s->conf->auth_backend.judge == CONF_JUDGE_UPSTREAM) {
         mechs &= session_own_mechs(s);
+    } else if (s->conf->auth_backend.judge == CONF_JUDGE_DOVECOT) {
+        mechs &= session_dovecot_mechs(s);
     }
     if (s->certificate.user == NULL) {
         mechs &= ~(unsigned)SMTP_MECH_EXTERNAL;
@@ -203,6 +205,14 @@ on_sasl(struct session *s, enum smtp_sasl_result result, const char *prompt)
     }
 }
 
+/* Certificates are ours to judge, whoever judges passwords. */
+static bool
+by_dovecot(const struct session *s)
+{
+    return s->conf->auth_backend.judge == CONF_JUDGE_DOVECOT &&
+           s->login->sasl.mech != SMTP_MECH_EXTERNAL;
+}
+
 void
 session_auth_command(struct session *s, const struct smtp_command *cmd)
 {
@@ -220,6 +230,10 @@ session_auth_command(struct session *s, const struct smtp_command *cmd)
     }
     s->login->heard_ms = session_now_ms();
     smtp_sasl_init(&s->login->sasl, mech);
+    if (by_dovecot(s)) {
+        session_dovecot_begin(s, cmd);
+        return;
+    }
     on_sasl(s,
             smtp_sasl_start(&s->login->sasl, cmd->has_initial, cmd->initial,
                             &prompt),
@@ -234,6 +248,10 @@ session_auth_line(struct session *s, struct bytes line)
     s->login->heard_ms = session_now_ms();
     if (s->login->told) {
         session_login_over(s);
+        return;
+    }
+    if (by_dovecot(s)) {
+        session_dovecot_line(s, line);
         return;
     }
     on_sasl(s, smtp_sasl_line(&s->login->sasl, line, &prompt), prompt);

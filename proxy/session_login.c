@@ -14,6 +14,7 @@
 
 #include <smtp/caps.h>
 
+#include <proxy/auth/dovecot.h>
 #include <proxy/failures.h>
 #include <proxy/limits.h>
 #include <proxy/listener.h>
@@ -34,6 +35,7 @@ session_auth_forget(struct session *s)
         event_free(s->login->timer);
     }
     upstream_cancel(&s->login->wait);
+    dovecot_cancel(&s->login->dovecot);
     wipe(s->login, sizeof(*s->login));
     free(s->login);
     s->login = NULL;
@@ -154,7 +156,7 @@ tell_wrong(struct session *s)
     const unsigned tokens = (unsigned)SMTP_MECH_OAUTHBEARER | SMTP_MECH_XOAUTH2;
 
     s->owed = OWED_NOTHING;
-    if ((s->login->sasl.mech & tokens) != 0) {
+    if ((s->login->sasl.mech & tokens) != 0 && !s->login->explained) {
         s->login->told = true;
         session_login_challenge(s, BYTES_LIT("{\"status\":\"invalid_token\","
                                              "\"schemes\":\"bearer\"}"));

@@ -5,12 +5,15 @@
  *   session_login.c   its end
  *   session_scram.c   SCRAM with the keeper
  *   session_own.c     the upstream judges
+ *   session_dovecot.c Dovecot judges
  *
  * Who judges asks for the end with one of session_login_right(), _assert(),
  * _wrong() and _later(); all but the first two answer the client.
  */
 #ifndef PROXY_SESSION_LOGIN_H
 #define PROXY_SESSION_LOGIN_H
+
+#include <base/bytes.h>
 
 #include <smtp/sasl.h>
 
@@ -19,7 +22,9 @@
 #include <proxy/keeper/client.h>
 #include <proxy/upstream/upstream.h>
 
+struct dovecot_request;
 struct session;
+struct smtp_command;
 
 /* Owns secrets: wiped as a whole. */
 struct session_login {
@@ -32,7 +37,9 @@ struct session_login {
     uint64_t heard_ms;   /* the client's last line */
     struct event *timer; /* owns; a failure is told then, or a deadline */
     bool told;           /* of the failure, but the client has to answer */
-    struct upstream_wait *wait; /* the upstream judges */
+    bool explained;      /* the same, by who judged */
+    struct dovecot_request *dovecot; /* Dovecot judges */
+    struct upstream_wait *wait;      /* the upstream judges */
     struct upstream_refusal refusal;
 };
 
@@ -63,6 +70,12 @@ void session_login_later(struct session *s, const char *reason,
 /* What the keeper says is no handle: one of the two above. */
 void session_login_refused(struct session *s, enum keeper_status status,
                            const char *reason);
+
+/* session_dovecot.c: enum smtp_mech that Dovecot has, and EXTERNAL. */
+unsigned session_dovecot_mechs(const struct session *s);
+/* AUTH, and each line behind it. */
+void session_dovecot_begin(struct session *s, const struct smtp_command *cmd);
+void session_dovecot_line(struct session *s, struct bytes line);
 
 /* session_scram.c: s->login->sasl has a message of the client. */
 void session_scram_step(struct session *s);

@@ -11,6 +11,7 @@
 #include <proxy/keeper/client.h>
 #include <proxy/net/conn.h>
 
+struct dovecot;
 struct failures;
 struct gate;
 struct session;
@@ -33,6 +34,7 @@ struct worker {
     struct watch *watch;               /* our records in DNS; mostly NULL */
     struct seenfrom *seenfrom;         /* From domains without a key */
     struct failures *failures;         /* of logins */
+    struct dovecot **dovecots;         /* as conf->listens; mostly NULL */
     struct stats *stats;               /* counted by all workers together */
     struct session *sessions;          /* doubly linked, see session.h */
     size_t session_count;

@@ -152,6 +152,40 @@ check_secret(struct conf_checking *c, const struct upstream_conf *u,
     buf_free(&text);
 }
 
+/* Dovecot may start later; then who may connect can't be seen yet. */
+static void
+check_dovecot(struct conf_checking *c, const struct listen_conf *l)
+{
+    const char *path = l->auth_backend.path;
+    struct conf_named file = { conf_section_of(c->conf, l), "auth_backend",
+                               path, false };
+    struct conf_place at = conf_place_of(file.section, file.key);
+    bool may = true;
+    struct stat st;
+
+    if (stat(path, &st) != 0) {
+        conf_warning(c->errors, at.file, at.line,
+                     "auth_backend = dovecot:%s: %s; unix_listener in "
+                     "Dovecot's `service auth`",
+                     path, strerror(errno));
+        return;
+    }
+    if (!S_ISSOCK(st.st_mode)) {
+        conf_check_error(c, &file, "not a socket; Dovecot's auth-client one");
+        return;
+    }
+    if (conf_identity_take(&c->user)) {
+        may = faccessat(AT_FDCWD, path, R_OK | W_OK, AT_EACCESS) == 0;
+        conf_identity_return(&c->user);
+    }
+    if (!may) {
+        conf_check_error(c, &file,
+                         "%s may not connect to it; mode = 0660 and group = "
+                         "%s at its unix_listener",
+                         c->user.user, c->user.group);
+    }
+}
+
 void
 conf_check(const struct conf *conf, struct conf_errors *errors)
 {
@@ -169,6 +203,9 @@ conf_check(const struct conf *conf, struct conf_errors *errors)
     check_directories(&c);
     check_log(&c);
     for (size_t i = 0; i < conf->listen_count; i++) {
+        if (conf->listens[i].auth_backend.judge == CONF_JUDGE_DOVECOT) {
+            check_dovecot(&c, &conf->listens[i]);
+        }
         if (conf->listens[i].tls != CONF_TLS_NONE) {
             conf_check_listen_tls(&c, &conf->listens[i], now_s);
         }

@@ -334,9 +334,6 @@ parse_dovecot(struct conf_value *v, struct bytes path, union conf_field *out)
     if (path.len > CONF_SOCKET_MAX) {
         return "longer than a socket's name may be (107 octets)";
     }
-    if (path.len > 0) {
-        return CONF_NOT_YET;
-    }
     out->backend.judge = CONF_JUDGE_DOVECOT;
     out->backend.path = conf_arena_text(v->arena, path);
     return NULL;

@@ -274,12 +274,12 @@ static const char *const texts[CONF_TYPES][24] = {
     [CONF_RATE] = { "500/h", "1/s", "2/m", "100000000/d", "!0/h", "!500",
                     "!/h", "!5/w", "!5/H", "!5/hh", "!-5/h", "!100000001/d",
                     "!5 / h", "!99999999999999999999/h" },
-    [CONF_BACKEND] = { "users", "upstream", "!dovecot:/x", "!dovecot:x",
+    [CONF_BACKEND] = { "users", "upstream", "dovecot:/x", "!dovecot:x",
                        "!dovecot:", "!dovecot", "!Users", "!ldap",
+                       "dovecot:/" LABEL_63 "234567890123456789012345678901234"
+                       "5678901234",
                        "!dovecot:/" LABEL_63 "234567890123456789012345678901234"
-                       "567890123",
-                       "!dovecot:/" LABEL_63 "234567890123456789012345678901234"
-                       "5678901234" },
+                       "56789012345" },
     [CONF_CANON] = { "simple/simple", "relaxed/simple", "simple/relaxed",
                      "relaxed/relaxed", "!relaxed", "!simple/", "!/simple",
                      "!simple/simple/simple", "!Relaxed/relaxed" },
