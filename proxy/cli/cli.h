@@ -84,6 +84,9 @@ struct cli_data {
 
 /* CLI_GO_ON, or EX_CONFIG. users false: keys only, no view. */
 int cli_load(struct cli *c, bool users, struct cli_data *data);
+/* After cli_load() without users: these and the view, and not a word about
+ * what is wrong with them; data->view stays NULL then. */
+void cli_view(const struct cli *c, struct cli_data *data);
 void cli_data_free(struct cli_data *data);
 
 /* SIGHUP to the daemon of this state_dir, if there is one and no

@@ -122,6 +122,22 @@ cli_load(struct cli *c, bool users, struct cli_data *data)
 }
 
 void
+cli_view(const struct cli *c, struct cli_data *data)
+{
+    struct conf_errors *errors = conf_errors_new();
+
+    buf_printf(&data->users_path, "%s/users.conf", c->conf->server.state_dir);
+    if (errors != NULL && buf_str(&data->users_path) != NULL) {
+        data->users = userfile_load((const char *)data->users_path.ptr,
+                                    data->store_conf.uid, errors);
+    }
+    if (data->users != NULL) {
+        data->view = make_view(data);
+    }
+    conf_errors_free(&errors);
+}
+
+void
 cli_data_free(struct cli_data *data)
 {
     view_free(&data->view);

@@ -3,23 +3,77 @@
  */
 #include "proxy/cli/key.h"
 #include "proxy/cli/keyrecord.h"
+#include "proxy/cli/rotating.h"
 #include "proxy/keys/keynote.h"
 
 #include <proxy/domains/domainfile.h>
 #include <stdio.h>
 #include <sysexits.h>
+#include <time.h>
 
 static const char list_usage[] =
     "usage: sealpost key list [DOMAIN] [--json] [-c FILE]\n"
-    "Lists the keys of the key store.\n";
+    "Lists the keys of the key store, with the next step of each and when\n"
+    "it comes.\n";
 static const char show_usage[] =
     "usage: sealpost key show DOMAIN [SELECTOR] [-c FILE]\n"
     "           [--format zone|value|json|route53|cloudflare|bind]\n"
     "Shows the DNS record of a key, or of all keys of a domain that are in\n"
     "use.\n";
 
+/* What comes next for each key; `domain status` says it in full. */
+struct outlooks {
+    struct rotate_world world;
+    struct rotate_facts *facts; /* NULL: they could not be read */
+    struct plan_rules rules;
+    size_t track; /* of the domain that is listed now: both are sorted */
+};
+
 static void
-put_json_key(struct buf *out, const struct keystore_key *k)
+begin_outlooks(struct outlooks *o, const struct cli *c, struct cli_data *data)
+{
+    struct conf_errors *errors = conf_errors_new();
+
+    cli_view(c, data); /* a fixed selector has no next step */
+    o->rules = (struct plan_rules){ &c->conf->rotate, c->conf->sign.expire_s,
+                                    (uint64_t)time(NULL) };
+    o->world = (struct rotate_world){ .store = &data->store_conf,
+                                      .rotate = &c->conf->rotate,
+                                      .users = data->view };
+    if (errors != NULL) {
+        o->facts = rotate_facts_load(&o->world, errors);
+    }
+    conf_errors_free(&errors); /* what is wrong with keys was said */
+}
+
+/* Keys come in the order of their domains. */
+static void
+outlook_of(struct outlooks *o, const struct keystore_key *k,
+           struct plan *next_out)
+{
+    const struct plan_track *t = NULL;
+
+    *next_out = (struct plan){ .step = PLAN_WAIT };
+    while (o->facts != NULL &&
+           (t = rotate_facts_track(o->facts, o->track)) != NULL &&
+           strcmp(t->domain, k->view.domain) < 0) {
+        o->track++;
+    }
+    for (size_t n = o->track;
+         t != NULL && strcmp(t->domain, k->view.domain) == 0;
+         t = rotate_facts_track(o->facts, ++n)) {
+        for (size_t i = 0; i < t->count; i++) {
+            if (strcmp(t->keys[i].key->view.selector, k->view.selector) == 0) {
+                plan_outlook(t, &o->rules, i, next_out);
+                return;
+            }
+        }
+    }
+}
+
+static void
+put_json_key(struct buf *out, const struct keystore_key *k,
+             const struct plan *next)
 {
     char time[KEYNOTE_TIME];
     struct buf o = BUF_INIT;
@@ -34,6 +88,10 @@ put_json_key(struct buf *out, const struct keystore_key *k)
     cli_json_text(&o, "created", time);
     keynote_time(k->view.activated_s, time);
     cli_json_text(&o, "activated", time);
+    cli_json_text(&o, "next",
+                  next->step == PLAN_WAIT ? "" : plan_step_name(next->step));
+    keynote_time(next->step == PLAN_WAIT ? 0 : next->when_s, time);
+    cli_json_text(&o, "when", time);
     cli_json_text(&o, "owner", k->view.owner);
     cli_json_text(&o, "note", k->note);
     buf_printf(&o, ",\"test_mode\":%s}", k->test_mode ? "true" : "false");
@@ -48,7 +106,8 @@ is_chosen(const struct key_command *ch, const struct keystore_key *k)
 }
 
 static int
-list_json(struct key_command *ch, const struct keystore *store)
+list_json(struct key_command *ch, const struct keystore *store,
+          struct outlooks *o)
 {
     struct buf out = BUF_INIT;
     bool first = true;
@@ -60,7 +119,10 @@ list_json(struct key_command *ch, const struct keystore *store)
 
         if (is_chosen(ch, k)) {
             buf_puts(&out, first ? "\n" : ",\n");
-            put_json_key(&out, k);
+            struct plan next;
+
+            outlook_of(o, k, &next);
+            put_json_key(&out, k, &next);
             first = false;
         }
     }
@@ -72,21 +134,24 @@ list_json(struct key_command *ch, const struct keystore *store)
 }
 
 static int
-list_table(struct key_command *ch, const struct keystore *store)
+list_table(struct key_command *ch, const struct keystore *store,
+           struct outlooks *o)
 {
-    static const char *const titles[] = { "DOMAIN", "SELECTOR",  "TYPE",
-                                          "STATE",  "ACTIVATED", "OWNER",
-                                          "NOTE" };
+    static const char *const titles[] = { "DOMAIN", "SELECTOR", "TYPE",
+                                          "STATE",  "NEXT",     "WHEN",
+                                          "OWNER",  "NOTE" };
     struct cli_table t;
 
-    cli_table_begin(&t, titles, 7);
+    cli_table_begin(&t, titles, 8);
     for (size_t i = 0; i < keystore_count(store); i++) {
         const struct keystore_key *k = keystore_key_at(store, i);
         char text[KEYNOTE_TIME];
+        struct plan next;
 
         if (!is_chosen(ch, k)) {
             continue;
         }
+        outlook_of(o, k, &next);
         cli_table_cell(&t, k->view.domain);
         cli_table_cell(&t, k->view.selector);
         snprintf(text, sizeof(text),
@@ -94,8 +159,11 @@ list_table(struct key_command *ch, const struct keystore *store)
                  keynote_type_name(k->view.alg), k->view.bits);
         cli_table_cell(&t, text);
         cli_table_cell(&t, keynote_state_name(k->view.state));
-        keynote_time(k->view.activated_s, text);
-        cli_table_cell(&t, text[0] == '\0' ? "-" : text);
+        cli_table_cell(&t, next.step == PLAN_WAIT ? "-"
+                                                  : plan_step_name(next.step));
+        rotating_when(next.step == PLAN_WAIT ? 0 : next.when_s, o->rules.now_s,
+                      text);
+        cli_table_cell(&t, text);
         cli_table_cell(&t, k->view.owner[0] == '\0' ? "-" : k->view.owner);
         cli_table_cell(&t, k->note);
     }
@@ -105,6 +173,7 @@ list_table(struct key_command *ch, const struct keystore *store)
 static int
 run_list(struct key_command *ch, struct cli_data *data)
 {
+    struct outlooks o = { .facts = NULL };
     int code = CLI_GO_ON;
 
     if (ch->cli.word_count > 1) {
@@ -122,8 +191,11 @@ run_list(struct key_command *ch, struct cli_data *data)
     if (code != CLI_GO_ON) {
         return code;
     }
-    return ch->cli.json ? list_json(ch, data->store)
-                        : list_table(ch, data->store);
+    begin_outlooks(&o, &ch->cli, data);
+    code = ch->cli.json ? list_json(ch, data->store, &o)
+                        : list_table(ch, data->store, &o);
+    rotate_facts_free(&o.facts);
+    return code;
 }
 
 int

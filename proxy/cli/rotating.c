@@ -5,6 +5,7 @@
 
 #include "proxy/cli/keyrecord.h"
 #include "proxy/keys/keynote.h"
+#include "proxy/keys/replace.h"
 
 #include <proxy/notices/notice.h>
 #include <proxy/reports/reports.h>
@@ -233,11 +234,14 @@ int
 rotating_begin(struct rotating *r, struct cli *c, uint64_t now_s)
 {
     const struct conf *conf = c->conf;
+    bool quiet = c->quiet;
     int code;
 
     *r = (struct rotating){ .cli = c, .json = BUF_INIT };
     r->data.users_path = (struct buf)BUF_INIT;
+    c->quiet = true; /* the run says it again */
     code = cli_load(c, true, &r->data);
+    c->quiet = quiet;
     if (code != CLI_GO_ON) {
         return code;
     }
@@ -286,6 +290,24 @@ code_of(const struct rotating *r, enum rotate_result result,
     return code == CLI_GO_ON ? cli_fail(r->cli, EX_OSERR, "no memory") : code;
 }
 
+/*
+ * Who was told not to reload leaves a mark: the shipped timer runs as the
+ * keys' account, and systemd reloads for it.
+ */
+static void
+mark_change(const struct rotating *r)
+{
+    const struct keystore_conf *store = r->world.store;
+    const struct replace_owner owner = { store->uid, store->gid, 0600 };
+    struct buf path = BUF_INIT;
+
+    buf_printf(&path, "%s/domains/.changed", store->state_dir);
+    if (buf_str(&path) != NULL) {
+        (void)replace_file((const char *)path.ptr, bytes_str(""), &owner);
+    }
+    buf_free(&path);
+}
+
 static int
 finish(struct rotating *r, enum rotate_result result,
        struct conf_errors *errors, bool changed)
@@ -293,7 +315,9 @@ finish(struct rotating *r, enum rotate_result result,
     int code = code_of(r, result, errors);
 
     conf_errors_free(&errors);
-    if (changed && !r->cli->dry_run) {
+    if (changed && !r->cli->dry_run && r->cli->no_reload) {
+        mark_change(r);
+    } else if (changed && !r->cli->dry_run) {
         cli_reload(r->cli);
     }
     return code;

@@ -7,6 +7,11 @@
 #include "reader.h"
 #include "sections.h"
 
+enum {
+    DAY_S = 86400,
+    EXPIRE_MORE_S = 7 * DAY_S /* a key retires so long behind x=, at least */
+};
+
 static void
 rule_way(const struct conf *conf, const struct conf_section *rotate,
          struct conf_errors *errors)
@@ -38,6 +43,29 @@ rule_way(const struct conf *conf, const struct conf_section *rotate,
     }
 }
 
+static void
+rule_times(const struct conf *conf, const struct conf_section *rotate,
+           struct conf_errors *errors)
+{
+    const struct rotate_conf *r = &conf->rotate;
+    unsigned least_s = conf->sign.expire_s + EXPIRE_MORE_S;
+    unsigned retire_s = r->retire_s > least_s ? r->retire_s : least_s;
+
+    if (r->present && r->retire_s < least_s) {
+        conf_warning(errors, AT(rotate, "retire"),
+                     "retire = %u s is shorter than signatures are good for, "
+                     "[sign] expire, and 7 d: it is %u s",
+                     r->retire_s, least_s);
+    }
+    /* else a slot would be needed again before it is free */
+    if (r->present && r->every_s <= retire_s + r->revoked_s) {
+        conf_error(errors, AT(rotate, "every"),
+                   "every = %u s is not longer than retire and revoked "
+                   "together; more than %u s",
+                   r->every_s, retire_s + r->revoked_s);
+    }
+}
+
 static bool
 is_at_or_below(const char *name, const char *zone)
 {
@@ -55,6 +83,7 @@ conf_rules_publish(const struct conf *conf, struct conf_errors *errors)
     const char *zone = conf->publish.zone;
 
     rule_way(conf, rotate, errors);
+    rule_times(conf, rotate, errors);
     if (conf->publish.present && !conf_is_set(rotate, "publish")) {
         conf_warning(errors, s->at.file, s->at.line,
                      "[publish] does nothing without [rotate] publish; "
