@@ -137,11 +137,15 @@ class Hostile(ReportCase):
 
     def test_bombs(self):
         blanks = report(GOOD, TODAY).replace(b"<feedback>",
-                                             b"<feedback>" + b" " * (70 << 20))
+                                             b"<feedback>" + b" " * (40 << 20))
         self.refused(zipped(blanks), "far more than a report")
         self.refused(gzipped(blanks), "far more than a report")
         self.refused(mail(gzipped(blanks)), "far more than a report")
         self.refused(gzipped(gzipped(blanks)), "nested too deep")
+        # none of them too big, and not many
+        some = report(GOOD, TODAY).replace(b"<feedback>",
+                                           b"<feedback>" + b" " * 1000000)
+        self.refused(zipped(*[some] * 70), "far more than a report")
         deep = report(GOOD, TODAY)
         for _ in range(12):
             deep = zipped(deep)

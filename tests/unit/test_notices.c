@@ -147,6 +147,9 @@ test_memory(void **state)
     n.time_s = NOW_S + HOUR_S;
     notice_memory_note(m, &green, "mail");
     assert_false(notice_memory_has(m, &n, "mail")); /* red again is news */
+    assert_true(notice_memory_has(m, &green, "mail"));
+    notice_memory_note(m, &n, "mail");
+    assert_false(notice_memory_has(m, &green, "mail")); /* and green again */
     for (unsigned i = 0; i < 2 * NOTICE_MEMORY_MAX; i++) {
         char name[32];
 
