@@ -263,7 +263,7 @@ class ProxyHeader(World):
         """Closed, and not one octet came."""
         self.assertEqual(client.reply(), (0, ""))
 
-    def test_bad_headers_are_closed_without_a_word(self):
+    def test_SY_48_bad_headers_are_closed_without_a_word(self):
         before = len(self.sp.lines("refused"))
         time.sleep(1.1) # one line a second at most
         for bad in (b"PROXY UNKNOWN " + b"x" * 92 + b"\r\n", # 108 octets
@@ -284,7 +284,7 @@ class ProxyHeader(World):
                          ("lb", "127.0.0.1"))
         self.assertIn("PROXY", line["reason"])
 
-    def test_late_headers_are_closed_after_5_s(self):
+    def test_SY_48_late_headers_are_closed_after_5_s(self):
         """Also one that comes octet by octet, and nothing is said before."""
         began = time.monotonic()
         silent = self.client("lb", greeting=False)

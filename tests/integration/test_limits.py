@@ -76,6 +76,29 @@ class Limits(WireCase):
             for c in slow:
                 c.close()
 
+    def test_RX_02_idle_connections(self):
+        pid = worker(self.sp)
+        before = descriptors(pid)
+        with self.row("RX-02", delivered=1):
+            idle = [self.client() for _ in range(300)]
+            self.assertGreaterEqual(descriptors(pid), before + 250)
+            self.ordinary()
+            for c in idle:
+                c.close()
+            self.settled(pid, before)
+
+    def test_RX_17_endless_header(self):
+        pid = worker(self.sp)
+        before = rss(pid)
+        with self.row("RX-17", refused=1):
+            c = self.data()
+            began = time.monotonic()
+            for _ in range(16):
+                c.send((b"X-Field: " + b"a" * 69 + b"\r\n") * 13000)
+            self.assertEqual(c.content(END)[0], 552)
+            self.assertLess(time.monotonic() - began, 5)
+            self.assertLess(rss(pid) - before, 4 * MIB)
+
     def test_RX_03_replies_nobody_reads(self):
         with self.row("RX-03"):
             pid = worker(self.sp)

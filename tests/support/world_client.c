@@ -154,7 +154,7 @@ struct chunk {
 static bool
 read_chunk(const struct world_client *c, struct chunk *out)
 {
-    struct bytes in = unanswered(c), line, size;
+    struct bytes in = unanswered(c), line, size, word;
     size_t n = find(in, crlf);
     uint64_t octets;
 
@@ -164,13 +164,13 @@ read_chunk(const struct world_client *c, struct chunk *out)
     }
     line = bytes_skip(bytes_take(in, n), 5);
     size = bytes_take(line, bytes_find(line, ' '));
-    if (!bytes_to_u64(size, 1 << 30, &octets)) {
+    word = bytes_trim(bytes_skip(line, size.len));
+    if (!bytes_to_u64(size, 1 << 30, &octets) ||
+        (word.len > 0 && !bytes_is_ci(word, "LAST"))) {
         return false; /* it ends the session */
     }
-    *out = (struct chunk){
-        .octets = bytes_take(bytes_skip(in, n + 2), octets),
-        .last = bytes_is_ci(bytes_trim(bytes_skip(line, size.len)), "LAST")
-    };
+    *out = (struct chunk){ .octets = bytes_take(bytes_skip(in, n + 2), octets),
+                           .last = word.len > 0 };
     out->whole = out->octets.len == octets;
     out->taken = n + 2 + out->octets.len;
     return true;
