@@ -135,6 +135,18 @@ class Updates(unittest.TestCase):
                 self.assertNotIn(SECRET, said)
         self.assertEqual(dig(self.bind.port, "r.dkim.test"), [])
 
+    def test_more_than_a_message_holds(self):
+        """Two transactions: what the second refuses is told, and all of it
+        comes again."""
+        conf = self.conf()
+        records = [f"a{i:03}.dkim.test {KEY}" for i in range(120)]
+        self.assertIn("YXRRSET", publish(conf, *records, "c.dkim.test y"))
+        self.assertEqual(dig(self.bind.port, "a000.dkim.test"), [KEY])
+        self.assertEqual(publish(conf, *records), "")
+        self.assertEqual(dig(self.bind.port, "a119.dkim.test"), [KEY])
+        self.assertEqual(publish(conf, *[r.split()[0] for r in records]), "")
+        self.assertEqual(dig(self.bind.port, "a119.dkim.test"), [])
+
     def test_key_file(self):
         bad = scratch.write(os.path.join(home, "bad.key"), "no key\n", 0o600)
         server = {"server": f"127.0.0.1:{self.bind.port}"}

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 
 enum {
-    RECORDS_MAX = 64
+    RECORDS_MAX = 256
 };
 
 static size_t
