@@ -516,6 +516,7 @@ class Told(unittest.TestCase):
                               "PORT=[UNAVAILABLE]", told)
                 up.set("xforward", reply("501 5.5.4 no"))
                 self.assertEqual(c.message()[0], 250)
+                self.assertEqual(up.ahead, [])
 
 
 if __name__ == "__main__":

@@ -135,6 +135,7 @@ class Extensions(unittest.TestCase):
                      if line.startswith((b"MAIL", b"RCPT"))]
             self.assertEqual(lines, [b"MAIL FROM:<alice@example.com>\r\n",
                                      b"RCPT TO:<bob@example.net>\r\n"])
+            self.assertEqual(up.ahead, [])
 
 
 class ChannelBinding(unittest.TestCase):

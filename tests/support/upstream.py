@@ -165,6 +165,8 @@ class Session:
         self.act("connect", b"", "220 up.test ESMTP")
         while True:
             line = self.line()
+            if self.pending and "PIPELINING" not in self.server.extensions:
+                self.server.ahead.append(line) # its reply was not waited for
             self.commands.append(line)
             verb, _, rest = line.decode("utf-8", "surrogateescape").strip(
             ).partition(" ")
@@ -367,7 +369,7 @@ class CapturingUpstream:
         self.impostor = impostor # SCRAM: it does not know the password
         self.rounds = rounds
         self.read_size, self.read_delay = read_size, read_delay
-        self.messages, self.sessions = [], []
+        self.messages, self.sessions, self.ahead = [], [], []
         self.lock = threading.Lock()
         self.stopping = threading.Event()
         self.listener = socket.create_server((host, port), backlog=128)
