@@ -142,13 +142,17 @@ full_rcode(struct reading *rd)
     return rcode;
 }
 
+/* The answer, its records and their text, in this order. */
 static struct raw_answer *
-allocate(size_t text_octets)
+allocate(size_t count, size_t text_octets)
 {
-    struct raw_answer *a = calloc(1, sizeof(*a) + text_octets);
+    size_t records = count * sizeof(struct raw_record);
+    struct raw_answer *a = calloc(1, sizeof(*a) + records + text_octets);
 
     if (a != NULL) {
         a->refs = 1;
+        a->count = count;
+        a->records = (struct raw_record *)(a + 1);
     }
     return a;
 }
@@ -156,7 +160,7 @@ allocate(size_t text_octets)
 struct raw_answer *
 raw_new(unsigned rcode)
 {
-    struct raw_answer *a = allocate(0);
+    struct raw_answer *a = allocate(0, 0);
 
     if (a != NULL) {
         a->rcode = rcode;
@@ -167,13 +171,13 @@ raw_new(unsigned rcode)
 static struct raw_answer *
 build(struct reading *rd)
 {
-    struct raw_answer *a = allocate(rd->text.len);
+    struct raw_answer *a = allocate(rd->count, rd->text.len);
     char *text;
 
     if (a == NULL) {
         return NULL;
     }
-    text = (char *)(a + 1);
+    text = (char *)(a->records + rd->count);
     if (rd->text.len > 0) {
         memcpy(text, rd->text.ptr, rd->text.len);
     }
@@ -181,7 +185,6 @@ build(struct reading *rd)
     a->authoritative = ns_msg_getflag(rd->msg, ns_f_aa) != 0;
     a->recursive = ns_msg_getflag(rd->msg, ns_f_ra) != 0;
     a->authenticated = ns_msg_getflag(rd->msg, ns_f_ad) != 0;
-    a->count = rd->count;
     for (size_t i = 0; i < rd->count; i++) {
         a->records[i] = rd->records[i];
         a->records[i].owner = text + rd->places[i].owner;

@@ -43,7 +43,7 @@ struct raw_answer {
     bool recursive;     /* RA */
     bool authenticated; /* AD, as sent */
     size_t count;
-    struct raw_record records[RAW_RECORDS_MAX]; /* point into the same block */
+    struct raw_record *records; /* in the same block, as all they point to */
 };
 
 /* An answer without records. NULL: no memory. */
