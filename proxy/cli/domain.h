@@ -10,6 +10,8 @@
 #include <proxy/domains/domainfile.h>
 
 int domain_add(int argc, char **argv);
+/* `add --guide`: a dialogue on the terminal. An exit code. */
+int domain_guide(struct cli *c, bool dual);
 int domain_delete(int argc, char **argv);
 int domain_migrate(int argc, char **argv);
 int domain_status(int argc, char **argv);

@@ -15,11 +15,13 @@
 static const char add_usage[] =
     "usage: sealpost domain add DOMAIN [--dual] [--user USER] [--note TEXT]\n"
     "           [--own | --no-mail] [--dry-run] [--json] [-c FILE]\n"
+    "       sealpost domain add --guide [DOMAIN] [--dual] [-c FILE]\n"
     "Looks after the keys of a domain, and prints what its owner publishes\n"
     "once: three CNAMEs into [rotate] zone, six with --dual (RSA and\n"
     "Ed25519). --user: three of that user's own. --own: the owner publishes\n"
     "each key himself. --no-mail: nothing ever signs for it. Again: prints\n"
-    "the same, and adds what is new.\n";
+    "the same, and adds what is new. --guide: a dialogue, until mail is\n"
+    "signed.\n";
 static const char migrate_usage[] =
     "usage: sealpost domain migrate DOMAIN --delegated [--dual] [--dry-run]\n"
     "           [--json] [-c FILE]\n"
@@ -42,6 +44,7 @@ struct change {
     bool own;
     bool no_mail;
     bool delegated;
+    bool guide;
     bool keep_keys;
     struct domain_file *file;
     bool is_new;
@@ -286,6 +289,7 @@ domain_add(int argc, char **argv)
     const struct cli_option options[] = {
         { "--dual", 0, &ch.dual, NULL, NULL },
         { "--own", 0, &ch.own, NULL, NULL },
+        { "--guide", 0, &ch.guide, NULL, NULL },
         { "--no-mail", 0, &ch.no_mail, NULL, NULL },
         { "--user", 'u', NULL, &ch.user, NULL },
         { "--note", 0, NULL, &ch.note, NULL },
@@ -293,7 +297,12 @@ domain_add(int argc, char **argv)
     };
     int code = cli_parse(&ch.cli, argc, argv, options);
 
-    return finish(&ch, code == CLI_GO_ON ? run_add(&ch) : code);
+    if (code == CLI_GO_ON && ch.guide) {
+        code = domain_guide(&ch.cli, ch.dual);
+    } else if (code == CLI_GO_ON) {
+        code = run_add(&ch);
+    }
+    return finish(&ch, code);
 }
 
 /* --- migrate ------------------------------------------------------------ */

@@ -7,7 +7,10 @@ provider's zone from a file. Unbound resolves and keeps nothing. Time is what
 """
 import json
 import os
+import pty
 import re
+import select
+import signal
 import subprocess
 import time
 import unittest
@@ -22,6 +25,29 @@ SECRET = "c2VjcmV0IG9mIHRoZSB0ZXN0cyBvZiBTZWFscG9zdA=="
 ZONE, FILE_ZONE = "dkim.relay.test", "dkim.file.test"
 NO_CACHE = "  cache-max-ttl: 0\n  cache-max-negative-ttl: 0\n"
 OWNERS = ("one.test", "two.test", "old.test")
+
+
+def talk(command, *answers, seconds=60):
+    """What a program says on a terminal to somebody who answers so."""
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execv(command[0], command)
+    for answer in answers:
+        os.write(terminal, answer.encode() + b"\n")
+    said, until = b"", time.monotonic() + seconds
+    while time.monotonic() < until:
+        if not select.select([terminal], [], [], 1)[0]:
+            continue
+        try:
+            piece = os.read(terminal, 65536)
+        except OSError: # the program has ended
+            break
+        said += piece
+    else:
+        os.kill(child, signal.SIGKILL)
+    os.close(terminal)
+    os.waitpid(child, 0)
+    return said.decode()
 
 
 class World:
@@ -379,6 +405,27 @@ class Filed(unittest.TestCase):
         self.assertEqual(relay.keys("one.test")[1]["revoked"], [first])
         scratch.wait_for("p= empty", lambda: world.txt(
             f"{first}.{FILE_ZONE}", "127.0.0.3").endswith("p="))
+
+    def test_rotated_guide(self):
+        """The dialogue, for a domain whose key signs already."""
+        relay, world = self.relay, self.world
+        tokens = relay.add("two.test")
+        world.delegate("two.test", tokens, FILE_ZONE)
+        world.put('add two.test. 60 TXT "v=spf1 -all"',
+                  'add _dmarc.two.test. 60 TXT "v=DMARC1; p=reject"')
+        world.second.stop()
+        world.stack.remove(world.second)
+        world.put("delete two.test. NS ns2.two.test.")
+        first = relay.until_active("two.test")
+        relay.rotate()
+        said = talk([scratch.program("sealpost"), "domain", "add", "--guide",
+                     "two.test", "-c", relay.sp.config], "n", "")
+        self.assertIn("Publish these records", said)
+        self.assertIn(f"{first} signs for two.test", said)
+        self.assertIn("dkim=pass", said)
+        self.assertIn("All is well", said)
+        done = relay.sp.tool("domain", "add", "--guide", ok=(64,))
+        self.assertIn(b"talks on a terminal", done.stderr)
 
     def test_users_slots(self):
         relay = self.relay
