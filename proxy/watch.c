@@ -27,8 +27,8 @@ enum {
 /* A key, and what DNS has said about it. */
 struct watched {
     struct watch *watch;
-    char domain[DKIM_DOMAIN_MAX + 1];
-    char selector[DKIM_DOMAIN_MAX + 1];
+    const char *domain; /* both in texts */
+    const char *selector;
     uint8_t public_hash[VIEW_PUBLIC_HASH];
     enum dkim_alg alg;
     bool active;
@@ -38,6 +38,7 @@ struct watched {
     uint64_t due_ms;
     struct dns_query *query;
     bool taken_over; /* while a new list is made */
+    char texts[];    /* there may be 100 000 keys */
 };
 
 struct watch {
@@ -272,15 +273,17 @@ spread(const struct watched *k, uint64_t over_ms)
 static struct watched *
 new_watched(struct watch *w, const struct view_key *key)
 {
-    struct watched *k = calloc(1, sizeof(*k));
+    size_t domain = strlen(key->domain) + 1;
+    size_t selector = strlen(key->selector) + 1;
+    struct watched *k = calloc(1, sizeof(*k) + domain + selector);
 
-    if (k == NULL ||
-        !bytes_copy(bytes_str(key->domain), k->domain, sizeof(k->domain)) ||
-        !bytes_copy(bytes_str(key->selector), k->selector,
-                    sizeof(k->selector))) {
-        free(k);
+    if (k == NULL) {
         return NULL;
     }
+    memcpy(k->texts, key->domain, domain);
+    memcpy(k->texts + domain, key->selector, selector);
+    k->domain = k->texts;
+    k->selector = k->texts + domain;
     k->watch = w;
     k->told = KEEPER_SEEN_GOOD;
     memcpy(k->public_hash, key->public_hash, sizeof(k->public_hash));
@@ -292,15 +295,12 @@ new_watched(struct watch *w, const struct view_key *key)
 static struct watched *
 find_known(const struct watch *w, const struct view_key *key)
 {
-    struct watched wanted;
+    const struct watched wanted = { .domain = key->domain,
+                                    .selector = key->selector };
     const struct watched *pointer = &wanted;
     struct watched **found = NULL;
 
-    if (w->count > 0 &&
-        bytes_copy(bytes_str(key->domain), wanted.domain,
-                   sizeof(wanted.domain)) &&
-        bytes_copy(bytes_str(key->selector), wanted.selector,
-                   sizeof(wanted.selector))) {
+    if (w->count > 0) {
         found = bsearch(&pointer, w->keys, w->count, sizeof(*w->keys), compare);
     }
     return found != NULL && memcmp((*found)->public_hash, key->public_hash,

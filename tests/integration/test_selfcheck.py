@@ -8,7 +8,7 @@ import unittest
 
 import population
 import scratch
-from nameserver import FAIL, Nameserver, cname, rcode, txt
+from nameserver import FAIL, SILENT, Nameserver, cname, rcode, txt
 from sealpost import message, section
 from usercase import UserCase, signatures
 
@@ -43,7 +43,8 @@ class Watched(UserCase):
     def build(cls):
         users = {}
         for name in ("vanish", "alone", "differ", "broken", "forms", "steady",
-                     "slots", "fixed", "revoked", "flaps", "cached"):
+                     "slots", "fixed", "revoked", "flaps", "cached",
+                     "leaves"):
             more = {}
             domain = f"{name}.example"
             if name == "slots":
@@ -172,6 +173,23 @@ class Watched(UserCase):
             self.assertNotIn("broken.example",
                              [k["domain"] for k in self.sp.lines(event)])
         self.assertEqual(self.signer("broken"), ["s1"])
+
+    def test_key_goes_while_it_is_asked_for(self):
+        name = "s1._domainkey.leaves.example"
+        self.ns.records[name] = SILENT
+        before = self.asked(name)
+        scratch.wait_for("a question", lambda: self.asked(name) > before, 10)
+        path = os.path.join(self.sp.state, "keys/leaves.example/s1.conf")
+        scratch.write(path, scratch.read(path).decode().replace(
+            "state = active", "state = revoked"), 0o600)
+        scratch.give_to(self.sp.state, "nobody")
+        loaded = len(self.sp.lines("loaded"))
+        self.sp.reload()
+        self.sp.wait_line("loaded", loaded + 1)
+        scratch.wait_for("no key", lambda: self.signer("leaves") == [], 10)
+        asked = self.asked(name)
+        time.sleep(2 * PERIOD)
+        self.assertEqual(self.asked(name), asked)
 
     def test_other_shapes_are_the_same_key(self):
         for name in ("r1._domainkey.forms.example",
