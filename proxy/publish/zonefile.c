@@ -75,14 +75,45 @@ read_file(const char *path, struct buf *out, struct replace_owner *owner_out)
     return good;
 }
 
-/* Behind a symbolic link, the file that it names. */
+/* The group that a new file beside path gets from us. */
+static gid_t
+group_beside(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char dir[PATH_MAX];
+    struct stat st;
+
+    if (slash != NULL &&
+        bytes_copy(bytes_make(path, (size_t)(slash - path) + 1), dir,
+                   sizeof(dir)) &&
+        stat(dir, &st) == 0 && (st.st_mode & S_ISGID) != 0) {
+        return st.st_gid;
+    }
+    return getegid();
+}
+
+/*
+ * Behind a symbolic link, the file that it names. Only root can give a file
+ * away: the nameserver, which reads it by its group, must be able to read the
+ * new one, too.
+ */
 static bool
-replace(const char *path, struct bytes text, const struct replace_owner *owner)
+replace(const char *setting, const char *path, struct bytes text,
+        const struct replace_owner *owner, struct buf *why)
 {
     char real[PATH_MAX];
 
-    return replace_file(realpath(path, real) == NULL ? path : real, text,
-                        owner);
+    path = realpath(path, real) == NULL ? path : real;
+    if (geteuid() != 0 && owner->uid != (uid_t)-1 &&
+        (owner->mode & S_IRGRP) != 0 && (owner->mode & S_IROTH) == 0 &&
+        owner->gid != group_beside(path)) {
+        buf_printf(why,
+                   "[publish] %s = %s: the new file would not have its group; "
+                   "chmod g+s its directory of that group, or chmod o+r %s",
+                   setting, path, path);
+        return false;
+    }
+    return replace_file(path, text, owner) || fail(why, setting, path);
 }
 
 /* --- what stands in it -------------------------------------------------- */
@@ -116,8 +147,8 @@ write_records(const struct publish_work *w, bool *new_out, struct buf *why)
     if (buf_failed(&text) || (!was_there && errno != ENOENT)) {
         good = fail(why, "file", w->conf->file);
     } else {
-        good = !*new_out || replace(w->conf->file, buf_bytes(&text), &owner) ||
-               fail(why, "file", w->conf->file);
+        good = !*new_out ||
+               replace("file", w->conf->file, buf_bytes(&text), &owner, why);
     }
     buf_free(&old);
     buf_free(&text);
@@ -161,8 +192,7 @@ raise_serial(const struct publish_work *w, struct buf *why)
     } else if (buf_failed(&text)) {
         buf_puts(why, "no memory");
     } else {
-        good = replace(path, buf_bytes(&text), &owner) ||
-               fail(why, "serial_file", path);
+        good = replace("serial_file", path, buf_bytes(&text), &owner, why);
     }
     buf_free(&old);
     buf_free(&text);

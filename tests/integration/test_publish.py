@@ -75,6 +75,8 @@ class Updates(unittest.TestCase):
                      "relay.test": "grant sealpost subdomain dkim.relay.test "
                                    "TXT;"},
             keys={"sealpost": SECRET, "stranger": OTHER})
+        for zone in ("dkim.test", "relay.test"): # it listens before it loads
+            scratch.wait_for(zone, lambda z=zone: dig(cls.bind.port, z, "SOA"))
 
     @classmethod
     def tearDownClass(cls):
@@ -220,6 +222,47 @@ $INCLUDE include
             self.assertIn("but [publish] reload", said)
             self.assertIn("after 1 failed try",
                           publish(broken, "b.dkim.test z", back_off=True))
+
+
+@unittest.skipIf(os.getuid() != 0, "needs root")
+class AsKeysUser(unittest.TestCase):
+    """The timer's account cannot give files away."""
+
+    SERVER = 12 # the group by which the nameserver reads
+
+    def own(self, path, mode):
+        os.chown(path, 65534, self.SERVER)
+        os.chmod(path, mode)
+
+    def test_group_of_the_server(self):
+        os.chmod(home, 0o755)
+        folder = os.path.join(home, "zones")
+        include = scratch.write(folder + "/include", "")
+        zone = scratch.write(folder + "/zone", "@ SOA ns. host. 1 1 1 1 1\n")
+        conf = config("zonefile", {"file": include, "serial_file": zone})
+
+        def run(text):
+            done = subprocess.run(
+                [scratch.program("tests/support/publish_once"), conf, "-"],
+                input=f"a.dkim.test {text}\n", text=True, timeout=60,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                user=65534, group=65534, extra_groups=[])
+            return done.stdout.strip() if done.returncode else ""
+        os.chown(folder, 65534, 65534)
+        self.own(include, 0o644) # anybody may read them
+        self.own(zone, 0o644)
+        self.assertEqual(run("one"), "")
+        self.own(zone, 0o640)
+        self.assertRegex(run("two"), "serial_file = .* would not have its "
+                                     "group; chmod g.s")
+        self.assertEqual(os.stat(zone).st_gid, self.SERVER)
+        os.chown(folder, 65534, self.SERVER)
+        os.chmod(folder, 0o2755)
+        self.assertEqual(run("three"), "")
+        found = os.stat(zone)
+        self.assertEqual((found.st_gid, found.st_mode & 0o777),
+                         (self.SERVER, 0o640))
+        self.assertIn(b" 3 1 1 1 1", scratch.read(zone))
 
 
 class Program(unittest.TestCase):
