@@ -130,6 +130,7 @@ session_tls_started(struct session *s)
     } else {
         session_greet(s);
     }
+    session_certified(s);
 }
 
 /* --- commands ------------------------------------------------------------- */

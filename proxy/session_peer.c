@@ -106,6 +106,7 @@ forget_identity(struct session *s)
         s->has_handle = false;
     }
     session_auth_logout(s);
+    s->certificate.user = NULL; /* it is the one's who spoke */
     free(s->user);
     s->user = NULL;
     s->expelled = false;

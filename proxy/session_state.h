@@ -40,7 +40,8 @@ enum {
 
 enum session_identity {
     SESSION_NOBODY,
-    SESSION_TRUSTED, /* by address: trusted_user, or nobody on loopback */
+    SESSION_TRUSTED, /* by address: trusted_user, or nobody on loopback; by
+                        certificate */
     SESSION_AUTHENTICATED
 };
 
@@ -124,6 +125,8 @@ void session_auth_forget(struct session *s);
 void session_auth_logout(struct session *s);
 /* Asks for the handle of a trusted network's identity, once. */
 void session_assert(struct session *s);
+/* session_certificate.c: the handshake has shown who the client is. */
+void session_certified(struct session *s);
 
 /* session_rcpt.c */
 void session_rcpt_command(struct session *s, const struct smtp_command *cmd);

@@ -46,11 +46,6 @@ rule_external(const struct rule *r, const struct listen_conf *l)
                    "external without tls_client_users: nobody could use it; "
                    "tls_client_users = sha256:HEX = USER, or take it out");
     }
-    if (users && !external) {
-        conf_warning(r->errors, AT(r->s, "tls_client_users"),
-                     "tls_client_users does nothing without external; "
-                     "auth_mechanisms += external");
-    }
     if (users && l->tls == CONF_TLS_NONE) {
         conf_error(r->errors, AT(r->s, "tls_client_users"),
                    "tls_client_users with tls = none: no certificate is ever "

@@ -74,9 +74,14 @@ class External(WireCase):
         server, key = scratch.certificate(cls.home)
         scratch.give_to(cls.home, "nobody")
         cls.port, cls.plain_port = scratch.free_port(), scratch.free_port()
+        cls.alone_port = scratch.free_port()
         common = {"certificate": server, "private_key": key, "tls": "implicit",
-                  "upstream": "smarthost"}
-        return (section("listen certified", {
+                  "upstream": "smarthost", "xclient_from": "127.0.0.1"}
+        return (section("listen alone", {
+                    **common, "address": f"127.0.0.1:{cls.alone_port}",
+                    "tls_client_users":
+                        f"{fingerprint(files['bob'][0])} = bob"}) +
+                section("listen certified", {
                     **common, "address": f"127.0.0.1:{cls.port}",
                     "auth_mechanisms": "plain, external",
                     "tls_client_ca": ca.certificate,
@@ -152,6 +157,45 @@ class External(WireCase):
         c = self.meet("alice", self.plain_port)
         self.assertNotIn("EXTERNAL", c.offer)
         c.expect("AUTH EXTERNAL =", 504)
+
+    def test_the_certificate_alone(self):
+        """Without `external` no AUTH is needed, and one is still possible."""
+        c = self.meet("bob", self.alone_port)
+        self.assertNotIn("EXTERNAL", c.offer)
+        line = self.deliver(c)
+        self.assertEqual((line["user"], line["tls"].split("/")[2]),
+                         ("bob", "pinned"))
+        self.assertEqual(line["signed"][:12], "example.com/")
+        self.assertEqual(self.sp.lines("login")[-1]["mech"], "certificate")
+        c.login("alice", "correct horse")
+        self.assertEqual(self.deliver(c)["user"], "alice")
+        for name in (None, "forged"):
+            self.meet(name, self.alone_port).expect(
+                f"MAIL FROM:<{SENDER}>", 530)
+
+    def test_the_certificate_alone_of_a_locked_user(self):
+        self.sp.tool("user", "lock", "bob")
+        try:
+            scratch.wait_for("the lock", lambda: self.meet(
+                "bob", self.alone_port).command(
+                    f"MAIL FROM:<{SENDER}>")[0] == 530)
+        finally:
+            self.sp.tool("user", "unlock", "bob")
+        scratch.wait_for("its end", lambda: self.meet(
+            "bob", self.alone_port).command(f"MAIL FROM:<{SENDER}>")[0] == 250)
+
+    def test_xclient_lends_no_certificate(self):
+        for port, offered in ((self.port, "EXTERNAL"), (self.alone_port, "")):
+            with self.subTest(port=port):
+                c = self.meet("bob", port)
+                self.assertIn(offered, c.offer)
+                c.send("XCLIENT ADDR=192.0.2.1\r\n")
+                c.judged = False
+                self.assertEqual(c.reply()[0], 220)
+                c.judged = True
+                self.assertNotIn("EXTERNAL", c.expect("EHLO far.test", 250))
+                c.expect("AUTH EXTERNAL =", 504)
+                c.expect(f"MAIL FROM:<{SENDER}>", 530)
 
     def test_TA_23_authzid(self):
         for text, code in (("alice", 235), ("ALICE", 235), ("bob", 535),

@@ -248,14 +248,18 @@ def _testmsg(root, ns, message):
 class Postfix(Peer):
     """Postfix 3.7. relay: (port, user, password, ca file) makes it a null
     client of that smarthost; without, it takes mail for all of example.net
-    and keeps it in a Maildir."""
+    and keeps it in a Maildir. extra: more of main.cf, with @H@ for the folder
+    that has files: {name: text}."""
 
     name = "postfix"
 
-    def __init__(self, relay=None, extra=""):
+    def __init__(self, relay=None, extra="", files=None):
         super().__init__()
+        for name, text in (files or {}).items():
+            scratch.write(self.inside(name), text, 0o600)
         main = self._main() + (self._client(*relay) if relay else
-                               self._server()) + extra
+                               self._server()) + extra.replace("@H@",
+                                                               self.home)
         scratch.write(self.inside("etc/main.cf"), main)
         scratch.write(self.inside("etc/master.cf"), self._master())
         os.makedirs(self.inside("queue"))

@@ -1,0 +1,93 @@
+/*
+ * session_certificate - a client that its certificate alone logs in.
+ *
+ * Where auth_mechanisms has `external` the client must say AUTH EXTERNAL.
+ * Elsewhere the handshake is enough, as with Postfix's
+ * permit_tls_clientcerts: MTAs and machines that know no EXTERNAL show their
+ * certificate and send. What they may do is what trusted_user may for a
+ * trusted network; AUTH is still offered, and who uses it is that user.
+ *
+ * The keeper is asked before the first command is read, so that no right is
+ * ever lent that it does not grant.
+ */
+#include "proxy/session_state.h"
+
+#include <smtp/caps.h>
+
+#include <proxy/listener.h>
+#include <proxy/log/log.h>
+#include <stdlib.h>
+
+static void
+log_certified(const struct session *s, bool ok, const char *reason)
+{
+    struct log_line l;
+
+    log_begin(&l, ok ? LOG_LEVEL_INFO : LOG_LEVEL_WARN,
+              ok ? "login" : "login-failed");
+    log_text(&l, "id", s->id);
+    log_text(&l, "client", s->address);
+    log_text(&l, "user", s->certificate.user);
+    log_text(&l, "mech", "certificate");
+    log_text(&l, "listener", s->conf->name);
+    log_text(&l, "result", ok ? "ok" : "denied");
+    if (!ok) {
+        log_text(&l, "reason", reason);
+    }
+    log_end(&l);
+}
+
+static void
+take_identity(struct session *s, const struct keeper_handle *handle)
+{
+    if (s->has_handle) {
+        keeper_release(s->worker->keeper, &s->handle);
+    }
+    free(s->user);
+    s->user = strdup(s->certificate.user);
+    s->dead = s->dead || s->user == NULL;
+    s->identity = SESSION_TRUSTED;
+    s->handle = *handle;
+    s->has_handle = true;
+    s->handle_life = keeper_client_life(s->worker->keeper);
+    session_set_rules(s);
+}
+
+static void
+on_verdict(const struct keeper_reply *reply, void *arg)
+{
+    struct session *s = arg;
+
+    s->request = NULL;
+    s->owed = OWED_NOTHING;
+    if (reply->status == KEEPER_OK) {
+        take_identity(s, &reply->handle);
+        log_certified(s, true, "");
+    } else {
+        log_certified(s, false,
+                      reply->status == KEEPER_DENIED
+                          ? reply->text
+                          : keeper_status_text(reply->status));
+        if (reply->status != KEEPER_DENIED && reply->status != KEEPER_LOCKED) {
+            session_bye(s, "4.3.0", "Nobody can be known now");
+        }
+    }
+    session_run(s);
+}
+
+void
+session_certified(struct session *s)
+{
+    if (s->certificate.user == NULL ||
+        (s->conf->auth_mechanisms & SMTP_MECH_EXTERNAL) != 0) {
+        return;
+    }
+    keeper_cancel(&s->request); /* of a trusted network, in clear */
+    s->request = keeper_assert(s->worker->keeper, s->listener->index,
+                               s->certificate.user, on_verdict, s);
+    if (s->request == NULL) {
+        session_bye(s, "4.3.0", "Out of memory, try again later");
+        return;
+    }
+    s->owed = OWED_AUTH;
+}
