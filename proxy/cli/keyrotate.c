@@ -83,6 +83,47 @@ must_be_known(struct turn *t, const struct rotating *r)
     return code;
 }
 
+/* May this user write From addresses of the domain? */
+static bool
+writes_for(const struct view_user *u, const char *domain)
+{
+    for (size_t i = 0; i < u->from_count; i++) {
+        const struct view_from *f = u->from + i;
+        struct bytes d = bytes_str(domain), below = bytes_str(f->domain);
+
+        if (f->kind == VIEW_FROM_ANY ||
+            (f->kind != VIEW_FROM_BELOW && bytes_eq(d, below)) ||
+            (f->kind == VIEW_FROM_BELOW && d.len > below.len &&
+             bytes_ends_ci(d, below) && d.ptr[d.len - below.len - 1] == '.')) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whose mail the keys sign that an emergency would condemn. */
+static void
+say_affected(const struct turn *t, const struct view *users)
+{
+    for (size_t d = 0; d < t->cli.word_count; d++) {
+        size_t count = 0;
+
+        for (size_t i = 0; i < view_user_count(users); i++) {
+            const struct view_user *u = view_user_at(users, i);
+
+            if (writes_for(u, t->names[d])) {
+                fprintf(stderr, "%s%s", count == 0 ? "affected: " : ", ",
+                        u->name);
+                count++;
+            }
+        }
+        fprintf(stderr,
+                count == 0 ? "no user of users.conf writes for %s\n"
+                           : " (%s)\n",
+                t->names[d]);
+    }
+}
+
 static int
 run_rotate(struct turn *t)
 {
@@ -119,6 +160,9 @@ run_rotate(struct turn *t)
     if (code == CLI_GO_ON) {
         r.waits = !t->due || t->cli.dry_run;
         r.notices = t->due;
+        if (t->emergency && t->cli.dry_run) {
+            say_affected(t, r.data.view);
+        }
         code = rotating_run(&r, &wish);
     }
     rotating_end(&r);

@@ -277,8 +277,11 @@ class Updated(unittest.TestCase):
         relay, world = self.relay, self.world
         bad = relay.keys("one.test")[1]["active"][0]
         nxt = relay.keys("one.test")[1]["published"][0]
-        said = relay.rotate("one.test", "--emergency", "--dry-run")
-        self.assertIn("dry run", said)
+        done = relay.sp.tool("key", "rotate", "one.test", "--emergency",
+                             "--dry-run", "--now", str(relay.now))
+        self.assertIn(b"affected: alice (one.test)", done.stderr)
+        self.assertIn(b"dry run: one.test " + nxt.encode() + b": active",
+                      done.stdout)
         self.assertEqual(relay.keys("one.test")[1]["active"], [bad])
         relay.rotate("one.test", "--emergency")
         states = relay.keys("one.test")[1]
