@@ -47,16 +47,19 @@ static const char conf_text[] = "[server]\n"
                                 "upstream = far\n"
                                 "chunking = yes\n"
                                 "max_message_size = 64K\n"
-                                "[upstream far]\n"
-                                "address = 192.0.2.1:25\n"
-                                "tls = none\n"
-                                "login = none\n"
-                                "signatures = ed25519\n"
                                 "[check default]\n"
                                 "dmarc = enforce\n"
                                 "[limits]\n"
                                 "recipients = 5\n"
-                                "auth_failures = 3\n";
+                                "auth_failures = 3\n"
+                                "[upstream far]\n"
+                                "address = 192.0.2.1:25\n"
+                                "tls = none\n"
+                                "login = none\n"
+                                "signatures = ed25519\n";
+/* Behind it: who comes second waits. */
+static const char few_text[] = "max_connections = 1\n"
+                               "queue_timeout = 5s\n";
 
 /* alice's key, a sender that we trust, one that is refused. */
 static const char dns_text[] =
@@ -83,11 +86,12 @@ world_fail(const char *format, ...)
 
 /* --- the worker ----------------------------------------------------------- */
 
-/* Read once: it is the same for all. */
+/* Read once: there are two for all. */
 static struct conf *
-configuration(void)
+configuration(bool few)
 {
-    static struct conf *conf;
+    static struct conf *both[2];
+    struct conf *conf = both[few];
     struct conf_errors *errors;
     char path[40];
     int fd;
@@ -97,7 +101,8 @@ configuration(void)
     }
     fd = memfd_create("sealpost.conf", MFD_CLOEXEC);
     snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    if (write(fd, conf_text, sizeof(conf_text) - 1) < 0) {
+    if (write(fd, conf_text, sizeof(conf_text) - 1) < 0 ||
+        (few && write(fd, few_text, sizeof(few_text) - 1) < 0)) {
         world_fail("no memory file");
     }
     conf_load(path, &conf, &errors);
@@ -110,6 +115,7 @@ configuration(void)
         world_fail("the configuration has a mistake");
     }
     log_open(open("/dev/null", O_WRONLY | O_CLOEXEC), CONF_LOGFMT, "test");
+    both[few] = conf;
     return conf;
 }
 
@@ -119,7 +125,7 @@ open_worker(struct session_world *w)
     struct worker *worker = &w->worker;
     struct buf error = BUF_INIT;
 
-    worker->conf = configuration();
+    worker->conf = configuration(w->small_buffers);
     worker->base = event_base_new();
     worker->loop = conn_loop_new(worker->base);
     worker->stats = stats_join(-1, STATS_NO_SLOT, 16);

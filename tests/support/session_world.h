@@ -128,7 +128,7 @@ struct session_world {
     struct world_timer timers[WORLD_TIMERS];
     uint64_t skipped_us;
     bool orphans;       /* messages of clients that were forgotten may come */
-    bool small_buffers; /* of the sockets */
+    bool small_buffers; /* of the sockets; and one connection upstream */
     bool no_memory;     /* sessions may end without a word */
     bool moved;         /* something happened in this turn */
 };
