@@ -39,6 +39,7 @@ limits_judge_stress(struct worker *w)
         w->stressed = false;
         log_event(LOG_LEVEL_INFO, "calm", "%llu of %u connections are in use",
                   (unsigned long long)used, limits->connections);
+        session_stress_all(w);
     } else {
         return;
     }

@@ -312,7 +312,12 @@ resume(struct master *m, const struct conf *conf, const struct handover *h)
     if (code == 0 && !master_resume(m, h, &error)) {
         code = complain(&error, EX_OSERR);
     }
-    code = code != 0 ? code : listen_for_status(m, conf);
+    /* In a directory that is root's, ours stays without: mail goes before. */
+    if (code == 0 && listen_for_status(m, conf) != 0) {
+        log_event(LOG_LEVEL_WARN, "no-status",
+                  "%s/%s can't be made anew; restart for `sealpost status`",
+                  conf->server.state_dir, STATUS_SOCKET);
+    }
     return code != 0 ? code : open_sockets(m, conf);
 }
 
@@ -353,9 +358,12 @@ prepare(struct master *m, const struct conf *conf, const struct handover *h)
     if (!master_events_new(m) || (h != NULL && !master_resume_workers(m, h))) {
         return EX_OSERR;
     }
-    m->status = status_new(m->base, m->status_fd, m->env.stats);
-    m->status_fd = -1;
-    return m->status == NULL ? EX_OSERR : 0;
+    if (m->status_fd >= 0) {
+        m->status = status_new(m->base, m->status_fd, m->env.stats);
+        m->status_fd = -1;
+        return m->status == NULL ? EX_OSERR : 0;
+    }
+    return 0;
 }
 
 /* Its keepers answer what they compute, then end; not for ever. */

@@ -48,7 +48,8 @@ void session_cut_all(struct worker *w);
 /* CLOCK_MONOTONIC. */
 uint64_t session_now_ms(void);
 
-/* Connections run out: who is idle has LIMITS_STRESS_S left. */
+/* Connections run out, and who is idle has LIMITS_STRESS_S left; or they do no
+ * more. */
 void session_stress_all(struct worker *w);
 
 /* A new view of users and keys is here: locked users are expelled. */

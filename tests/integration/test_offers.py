@@ -20,7 +20,8 @@ class Offers(unittest.TestCase):
         files = scratch.certificate(cls.home, ("localhost",))
         cls.full = CapturingUpstream(tls=files, extensions=FULL)
         cls.poor = CapturingUpstream(extensions=POOR)
-        cls.plain, cls.weak = scratch.free_port(), scratch.free_port()
+        cls.plain, cls.weak, cls.loose = (scratch.free_port()
+                                          for _ in range(3))
         clear = {"tls": "none", "require_tls": "no", "auth": "optional",
                  "trusted_networks": "127.0.0.1"}
         cls.sp = Sealpost(
@@ -36,6 +37,14 @@ class Offers(unittest.TestCase):
                   section("listen weak", {
                       **clear, "address": f"127.0.0.1:{cls.weak}",
                       "upstream": "poor", "mode": "inbound"}) +
+                  section("listen loose", {
+                      "address": f"127.0.0.1:{cls.loose}", "mode": "inbound",
+                      "tls": "starttls", "certificate": files[0],
+                      "private_key": files[1], "trusted_networks": "127.0.0.1",
+                      "upstream": "loose"}) +
+                  section("upstream loose", {
+                      "address": f"localhost:{cls.full.port}",
+                      "tls": "starttls", "tls_verify": "no"}) +
                   section("upstream poor", {
                       "address": f"127.0.0.1:{cls.poor.port}",
                       "tls": "none"}), start=False)
@@ -143,6 +152,13 @@ class Offers(unittest.TestCase):
             got = c.expect("MAIL FROM:<alice@example.com> REQUIRETLS", code)
             self.assertTrue(got.startswith(text), got)
 
+    def test_requiretls_needs_a_known_upstream(self):
+        c = self.client(self.loose, tls=True)
+        self.assertEqual(self.send(c)[0], 250)
+        self.assertIn("DSN", self.offers(c))
+        self.assertNotIn("REQUIRETLS", self.offers(c))
+        c.expect("MAIL FROM:<alice@example.com> REQUIRETLS", 550)
+
     def test_limits_of_the_upstream(self):
         self.known()
         c = self.client(tls=True, user="alice")
@@ -185,10 +201,17 @@ class Offers(unittest.TestCase):
         self.known()
         c = self.client(tls=True, user="alice")
         c.expect("EHLO client.test", 250)
+        c.expect("MAIL FROM:<alice@example.com> RET=FULL", 250)
         self.full.extensions = ["PIPELINING", "SIZE 2000", "8BITMIME"]
-        self.full.close_sessions()
+        self.full.close_sessions() # lost, and the second link is poorer
+        self.assertEqual(c.command("RCPT TO:<b@example.net>")[0], 451)
+        c.expect("RSET", 250)
         self.assertEqual(c.command("MAIL FROM:<alice@example.com> RET=FULL")
                          [0], 555)
+        self.assertEqual(c.command("MAIL FROM:<alice@example.com>")[0], 250)
+        self.assertEqual(c.command("RCPT TO:<b@example.net> NOTIFY=NEVER")
+                         [0], 555)
+        c.expect("RSET", 250)
         self.assertEqual(self.offers(c), {
             "PIPELINING": "", "SIZE": "2000", "8BITMIME": "",
             "ENHANCEDSTATUSCODES": "", "LIMITS": "RCPTMAX=1000"})

@@ -112,6 +112,9 @@ class Overload(unittest.TestCase):
             text = self.client("127.2.0.9", greeting=421).greeting[1]
             self.assertIn("your network", text)
             self.client("127.2.1.9")
+            self.all_gone()
+            for _ in range(4): # who was refused was not counted
+                self.client("127.2.0.9")
 
     def test_connections_per_user_and_a_killed_worker(self):
         with self.counted(over_connections_per_user=1, logins=4):
