@@ -136,6 +136,7 @@ int cli_user(int argc, char **argv);
 int cli_sink(int argc, char **argv);
 int cli_status(int argc, char **argv);
 int cli_dmarc_report(int argc, char **argv);
+int cli_notify(int argc, char **argv);
 int cli_oauth(int argc, char **argv);
 
 /* A row of a command that has commands itself. */

@@ -17,6 +17,7 @@ static const struct cli_command commands[] = {
     { "status", cli_status, "what the running daemon does" },
     { "oauth", cli_oauth, "keep tokens for an upstream fresh" },
     { "sink", cli_sink, "an upstream for trials: accepts into a Maildir" },
+    { "notify", cli_notify, "try notices; certificates that run out" },
     { "dmarc-report", cli_dmarc_report, "what receivers say of our mail" },
     { NULL, NULL, NULL },
 };

@@ -25,6 +25,7 @@ static const struct {
     [NOTICE_ROTATION_STUCK] = { "rotation-stuck", "the rotation is stuck" },
     [NOTICE_KEY_CHANGED] = { "key-changed", "a key's DNS record has changed" },
     [NOTICE_CERTIFICATE] = { "certificate", "the certificate runs out" },
+    [NOTICE_TEST] = { "test", "notices arrive" },
 };
 
 const char *

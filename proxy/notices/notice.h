@@ -17,7 +17,8 @@ enum notice_kind {
     NOTICE_DOMAIN_RED,
     NOTICE_ROTATION_STUCK,
     NOTICE_KEY_CHANGED, /* the record of a key in use is gone or differs */
-    NOTICE_CERTIFICATE  /* runs out soon */
+    NOTICE_CERTIFICATE, /* runs out soon */
+    NOTICE_TEST         /* of [notify]; as often as it is given */
 };
 
 struct notice {

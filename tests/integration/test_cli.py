@@ -18,7 +18,7 @@ USAGE, DATA, NO_INPUT, NO_USER, UNAVAILABLE = 64, 65, 66, 67, 69
 CANNOT_CREATE, TEMPORARY, NO_PERMISSION, CONFIG = 73, 75, 77, 78
 
 COMMANDS = ["sign", "verify", "spf", "explain", "sink", "status", "oauth",
-            "dmarc-report", "domain add", "domain check", "domain list",
+            "dmarc-report", "notify", "domain add", "domain check", "domain list",
             "domain status", "domain migrate", "domain delete",
             "key generate", "key import", "key activate", "key list",
             "key show", "key rotate", "key revoke", "key delete", "user add", "user passwd", "user list", "user set",

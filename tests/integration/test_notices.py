@@ -181,6 +181,35 @@ class Command(NoticeCase):
         self.assertEqual(self.give(self.conf({})), (0, ""))
 
 
+class Tried(NoticeCase):
+    """sealpost notify"""
+
+    def test_test(self):
+        conf = self.conf({"mail": "ops@example.net"})
+        before = len(up.messages)
+        for _ in range(2): # as often as it is asked for
+            sealpost.run("notify", "--test", "-c", conf)
+        self.assertEqual(len(up.messages), before + 2)
+        self.assertIn(b"This is a test of [notify]", up.messages[-1].data)
+        done = sealpost.run("notify", "--test", "--dry-run", "-c", conf)
+        self.assertIn(b"would tell to ops@example.net", done.stderr)
+        self.assertEqual(len(up.messages), before + 2)
+
+    def test_failures(self):
+        done = sealpost.run("notify", "--test", "-c", self.conf(
+            {"command": "exit 9"}), ok=(75,))
+        self.assertIn(b"ended with 9", done.stderr)
+        done = sealpost.run("notify", "-c", self.conf({}), ok=(78,))
+        self.assertIn(b"[notify] tells nobody", done.stderr)
+
+    def test_certificates(self):
+        seen = os.path.join(self.home, "seen")
+        conf = self.conf({"command": f"cat >>{seen}", "expiry": "40d"})
+        sealpost.run("notify", "-c", conf)
+        sealpost.run("notify", "-c", conf)
+        self.assertEqual(len(scratch.read(seen).splitlines()), 1)
+
+
 class Certificates(NoticeCase):
     def test_expiry(self):
         """The test's certificate has 30 days."""
