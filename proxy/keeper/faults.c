@@ -142,6 +142,20 @@ add(struct faults *f, const struct view_key *key)
     return fault;
 }
 
+static void
+forget(struct faults *f, struct fault *fault)
+{
+    struct fault **link =
+        &f->buckets[bucket_of(fault->domain, fault->selector)];
+
+    while (*link != fault) {
+        link = &(*link)->next;
+    }
+    *link = fault->next;
+    free(fault);
+    f->count--;
+}
+
 bool
 faults_note(struct faults *f, const struct view_key *key, enum keeper_seen word,
             uint64_t now_s)
@@ -149,12 +163,15 @@ faults_note(struct faults *f, const struct view_key *key, enum keeper_seen word,
     struct fault *fault = find(f, key->domain, key->selector);
     bool was = faults_judge(f, key);
 
-    if (fault == NULL && word == KEEPER_SEEN_GOOD && !was) {
-        return false; /* what the note says anyway needs no row */
-    }
     if (fault != NULL && is_about(fault, key) &&
-        (fault->word == KEEPER_SEEN_REFUSED || fault->word == word)) {
+        fault->word == KEEPER_SEEN_REFUSED) {
         return false;
+    }
+    if (word == KEEPER_SEEN_GOOD) {
+        if (fault != NULL) {
+            forget(f, fault);
+        }
+        return faults_judge(f, key) != was;
     }
     fault = fault == NULL ? add(f, key) : fault;
     if (fault == NULL) {
@@ -179,9 +196,7 @@ faults_judge(const struct faults *f, const struct view_key *key)
 {
     const struct fault *fault = find(f, key->domain, key->selector);
 
-    return fault != NULL && is_about(fault, key)
-               ? fault->word != KEEPER_SEEN_GOOD
-               : key->faulty;
+    return key->faulty || (fault != NULL && is_about(fault, key));
 }
 
 size_t
@@ -190,17 +205,14 @@ faults_count(const struct faults *f)
     return f->count;
 }
 
-/* A good word is said again by who watches, when it is still so; a bad one
- * holds unless the key was proved since. */
+/* What DNS was seen to say holds unless the key was proved since. */
 static bool
 still_holds(const struct fault *fault, const struct view *view)
 {
     const struct view_key *key = view_key(view, fault->domain, fault->selector);
 
     return key != NULL && is_about(fault, key) &&
-           (fault->word == KEEPER_SEEN_GONE ||
-            fault->word == KEEPER_SEEN_DIFFERS) &&
-           key->proved_s <= fault->time_s;
+           fault->word != KEEPER_SEEN_REFUSED && key->proved_s <= fault->time_s;
 }
 
 void

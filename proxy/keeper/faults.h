@@ -3,9 +3,9 @@
  *
  * The notes beside the keys say what the last rotation saw. Between two of
  * them a worker watches DNS (proxy/watch.h), and the keeper checks what it
- * signs; their word holds until the notes are loaded again, or longer when
- * these don't know better. A word about a key that has meanwhile become
- * another one is nobody's.
+ * signs. Their word is added to the notes': it holds until it is taken back,
+ * or the key is proved anew, or it is another key; it never outdoes a note,
+ * which may know more (a key that was condemned stands in DNS, too).
  *
  * No locks: the caller has one.
  */
@@ -24,9 +24,9 @@ void faults_free(struct faults **f);
 struct faults *faults_copy(const struct faults *f);
 
 /*
- * word is about this key of the view, as its note says it is. True: that is
- * news, and the next view must show it. A refused key stays refused. No
- * memory: false.
+ * word is about this key of the view, as its note says it is; GOOD takes the
+ * words before it back. True: that is news, and the next view must show it. A
+ * refused key stays refused. No memory: false.
  */
 bool faults_note(struct faults *f, const struct view_key *key,
                  enum keeper_seen word, uint64_t now_s);
