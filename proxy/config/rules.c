@@ -52,7 +52,7 @@ rule_open_relay(const struct listen_rule *r)
                    "listen on loopback only");
     }
     if (r->l->mode == CONF_OUTBOUND && r->l->auth == CONF_AUTH_NONE &&
-        nets->count == 0) {
+        nets->count == 0 && r->l->tls_client_users.count == 0) {
         conf_error(errors, AT(r->s, "auth"),
                    "auth = none and no trusted_networks: nobody could send; "
                    "auth = required, or trusted_networks = those who may");

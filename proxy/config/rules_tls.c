@@ -51,6 +51,17 @@ rule_external(const struct rule *r, const struct listen_conf *l)
                    "tls_client_users with tls = none: no certificate is ever "
                    "seen; tls = starttls or implicit");
     }
+    if (external && users && l->auth == CONF_AUTH_NONE) {
+        conf_error(r->errors, AT(r->s, "auth_mechanisms"),
+                   "external with auth = none: nobody could use it; auth = "
+                   "required, or take it out, and the certificate is enough");
+    }
+    if (users && l->auth_backend.judge == CONF_JUDGE_UPSTREAM) {
+        conf_error(
+            r->errors, AT(r->s, "tls_client_users"),
+            "who does not log in has no connection to the upstream with "
+            "auth_backend = upstream; another listener for certificates");
+    }
     if (users && l->mode == CONF_INBOUND) {
         conf_error(r->errors, AT(r->s, "tls_client_users"),
                    "tls_client_users with mode = inbound: nobody signs there; "

@@ -75,11 +75,16 @@ class External(WireCase):
         scratch.give_to(cls.home, "nobody")
         cls.port, cls.plain_port = scratch.free_port(), scratch.free_port()
         cls.alone_port = scratch.free_port()
+        cls.machine_port = scratch.free_port()
         common = {"certificate": server, "private_key": key, "tls": "implicit",
                   "upstream": "smarthost", "xclient_from": "127.0.0.1"}
         return (section("listen alone", {
                     **common, "address": f"127.0.0.1:{cls.alone_port}",
                     "tls_client_users":
+                        f"{fingerprint(files['bob'][0])} = bob"}) +
+                section("listen machines", {
+                    **common, "address": f"127.0.0.1:{cls.machine_port}",
+                    "auth": "none", "tls_client_users":
                         f"{fingerprint(files['bob'][0])} = bob"}) +
                 section("listen certified", {
                     **common, "address": f"127.0.0.1:{cls.port}",
@@ -172,6 +177,13 @@ class External(WireCase):
         for name in (None, "forged"):
             self.meet(name, self.alone_port).expect(
                 f"MAIL FROM:<{SENDER}>", 530)
+
+    def test_nothing_but_certificates(self):
+        c = self.meet("bob", self.machine_port)
+        self.assertNotIn("AUTH", c.offer)
+        self.assertEqual(self.deliver(c)["user"], "bob")
+        self.meet(None, self.machine_port).expect(
+            f"MAIL FROM:<{SENDER}>", 530)
 
     def test_the_certificate_alone_of_a_locked_user(self):
         self.sp.tool("user", "lock", "bob")
