@@ -49,8 +49,9 @@ int domain_check_choose(struct domain_check *dc);
 int domain_check_look(struct domain_check *dc);
 /* Forgets what was seen, for the next look. */
 void domain_check_forget(struct domain_check *dc);
-/* SPF and DMARC of one domain. False: no memory. */
-bool domain_check_mail(struct domain_check *dc, struct check_domain *d);
+/* SPF and DMARC of all domains, whose mail.domain and mail.from are set.
+ * False: no memory. */
+bool domain_check_mail(struct domain_check *dc);
 
 /* The whole report, as text or JSON, to stdout. EX_OK or an exit code. */
 int domain_check_report(const struct domain_check *dc);

@@ -363,26 +363,41 @@ gather(struct domain_check *dc)
 }
 
 static bool
-judge(struct domain_check *dc, struct check_domain *d)
+judge_keys(struct check_domain *d)
 {
-    bool good;
-
     for (size_t k = 0; k < d->count; k++) {
         findings_of_key(&d->keys[k].facts, &d->keys[k].findings);
         if (d->keys[k].findings.failed) {
             return false;
         }
     }
+    return true;
+}
+
+static int
+prepare_mail(struct domain_check *dc, struct check_domain *d)
+{
     d->mail.domain = d->name;
     d->mail.from = dc->from == NULL ? d->name : dc->from_domain;
     d->mail.no_mail = d->file != NULL && d->file->way == DOMAIN_NO_MAIL;
     d->mail.has_keys = d->count > 0;
     d->mail.keys_expected = dc->selector == NULL;
-    good = domain_check_mail(dc, d);
-    if (good) {
+    return read_subdomains(dc, d);
+}
+
+/* False: no memory. */
+static bool
+look_at_all(struct domain_check *dc)
+{
+    bool good = gather(dc) && domain_check_mail(dc);
+
+    for (size_t i = 0; good && i < dc->count; i++) {
+        struct check_domain *d = &dc->domains[i];
+
         findings_of_mail(&d->mail, &d->findings);
+        good = judge_keys(d) && !d->findings.failed;
     }
-    return good && !d->findings.failed;
+    return good;
 }
 
 int
@@ -393,19 +408,14 @@ domain_check_look(struct domain_check *dc)
     if (code != EX_OK) {
         return code;
     }
-    if (!gather(dc)) {
-        return cli_fail(&dc->cli, EX_OSERR, "no memory");
-    }
     for (size_t i = 0; i < dc->count; i++) {
-        code = read_subdomains(dc, &dc->domains[i]);
+        code = prepare_mail(dc, &dc->domains[i]);
         if (code != CLI_GO_ON) {
             return code;
         }
-        if (!judge(dc, &dc->domains[i])) {
-            return cli_fail(&dc->cli, EX_OSERR, "no memory");
-        }
     }
-    return CLI_GO_ON;
+    return look_at_all(dc) ? CLI_GO_ON
+                           : cli_fail(&dc->cli, EX_OSERR, "no memory");
 }
 
 void

@@ -1,17 +1,21 @@
 /*
- * domain_check_mail - SPF and DMARC of a domain, as receivers see them.
+ * domain_check_mail - SPF and DMARC of domains, as receivers see them.
  *
  * SPF is asked for a client that no record lists: what it says then is what
- * it says to a stranger, and an error is one for everybody.
+ * it says to a stranger, and an error is one for everybody. Many domains
+ * are asked about at once; each evaluator goes on when its answer has come.
  */
 #include "proxy/cli/domain_check.h"
-#include "proxy/cli/spf.h"
 
 #include <stdio.h>
-#include <sysexits.h>
 #include <time.h>
 
-#define STRANGER "192.0.2.1" /* RFC 5737: never anybody's */
+enum {
+    AT_ONCE_MAX = 200 /* domains: the resolver lets no more than so many wait */
+};
+
+/* RFC 5737: never anybody's. */
+static const uint8_t stranger_ip[] = { 192, 0, 2, 1 };
 
 /* TXT records that begin with a word; the first one is kept. */
 struct counting {
@@ -20,6 +24,25 @@ struct counting {
     char *text; /* MAIL_TEXT_MAX */
     bool failed;
 };
+
+struct look;
+
+struct dmarc_walk {
+    struct look *look;
+    struct dmarc *dmarc; /* owns */
+};
+
+/* One domain. */
+struct look {
+    struct domain_check *dc;
+    struct mail_facts *mail;
+    struct counting spf_txt, dmarc_txt;
+    struct spf *spf;         /* owns */
+    struct dmarc_walk own;   /* a signature of the domain passes */
+    struct dmarc_walk plain; /* nothing passes */
+};
+
+/* --- records, counted ----------------------------------------------------- */
 
 static void
 on_txt(const struct dns_answer *answer, void *arg)
@@ -42,100 +65,185 @@ on_txt(const struct dns_answer *answer, void *arg)
 }
 
 static void
-count_txt(struct domain_check *dc, const char *prefix, const char *domain,
+count_txt(struct look *l, const char *prefix, const char *domain,
           struct counting *c)
 {
     struct dns_question q = { .type = DNS_TXT };
 
-    if (snprintf(q.name, sizeof(q.name), "%s%s", prefix, domain) >=
-        (int)sizeof(q.name)) {
-        return; /* no such name can exist */
+    if (snprintf(q.name, sizeof(q.name), "%s%s", prefix, domain) <
+        (int)sizeof(q.name)) { /* else no such name can exist */
+        cli_dns_ask(l->dc->dns, &q, on_txt, c);
     }
-    cli_dns_ask(dc->dns, &q, on_txt, c);
-    cli_dns_wait(dc->dns);
 }
 
-static bool
-look_at_spf(struct domain_check *dc, struct mail_facts *m)
-{
-    struct counting c = { .begins = "v=spf1", .text = m->spf_text };
-    struct buf sender = BUF_INIT;
-    struct cli_spf_conf conf = { .ip = STRANGER,
-                                 .helo = m->domain,
-                                 .time_s = (uint64_t)time(NULL) };
-    const struct spf_outcome *outcome;
-    struct spf *spf = NULL;
-    bool good;
+/* --- evaluators ----------------------------------------------------------- */
 
-    count_txt(dc, "", m->domain, &c);
-    m->spf_records = c.count;
-    buf_printf(&sender, "postmaster@%s", m->domain);
-    conf.mail_from = buf_str(&sender);
-    good = conf.mail_from != NULL &&
-           cli_spf_run(&dc->cli, dc->dns, &conf, &spf) == EX_OK;
-    if (good) {
-        outcome = spf_outcome(spf, SPF_MAIL_FROM);
-        m->spf_result = outcome->result;
-        m->spf_failed = c.failed || outcome->result == SPF_TEMPERROR;
-        snprintf(m->spf_reason, sizeof(m->spf_reason), "%.200s%s%.120s",
-                 outcome->reason, outcome->term[0] == '\0' ? "" : ": ",
-                 outcome->term);
+static void on_spf(const struct dns_answer *answer, void *arg);
+static void on_dmarc(const struct dns_answer *answer, void *arg);
+
+static void
+step_spf(struct look *l)
+{
+    struct dns_question q;
+
+    if (spf_run(l->spf, &q) == SPF_ASK) {
+        cli_dns_ask(l->dc->dns, &q, on_spf, l);
     }
-    spf_free(&spf);
-    buf_free(&sender);
-    return good;
+}
+
+static void
+on_spf(const struct dns_answer *answer, void *arg)
+{
+    struct look *l = arg;
+
+    spf_answer(l->spf, answer);
+    step_spf(l);
+}
+
+static void
+step_dmarc(struct dmarc_walk *w)
+{
+    struct dns_question q;
+
+    if (dmarc_run(w->dmarc, &q) == DMARC_ASK) {
+        cli_dns_ask(w->look->dc->dns, &q, on_dmarc, w);
+    }
 }
 
 static void
 on_dmarc(const struct dns_answer *answer, void *arg)
 {
-    dmarc_answer(arg, answer);
+    struct dmarc_walk *w = arg;
+
+    dmarc_answer(w->dmarc, answer);
+    step_dmarc(w);
+}
+
+static struct spf *
+new_spf(const struct mail_facts *m)
+{
+    struct spf_input input = {
+        .ip_octets = sizeof(stranger_ip),
+        .helo = bytes_str(m->domain),
+        .receiver = m->domain,
+        .now_s = (uint64_t)time(NULL),
+    };
+    struct buf sender = BUF_INIT;
+    struct spf *spf = NULL;
+
+    memcpy(input.ip, stranger_ip, sizeof(stranger_ip));
+    buf_printf(&sender, "postmaster@%s", m->domain);
+    input.mail_from = buf_bytes(&sender);
+    if (!buf_failed(&sender)) {
+        spf = spf_new(&input); /* copies */
+    }
+    buf_free(&sender);
+    return spf;
 }
 
 /* signer: whose signature passes; NULL: nothing passes. */
 static struct dmarc *
-evaluate(struct domain_check *dc, const char *from, const char *signer)
+new_dmarc(const struct mail_facts *m, const char *signer)
 {
-    struct dmarc_input input = { .author = from,
+    struct dmarc_input input = { .author = m->from,
                                  .dkim = &signer,
                                  .dkim_count = signer == NULL ? 0 : 1 };
-    struct dmarc *d = dmarc_new(&input);
-    struct dns_question q;
 
-    while (d != NULL && dmarc_run(d, &q) == DMARC_ASK) {
-        cli_dns_ask(dc->dns, &q, on_dmarc, d);
-        cli_dns_wait(dc->dns);
-    }
-    return d;
+    return dmarc_new(&input);
 }
 
 static bool
-look_at_dmarc(struct domain_check *dc, struct mail_facts *m)
+start(struct look *l, struct domain_check *dc, struct mail_facts *m)
 {
-    struct counting c = { .begins = "v=DMARC1", .text = m->dmarc_text };
-    struct dmarc *signed_one = evaluate(dc, m->from, m->domain);
-    struct dmarc *stranger = evaluate(dc, m->from, NULL);
-    const struct dmarc_outcome *o;
-
-    count_txt(dc, "_dmarc.", m->from, &c);
-    m->dmarc_records = c.count;
-    if (signed_one != NULL && stranger != NULL) {
-        o = dmarc_outcome(stranger);
-        m->dmarc_failed = c.failed || o->result == DMARC_TEMPERROR;
-        m->dmarc_policy = o->published;
-        m->dmarc_testing = o->testing;
-        m->dmarc_strict = o->dkim_strict;
-        snprintf(m->dmarc_domain, sizeof(m->dmarc_domain), "%s",
-                 o->policy_domain);
-        m->aligned = dmarc_outcome(signed_one)->dkim_aligned;
+    l->dc = dc;
+    l->mail = m;
+    l->spf_txt = (struct counting){ .begins = "v=spf1", .text = m->spf_text };
+    l->dmarc_txt =
+        (struct counting){ .begins = "v=DMARC1", .text = m->dmarc_text };
+    l->spf = new_spf(m);
+    l->own = (struct dmarc_walk){ l, new_dmarc(m, m->domain) };
+    l->plain = (struct dmarc_walk){ l, new_dmarc(m, NULL) };
+    if (l->spf == NULL || l->own.dmarc == NULL || l->plain.dmarc == NULL) {
+        return false;
     }
-    dmarc_free(&signed_one);
-    dmarc_free(&stranger);
+    count_txt(l, "", m->domain, &l->spf_txt);
+    count_txt(l, "_dmarc.", m->from, &l->dmarc_txt);
+    step_spf(l);
+    step_dmarc(&l->own);
+    step_dmarc(&l->plain);
     return true;
 }
 
-bool
-domain_check_mail(struct domain_check *dc, struct check_domain *d)
+/* --- what came of it ------------------------------------------------------ */
+
+static void
+take_spf(const struct look *l)
 {
-    return look_at_spf(dc, &d->mail) && look_at_dmarc(dc, &d->mail);
+    const struct spf_outcome *o = spf_outcome(l->spf, SPF_MAIL_FROM);
+    struct mail_facts *m = l->mail;
+
+    m->spf_records = l->spf_txt.count;
+    m->spf_result = o->result;
+    m->spf_failed = l->spf_txt.failed || o->result == SPF_TEMPERROR;
+    snprintf(m->spf_reason, sizeof(m->spf_reason), "%.200s%s%.120s", o->reason,
+             o->term[0] == '\0' ? "" : ": ", o->term);
+}
+
+static void
+take_dmarc(const struct look *l)
+{
+    const struct dmarc_outcome *o = dmarc_outcome(l->plain.dmarc);
+    struct mail_facts *m = l->mail;
+
+    m->dmarc_records = l->dmarc_txt.count;
+    m->dmarc_failed = l->dmarc_txt.failed || o->result == DMARC_TEMPERROR;
+    m->dmarc_policy = o->published;
+    m->dmarc_testing = o->testing;
+    m->dmarc_strict = o->dkim_strict;
+    snprintf(m->dmarc_domain, sizeof(m->dmarc_domain), "%s", o->policy_domain);
+    m->aligned = dmarc_outcome(l->own.dmarc)->dkim_aligned;
+}
+
+static void
+look_free(struct look *l)
+{
+    spf_free(&l->spf);
+    dmarc_free(&l->own.dmarc);
+    dmarc_free(&l->plain.dmarc);
+}
+
+/* Domains begin .. end of them, at once. */
+static bool
+look_at(struct domain_check *dc, struct look *looks, size_t begin, size_t end)
+{
+    bool good = true;
+
+    for (size_t i = begin; good && i < end; i++) {
+        good = start(&looks[i], dc, &dc->domains[i].mail);
+    }
+    cli_dns_wait(dc->dns); /* also when not all have begun */
+    for (size_t i = begin; i < end; i++) {
+        if (good) {
+            take_spf(&looks[i]);
+            take_dmarc(&looks[i]);
+        }
+        look_free(&looks[i]);
+    }
+    return good;
+}
+
+bool
+domain_check_mail(struct domain_check *dc)
+{
+    struct look *looks = calloc(dc->count + 1, sizeof(*looks));
+    bool good = looks != NULL;
+
+    for (size_t i = 0; good && i < dc->count; i += AT_ONCE_MAX) {
+        size_t left = dc->count - i;
+
+        good = look_at(dc, looks, i,
+                       i + (left < AT_ONCE_MAX ? left : AT_ONCE_MAX));
+    }
+    free(looks);
+    return good;
 }
