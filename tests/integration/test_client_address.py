@@ -76,7 +76,8 @@ class World(unittest.TestCase):
                      for n in ("lb", "self", "mta", "mx", "open")}
         cls.sp = Sealpost(
             cls.up.port, listen={"proxy_protocol_from": "127.0.0.1"},
-            limits={"connections_per_ip": PER_IP},
+            limits={"connections_per_ip": PER_IP,
+                    "connections_per_user": 4},
             dns={"nameserver": f"127.0.0.1:{cls.ns.port}"},
             extra=cls.listeners())
 
@@ -419,6 +420,13 @@ class Xclient(World):
         line = self.delivered(client, "x")[1]
         self.assertEqual((line["client"], line["user"]),
                          ("203.0.113.3", "alice"))
+
+    def test_who_was_logged_in_is_not_counted_behind_it(self):
+        for _ in range(6):
+            client = self.client("mta")
+            client.expect("EHLO mta.test", 250)
+            client.login(self.sp.user, self.sp.password)
+            client.expect("XCLIENT ADDR=203.0.113.4", 220)
 
     def test_malformed_ones_change_nothing(self):
         client = self.client("mta")
