@@ -166,6 +166,7 @@ read_chunk(const struct world_client *c, struct chunk *out)
     size = bytes_take(line, bytes_find(line, ' '));
     word = bytes_trim(bytes_skip(line, size.len));
     if (!bytes_to_u64(size, 1 << 30, &octets) ||
+        bytes_find(line, '\r') < line.len ||
         (word.len > 0 && !bytes_is_ci(word, "LAST"))) {
         return false; /* it ends the session */
     }
