@@ -12,7 +12,13 @@
 
 struct reading {
     struct domain_file *file;
-    struct domain_track *track; /* of the section; NULL: [domain] */
+    enum {
+        IN_NONE,
+        IN_DOMAIN,
+        IN_TRACK,
+        IN_OTHER
+    } in;                       /* which section */
+    struct domain_track *track; /* IN_TRACK */
     struct conf_errors *errors;
     unsigned seen; /* settings of this section */
     bool has_way;
@@ -376,13 +382,15 @@ begin_section(struct reading *r, const struct conf_entry *e)
 {
     r->seen = 0;
     r->track = NULL;
-    if (strcmp(e->section, "track") == 0) {
-        r->track = add_track(r->file);
-        if (r->track == NULL) {
-            fail(r, e, "no room for another track; at most 4000");
-        }
-    } else if (strcmp(e->section, "domain") != 0) {
+    r->in = IN_OTHER;
+    if (strcmp(e->section, "domain") == 0) {
+        r->in = IN_DOMAIN;
+    } else if (strcmp(e->section, "track") != 0) {
         fail(r, e, "unknown section; [domain] and [track]");
+    } else if ((r->track = add_track(r->file)) == NULL) {
+        fail(r, e, "no room for another track; at most 4000");
+    } else {
+        r->in = IN_TRACK;
     }
 }
 
@@ -398,12 +406,12 @@ take_entry(const struct conf_entry *e, void *arg)
         begin_section(r, e);
         return;
     }
-    if (r->track == NULL && strcmp(e->section, "domain") != 0) {
-        r->bad = true; /* the section was complained about */
-        if (e->section[0] == '\0') {
-            fail(r, e, "stands in no section; [domain] or [track]");
-        }
+    if (r->in == IN_NONE) {
+        fail(r, e, "stands in no section; [domain] or [track]");
         return;
+    }
+    if (r->in == IN_OTHER) {
+        return; /* the section was complained about */
     }
     for (; s->name != NULL && strcmp(s->name, e->key) != 0; s++) {
         bit <<= 1;
