@@ -55,32 +55,47 @@ add_cells(struct reports *kept, const struct report *r, const char *domain,
     return true;
 }
 
+/* Loads, adds, saves. False: errno. */
+static bool
+add_report(struct dmarc_reports *d, const struct report *r, const char *domain,
+           struct bytes id, bool *again_out)
+{
+    const char *state_dir = d->cli.conf->server.state_dir;
+    uint32_t day = reports_day_of(r->begin_s / 2 + r->end_s / 2);
+    struct reports *kept = reports_load(state_dir, domain);
+    bool good = kept != NULL;
+
+    if (good && reports_take(kept, day, id)) {
+        *again_out = true;
+    } else if (good) {
+        good = add_cells(kept, r, domain, day) &&
+               (d->cli.dry_run || reports_save(kept, state_dir, domain,
+                                               reports_day_of(d->now_s)));
+    }
+    reports_free(&kept);
+    return good;
+}
+
 /* One domain of a report: its cells have this d=. */
 static bool
 keep_domain(struct dmarc_reports *d, const struct report *r, const char *domain,
             bool *again_out)
 {
     const char *state_dir = d->cli.conf->server.state_dir;
-    uint32_t day = reports_day_of(r->begin_s / 2 + r->end_s / 2);
-    struct reports *kept = reports_load(state_dir, domain);
+    int lock = d->cli.dry_run ? -1 : reports_lock(state_dir);
     struct buf id = BUF_INIT;
-    bool good = true;
+    bool good = d->cli.dry_run || lock >= 0;
 
     buf_printf(&id, "%s\n%s\n%s", r->organisation, r->domain, r->id);
-    if (kept == NULL || buf_failed(&id)) {
-        good = false;
-    } else if (reports_take(kept, day, buf_bytes(&id))) {
-        *again_out = true;
-    } else {
-        good = add_cells(kept, r, domain, day) &&
-               (d->cli.dry_run || reports_save(kept, state_dir, domain,
-                                               reports_day_of(d->now_s)));
-    }
+    good = good && !buf_failed(&id) &&
+           add_report(d, r, domain, buf_bytes(&id), again_out);
     if (!good) {
         (void)cli_fail(&d->cli, EX_CANTCREAT, "%s/reports/%s.conf: %s",
                        state_dir, domain, strerror(errno));
     }
-    reports_free(&kept);
+    if (lock >= 0) {
+        close(lock);
+    }
     buf_free(&id);
     return good;
 }

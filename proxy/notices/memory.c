@@ -134,8 +134,8 @@ notice_memory_save(const struct notice_memory *m,
         return true;
     }
     keystore_conf_init(&store, server, false);
-    folder_owner = (struct replace_owner){ store.uid, store.gid, 0750 };
-    owner = (struct replace_owner){ store.uid, store.gid, 0640 };
+    folder_owner = (struct replace_owner){ store.uid, store.gid, 0700 };
+    owner = (struct replace_owner){ store.uid, store.gid, 0600 };
     buf_puts(&text, "[sent]\n");
     for (size_t i = 0; i < m->count; i++) {
         if (m->sent[i].time_s + KEPT_S >= now_s) {

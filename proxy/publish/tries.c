@@ -131,7 +131,7 @@ static bool
 write_failure(const char *state_dir, const char *path,
               const struct publish_tries *tries, const char *why)
 {
-    struct replace_owner owner = owner_of(state_dir, 0640);
+    struct replace_owner owner = owner_of(state_dir, 0600);
     struct buf text = BUF_INIT;
     bool good;
 
@@ -148,7 +148,7 @@ bool
 publish_tries_note(const char *state_dir, uint64_t now_s, bool good,
                    const char *why)
 {
-    struct replace_owner owner = owner_of(state_dir, 0750);
+    struct replace_owner owner = owner_of(state_dir, 0700);
     struct buf folder = BUF_INIT, path = BUF_INIT;
     struct publish_tries tries;
     bool written;

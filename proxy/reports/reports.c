@@ -377,21 +377,49 @@ owner_of(const char *state_dir, mode_t mode)
     return owner;
 }
 
+/* STATE_DIR/reports, made when missing. */
+static bool
+make_folder(const char *state_dir, struct buf *path)
+{
+    struct replace_owner owner = owner_of(state_dir, 0700);
+
+    buf_printf(path, "%s/reports", state_dir);
+    errno = ENOMEM;
+    return buf_str(path) != NULL && replace_mkdir((char *)path->ptr, &owner);
+}
+
+int
+reports_lock(const char *state_dir)
+{
+    struct replace_owner owner = owner_of(state_dir, 0600);
+    struct buf path = BUF_INIT;
+    int fd = -1, error;
+
+    if (make_folder(state_dir, &path)) {
+        buf_puts(&path, "/.lock");
+        errno = ENOMEM;
+        fd = buf_str(&path) == NULL ? -1
+                                    : replace_lock((char *)path.ptr, &owner);
+    }
+    error = errno;
+    buf_free(&path);
+    errno = error;
+    return fd;
+}
+
 bool
 reports_save(struct reports *r, const char *state_dir, const char *domain,
              uint32_t today)
 {
-    struct replace_owner folder_owner = owner_of(state_dir, 0750);
-    struct replace_owner owner = owner_of(state_dir, 0640);
+    struct replace_owner owner = owner_of(state_dir, 0600);
     struct buf folder = BUF_INIT, path = BUF_INIT, text = BUF_INIT;
     const char *name = path_of(state_dir, domain, &path);
     bool good = false;
 
     forget_old(r, today);
     reports_put(r, &text);
-    buf_printf(&folder, "%s/reports", state_dir);
-    if (name != NULL && buf_str(&folder) != NULL && !buf_failed(&text)) {
-        good = replace_mkdir((char *)folder.ptr, &folder_owner) &&
+    if (name != NULL && !buf_failed(&text)) {
+        good = make_folder(state_dir, &folder) &&
                replace_file(name, buf_bytes(&text), &owner);
     }
     buf_free(&folder);

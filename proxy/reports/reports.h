@@ -72,6 +72,13 @@ void reports_sum(const struct reports *r, const char *selector,
                  uint32_t first_day, uint32_t last_day, uint64_t *passed_out,
                  uint64_t *failed_out);
 
+/*
+ * Waits for the right to load, change and save: two that do it at once would
+ * lose what one of them counted. The descriptor ends it when closed. -1:
+ * errno.
+ */
+int reports_lock(const char *state_dir);
+
 /* Drops what is older than REPORTS_KEPT_DAYS and writes the rest. False:
  * errno. */
 bool reports_save(struct reports *r, const char *state_dir, const char *domain,

@@ -1,6 +1,7 @@
 """sealpost dmarc-report: every form of report, hostile ones, sums, falls."""
 import json
 import os
+import subprocess
 import time
 import unittest
 import zipfile
@@ -214,11 +215,18 @@ class Kept(ReportCase):
         done = self.run_it(path)
         self.assertIn(b"1 of 1 reports were counted before", done.stderr)
         self.assertIn(f"sum += {day} sp1 120 3\n", self.kept())
+        # several at once lose nothing
+        running = [subprocess.Popen(
+            [scratch.program("sealpost"), "dmarc-report", "-c", self.conf,
+             self.file(report(GOOD, TODAY - DAY, f"at once {i}"), f"r{i}")],
+            stdout=subprocess.DEVNULL) for i in range(8)]
+        self.assertEqual([p.wait(60) for p in running], [0] * 8)
+        self.assertIn(f"sum += {day} sp1 1080 27\n", self.kept())
         # not before a domain is ours
         self.run_it(self.file(report(record(
             "192.0.2.1", 1, [("other.example", "s", "pass")]), TODAY, "2")))
-        self.assertEqual(os.listdir(self.state + "/reports"),
-                         ["example.com.conf"])
+        self.assertEqual(sorted(os.listdir(self.state + "/reports")),
+                         [".lock", "example.com.conf"])
 
     def test_future(self):
         self.key()
