@@ -135,6 +135,8 @@ def own_cases(keys):
         "chain": ([f"{name} CNAME hop.{ZONE}."], ["cname-chain"]),
         "loop": ([f"{name} CNAME x", f"x CNAME {name}"], ["cname-loop"]),
         "lame": (at(good) + ["@ NS ns2", "ns2 A 127.0.0.2"], ["server-lame"]),
+        "noaddr": (at(good) + ["@ NS nowhere.elsewhere.test."],
+                   ["server-lame"]),
         "silent": (at(good) + ["@ NS ns3", "ns3 A 127.0.0.3"],
                    ["server-silent"]),
         "disagree": (at(good) + ["@ NS ns2", "ns2 A 127.0.0.2"],
