@@ -126,12 +126,19 @@ choose(const struct smtp_client *c)
     if (!c->tls) {
         allowed &= ~(unsigned)SMTP_MECH_SCRAM_SHA_256_PLUS;
     }
+    allowed &= ~c->forbidden;
     for (unsigned i = 0; i < RULES; i++) {
         if (c->caps.mechs & allowed & rules[i].mech) {
             return &rules[i];
         }
     }
     return NULL;
+}
+
+void
+smtp_client_forbid(struct smtp_client *c, unsigned mechs)
+{
+    c->forbidden |= mechs;
 }
 
 static const struct mech_rule *

@@ -96,13 +96,20 @@ struct smtp_client {
     enum smtp_mech mech;                 /* of AUTH, once begun; else 0 */
     unsigned step;
     bool tls;
-    bool introduced; /* XCLIENT was said */
+    unsigned forbidden; /* enum smtp_mech */
+    bool introduced;    /* XCLIENT was said */
     bool proved;     /* SCRAM: by the server */
 };
 
 /* tls: the connection is under TLS from its first octet (implicit). */
 void smtp_client_init(struct smtp_client *c, const struct smtp_client_conf *conf,
                       bool tls);
+
+/*
+ * Mechanisms (enum smtp_mech) that this connection turned out not to be for,
+ * before a reply is read: -PLUS where TLS gives no channel binding.
+ */
+void smtp_client_forbid(struct smtp_client *c, unsigned mechs);
 
 /* One whole reply came. What is to be sent is put to out. */
 enum smtp_client_action smtp_client_reply(struct smtp_client *c,

@@ -280,6 +280,17 @@ read_replies(struct handshake *h)
     act(h, action);
 }
 
+/* RFC 9266 4.2: not every TLS has a channel to bind to. */
+static void
+tls_done(struct handshake *h)
+{
+    uint8_t binding[CONN_CHANNEL_BINDING_OCTETS];
+
+    if (!conn_channel_binding(h->link->conn, binding)) {
+        smtp_client_forbid(&h->client, SMTP_MECH_SCRAM_SHA_256_PLUS);
+    }
+}
+
 static void
 on_conn(struct conn *conn, enum conn_event event, void *arg)
 {
@@ -295,6 +306,7 @@ on_conn(struct conn *conn, enum conn_event event, void *arg)
         }
         return;
     case CONN_TLS_DONE:
+        tls_done(h);
         if (!implicit) {
             smtp_client_tls_started(&h->client, &h->out);
             send_out(h);

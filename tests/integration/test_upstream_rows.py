@@ -8,6 +8,7 @@ import collections
 import os
 import random
 import re
+import ssl
 import threading
 import time
 import unittest
@@ -88,6 +89,16 @@ class Starttls(unittest.TestCase):
             self.try_it(up, 451, ca_file=os.path.join(other, "cert.pem"))
             self.assertNotIn(b"AUTH", b"".join(
                 bytes(s.received) for s in up.sessions))
+
+    def test_no_channel_to_bind_to(self):
+        """TLS 1.2: SCRAM without -PLUS, though -PLUS is offered."""
+        def only_1_2(context):
+            context.maximum_version = ssl.TLSVersion.TLSv1_2
+        with CapturingUpstream(tls=self.files, tls_context=only_1_2,
+                               users={"relay": "secret"}, mechanisms="PLAIN "
+                               "SCRAM-SHA-256 SCRAM-SHA-256-PLUS") as up:
+            self.try_it(up, 250)
+            self.assertEqual(up.messages[0].session.mech, "SCRAM-SHA-256")
 
     def test_UP_18_octets_behind_the_220(self):
         def inject(session, line):

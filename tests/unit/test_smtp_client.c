@@ -210,6 +210,43 @@ test_long_token(void **state)
     buf_free(&out);
 }
 
+/* What is forbidden is not used, and nothing weaker takes its place that the
+ * caller has not allowed. */
+static void
+test_forbidden(void **state)
+{
+    static const unsigned mechs[] = { SMTP_MECH_SCRAM_SHA_256_PLUS,
+                                      SMTP_MECH_SCRAM_SHA_256_PLUS |
+                                          SMTP_MECH_SCRAM_SHA_256 };
+
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        struct smtp_client_conf conf = { .hostname = "me",
+                                         .user = "user",
+                                         .secret = "pass",
+                                         .mechs = mechs[i],
+                                         .scram = fake_scram };
+        struct bytes in = BYTES_LIT("220 x\r\n250-x\r\n250 AUTH PLAIN LOGIN "
+                                    "SCRAM-SHA-256 SCRAM-SHA-256-PLUS\r\n");
+        struct smtp_client c;
+        struct smtp_reply reply;
+        struct buf out = BUF_INIT;
+
+        smtp_client_init(&c, &conf, true);
+        smtp_client_forbid(&c, SMTP_MECH_SCRAM_SHA_256_PLUS);
+        assert_int_equal(smtp_reply_next(&in, &reply), SMTP_REPLY_OK);
+        (void)smtp_client_reply(&c, &reply, &out);
+        buf_clear(&out);
+        assert_int_equal(smtp_reply_next(&in, &reply), SMTP_REPLY_OK);
+        assert_int_equal(smtp_client_reply(&c, &reply, &out),
+                         i == 0 ? SMTP_CLIENT_FAILED : SMTP_CLIENT_WAIT);
+        assert_true(
+            bytes_is(buf_bytes(&out),
+                     i == 0 ? "QUIT\r\n" : "AUTH SCRAM-SHA-256 MQ==\r\n"));
+        buf_free(&out);
+    }
+}
+
 static void
 test_mail_and_rcpt(void **state)
 {
@@ -364,10 +401,10 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_client),     cmocka_unit_test(test_stray),
-        cmocka_unit_test(test_long_token), cmocka_unit_test(test_mail_and_rcpt),
-        cmocka_unit_test(test_injection),  cmocka_unit_test(test_sasl),
-        cmocka_unit_test(test_plain_put),
+        cmocka_unit_test(test_client),        cmocka_unit_test(test_stray),
+        cmocka_unit_test(test_long_token),    cmocka_unit_test(test_forbidden),
+        cmocka_unit_test(test_mail_and_rcpt), cmocka_unit_test(test_injection),
+        cmocka_unit_test(test_sasl),          cmocka_unit_test(test_plain_put),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
