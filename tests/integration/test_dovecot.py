@@ -116,6 +116,11 @@ class Real(Case):
         self.assertEqual((code, told), (535, [b'{"status":"invalid_token"}']))
         self.assertEqual(plain(client, "Alice@Example.com", "hers")[0], 235)
 
+    def test_z_no_secret_in_the_log(self):
+        """TA-30"""
+        for secret in ("hers", "tok.en"):
+            self.assertNotIn(secret, self.sp.log())
+
     def test_cut_short(self):
         client = self.client()
         for lines, want in ((("", "*"), 501), (("", "?"), 501),

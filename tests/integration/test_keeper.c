@@ -227,6 +227,31 @@ listeners_carry_fixed_rights(void **state)
     worker_end_close(&e);
 }
 
+/* Whom others judged has the rights of users.conf, and no more. */
+static void
+judged_elsewhere(void **state)
+{
+    struct worker_end e;
+    struct answer user1;
+
+    (void)state;
+    worker_end_open(&e, world);
+    user1 = worker_assert(&e, WORLD_BELIEVES, "user1");
+    assert_int_equal(user1.status, KEEPER_OK);
+    assert_int_equal(sign_as(&e, &user1.handle, 1).status, KEEPER_OK);
+    assert_int_equal(sign_as(&e, &user1.handle, 0).status, KEEPER_DENIED);
+    assert_true(world_log_has(world, "user=user1 asserted=yes"));
+    assert_int_equal(worker_assert(&e, WORLD_BELIEVES, "nobody").status,
+                     KEEPER_DENIED);
+    assert_int_equal(worker_assert(&e, WORLD_BELIEVES, "").status,
+                     KEEPER_DENIED); /* it trusts no network */
+    for (int i = 0; i <= WORLD_TRUSTS_NOBODY; i++) {
+        assert_int_equal(worker_assert(&e, (unsigned)i, "user1").status,
+                         KEEPER_DENIED);
+    }
+    worker_end_close(&e);
+}
+
 static void
 reload_acts_at_once(void **state)
 {
@@ -610,6 +635,7 @@ main(void)
         cmocka_unit_test(signatures_verify),
         cmocka_unit_test(keeper_is_no_oracle),
         cmocka_unit_test(listeners_carry_fixed_rights),
+        cmocka_unit_test(judged_elsewhere),
         cmocka_unit_test(reload_acts_at_once),
         cmocka_unit_test(broken_reload_changes_nothing),
         cmocka_unit_test(reload_meets_new_keys),

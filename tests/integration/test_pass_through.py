@@ -35,7 +35,10 @@ class PassThrough(unittest.TestCase):
 
     @classmethod
     def tearDownClass(cls):
+        log = cls.sp.log()
         cls.sp.stop()
+        for secret in ("her own", "tok.en=="): # TA-30
+            assert secret not in log and sasl.b64(secret)[:-2] not in log
         cls.up.stop()
 
     def client(self):

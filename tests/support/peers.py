@@ -21,6 +21,7 @@ PEERS = {
     "postfix": ["postfix", "libsasl2-2", "libsasl2-modules"],
     "exim": ["exim4-daemon-light"],
     "dovecot": ["dovecot-core"],
+    "dovecot-pgsql": ["dovecot-core", "dovecot-pgsql", "postgresql-15"],
     "dovecot-lmtp": ["dovecot-core", "dovecot-lmtpd"],
     "opensmtpd": ["opensmtpd"],
     "unbound": ["unbound"],
