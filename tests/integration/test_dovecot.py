@@ -146,6 +146,26 @@ class Real(Case):
         self.assertEqual(len(self.sp.lines("dovecot-up")), 1)
 
 
+class Postgres(Case):
+    """LDAP, SQL and PAM come with Dovecot: SQL in the place of all."""
+
+    def test_users_of_a_table(self):
+        peer = dovecot.DovecotWithPostgres(
+            {"alice@example.com": "hers", "bob": "his"},
+            mechanisms="plain login scram-sha-256")
+        self.addCleanup(peer.stop)
+        type(self).up = upstream.CapturingUpstream()
+        self.addCleanup(self.up.stop)
+        type(self).sp = self.daemon(peer.socket)
+        self.addCleanup(self.sp.stop)
+        self.assertEqual(self.attempt("alice@example.com", "hers")[0], 235)
+        self.assertEqual(self.attempt("alice@example.com", "x"), WRONG)
+        self.assertEqual(self.attempt("bob", "his"), WRONG) # locked here
+        self.assertEqual(self.attempt("x' or 'a'='a", "hers"), WRONG)
+        scram = sasl.Scram("alice@example.com", "hers")
+        self.assertEqual(scram.login(self.client())[0], 235)
+
+
 class Played(Case):
     """Answers that Debian's does not give."""
 

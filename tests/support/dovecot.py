@@ -7,6 +7,7 @@ import http.server
 import json
 import os
 import signal
+import subprocess
 import threading
 import urllib.parse
 
@@ -47,6 +48,9 @@ class Tokens:
 class Dovecot(Peer):
     """users: {name: password} in a passwd-file; extra: more configuration."""
 
+    passdb = """driver = passwd-file
+  args = username_format=%u {h}/users"""
+
     name = "dovecot"
 
     def __init__(self, users, tokens=None, extra="",
@@ -54,6 +58,7 @@ class Dovecot(Peer):
         super().__init__()
         os.chmod(self.inside(), 0o755)
         self.socket = self.inside("auth-client")
+        self.users = users
         scratch.write(self.inside("users"), "".join(
             f"{name}:{{PLAIN}}{password}::::::\n"
             for name, password in users.items()))
@@ -85,6 +90,12 @@ active_value = true
 
     def _conf(self, mechanisms, extra):
         h = self.home
+        oauth2 = "" if "oauth" not in mechanisms else f"""passdb {{
+  driver = oauth2
+  mechanisms = oauthbearer xoauth2
+  args = {h}/oauth2.conf
+}}
+"""
         return f"""protocols =
 base_dir = {h}/run
 log_path = {h}/dovecot.log
@@ -98,16 +109,10 @@ auth_cache_size = 0
 default_internal_user = dovecot
 default_login_user = dovenull
 passdb {{
-  driver = passwd-file
   mechanisms = plain login scram-sha-256
-  args = username_format=%u {h}/users
+  {self.passdb.format(h=h)}
 }}
-passdb {{
-  driver = oauth2
-  mechanisms = oauthbearer xoauth2
-  args = {h}/oauth2.conf
-}}
-userdb {{
+{oauth2}userdb {{
   driver = static
   args = uid=106 gid=106 home=/tmp
 }}
@@ -131,3 +136,71 @@ service stats {{
 }}
 {extra}
 """
+
+
+class DovecotWithPostgres(Dovecot):
+    """The users in a table of PostgreSQL, on a unix socket inside the tree."""
+
+    name = "dovecot-pgsql"
+    passdb = "driver = sql\n  args = {h}/sql.conf"
+    programs = "/usr/lib/postgresql/15/bin/"
+    postgres = None
+
+    def start(self):
+        try:
+            if not os.path.exists(self.inside("pg")):
+                self._make_database()
+            super().start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _as_postgres(self, *command):
+        """"", or what went wrong."""
+        done = subprocess.run(["chroot", "--userspec=113:113", self.root,
+                               *command], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, text=True, timeout=60,
+                              stderr=subprocess.STDOUT)
+        return "" if done.returncode == 0 else done.stdout or "failed"
+
+    def _psql(self, text):
+        return self._as_postgres(self.programs + "psql", "-h",
+                                 self.home + "/pg", "-U", "postgres", "-v",
+                                 "ON_ERROR_STOP=1", "-c", text)
+
+    def _make_database(self):
+        home = self.home
+        os.mkdir(self.inside("pg"))
+        os.chown(self.inside("pg"), 113, 113)
+        self._as_postgres(self.programs + "initdb", "-N", "-A", "trust", "-U",
+                          "postgres", "--locale=C", "-E", "UTF8", "-D",
+                          home + "/pg/data")
+        with open(self.inside("pg/data/postgresql.conf"), "a") as conf:
+            conf.write(f"listen_addresses = ''\nfsync = off\n"
+                       f"unix_socket_directories = '{home}/pg'\n"
+                       "dynamic_shared_memory_type = mmap\n")
+        self.postgres = subprocess.Popen(
+            ["chroot", "--userspec=113:113", self.root,
+             self.programs + "postgres", "-D", home + "/pg/data"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL, start_new_session=True)
+        scratch.wait_for("PostgreSQL", lambda: self._psql("select 1") == "",
+                         20)
+        rows = ", ".join(f"('{n}', '{{PLAIN}}{p}')"
+                         for n, p in self.users.items())
+        wrong = self._psql("create table users (name text, password text);"
+                           f"insert into users values {rows}")
+        if wrong:
+            raise AssertionError(wrong)
+        scratch.write(self.inside("sql.conf"), f"""\
+driver = pgsql
+connect = host={home}/pg user=postgres dbname=postgres
+password_query = SELECT name AS user, password FROM users WHERE name = '%u'
+""")
+
+    def stop(self):
+        if self.postgres is not None:
+            self.postgres.send_signal(signal.SIGINT) # a fast shutdown
+            self.postgres.wait(20)
+            self.postgres = None
+        super().stop()

@@ -65,7 +65,7 @@ load_conf(struct world *w)
                "auth_mechanisms = external\ntls_client_users = sha256:"
                "00112233445566778899aabbccddeeff"
                "00112233445566778899aabbccddeeff = User1\n"
-               "[listen four]\naddress = 127.0.0.1:2529\nmode = outbound\n"
+               "[listen five]\naddress = 127.0.0.1:2530\nmode = outbound\n"
                "tls = none\nupstream = out\n"
                "auth_backend = dovecot:/nowhere\n"
                "[upstream out]\naddress = 127.0.0.1:2528\ntls = none\n",

@@ -24,8 +24,8 @@ enum {
     WORLD_TRUSTS_USER0, /* trusted_user = user0 */
     WORLD_TRUSTS_LOCAL, /* trusted networks, loopback, no trusted_user */
     WORLD_TRUSTS_NOBODY,
-    WORLD_BELIEVES, /* Dovecot judges */
     WORLD_TRUSTS_CERTIFICATE, /* tls_client_users: one of User1 */
+    WORLD_BELIEVES,           /* Dovecot judges */
     WORLD_LISTENERS
 };
 

@@ -40,7 +40,8 @@ PEERS = {
 ACCOUNTS = ["root:0", "daemon:1", "postfix:101", "postdrop:102",
             "Debian-exim:103", "dovecot:104", "dovenull:105", "vmail:106",
             "unbound:107", "bind:108", "nsd:109", "haproxy:110",
-            "opensmtpd:111", "opensmtpq:112", "nobody:65534"]
+            "opensmtpd:111", "opensmtpq:112", "postgres:113",
+            "nobody:65534"]
 
 
 def _run(command, **more):
