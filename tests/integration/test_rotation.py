@@ -131,11 +131,11 @@ class Relay:
     """A Sealpost whose clock is told."""
 
     def __init__(self, world, rotate, publish, upstream=9, start=False,
-                 users=None):
+                 users=None, extra=""):
         self.sp = sealpost.Sealpost(
             upstream, keys=(), users=users, dns=world.dns(), start=start,
             extra=sealpost.section("rotate", rotate)
-            + sealpost.section("publish", publish))
+            + sealpost.section("publish", publish) + extra)
         self.now = int(time.time())
 
     def domain(self, command, *arguments, **more):
@@ -374,7 +374,10 @@ class Filed(unittest.TestCase):
                 cls.world, {"zone": FILE_ZONE, "publish": "zonefile"},
                 {"file": cls.world.file.inside("records"),
                  "serial_file": cls.world.file.zone_file,
-                 "reload": cls.world.file.reload_command()})
+                 "reload": cls.world.file.reload_command()},
+                extra=sealpost.section(
+                    "notify",
+                    {"command": f"cat >> {cls.world.home}/notices"}))
         except BaseException:
             cls.world.stop()
             raise
@@ -391,6 +394,9 @@ class Filed(unittest.TestCase):
         scratch.wait_for("the record", lambda: "p=MII" in world.txt(
             f"{tokens[0]}.{FILE_ZONE}", "127.0.0.3"))
         first = relay.until_active("one.test")
+        told = scratch.read(os.path.join(world.home, "notices")).decode()
+        self.assertIn("domain-green", told)
+        self.assertIn("one.test", told)
         relay.rotate(after=HOUR)
         said = relay.rotate("one.test", after=HOUR) # not proved yet: it waits
         self.assertIn("waits", said)
