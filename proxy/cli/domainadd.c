@@ -47,7 +47,6 @@ struct change {
     bool guide;
     bool keep_keys;
     struct domain_file *file;
-    bool is_new;
 };
 
 static int
@@ -180,6 +179,26 @@ add_tracks(struct change *ch)
                                           user, true) != NULL);
 }
 
+/* One of the domain's own keys that is in use or will be; NULL: none. */
+static const char *
+key_in_use(const struct change *ch)
+{
+    const struct keystore *store = ch->rotating.data.store;
+    const struct keystore_key *k;
+
+    for (size_t i = 0; (k = keystore_key_at(store, i)) != NULL; i++) {
+        const struct view_key *v =
+            view_key(ch->rotating.data.view, k->view.domain, k->view.selector);
+
+        if (strcmp(k->view.domain, ch->domain) == 0 &&
+            k->view.owner[0] == '\0' && k->view.state != VIEW_KEY_REVOKED &&
+            (v == NULL || !v->reserved)) {
+            return k->view.selector;
+        }
+    }
+    return NULL;
+}
+
 /* The file as it should be, in memory. */
 static int
 make_file(struct change *ch)
@@ -193,8 +212,13 @@ make_file(struct change *ch)
                             ? "sealpost domain migrate"
                             : "sealpost domain delete first");
     }
+    if (ch->file == NULL && way == DOMAIN_DELEGATED && key_in_use(ch) != NULL) {
+        return cli_fail(&ch->cli, EX_CANTCREAT,
+                        "%s has a key of its own, %s; sealpost domain migrate "
+                        "%s --delegated goes on from it, --own looks after it",
+                        ch->domain, key_in_use(ch), ch->domain);
+    }
     if (ch->file == NULL) {
-        ch->is_new = true;
         ch->file = domainfile_new(ch->domain, way);
         if (ch->file == NULL) {
             return cli_fail(&ch->cli, EX_OSERR, "no memory");

@@ -81,6 +81,26 @@ put_date(struct buf *o, const char *name, uint64_t time_s)
     cli_json_text(o, name, text);
 }
 
+/* The servers that are waited for. */
+static void
+put_silent(struct buf *o, const struct key_life *life)
+{
+    struct buf one = BUF_INIT;
+
+    buf_puts(o, ",\"silent\":[");
+    for (size_t i = 0; i < life->silent_count; i++) {
+        buf_clear(&one);
+        buf_putc(&one, '{');
+        cli_json_text(&one, "server", life->silent[i].server);
+        put_date(&one, "since", life->silent[i].since_s);
+        buf_putc(&one, '}');
+        buf_puts(o, i == 0 ? "" : ",");
+        buf_put(o, buf_bytes(&one));
+    }
+    buf_putc(o, ']');
+    buf_free(&one);
+}
+
 static void
 put_json(struct status *s, const struct plan_track *t, size_t key,
          const struct plan *next)
@@ -106,6 +126,7 @@ put_json(struct status *s, const struct plan_track *t, size_t key,
     cli_json_text(&o, "fault", keynote_fault_name(k->life.fault));
     put_date(&o, "fault_since", k->life.fault_s);
     cli_json_text(&o, "reason", k->life.reason);
+    put_silent(&o, &k->life);
     cli_json_text(&o, "next",
                   next->step == PLAN_WAIT ? "" : plan_step_name(next->step));
     put_date(&o, "when", next->when_s);

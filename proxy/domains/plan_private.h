@@ -20,6 +20,9 @@ void plan_sight(const struct planning *p, size_t key, struct sight *sight_out);
 /* Compares what was seen with the notes; true: a PLAN_NOTE for it. */
 bool plan_observe(const struct planning *p);
 
+/* Is it time for another key? The rule behind PLAN_CREATE. */
+bool plan_create(const struct planning *p);
+
 /* Does this key sign if it is the newest? */
 bool plan_is_active(const struct plan_key *k);
 /* May it begin to sign, as far as the notes tell? */

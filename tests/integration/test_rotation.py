@@ -515,6 +515,22 @@ class Words(unittest.TestCase):
         self.refused(self.sp, 64, b"the only way", "domain", "migrate",
                      "x.test")
 
+    def test_a_key_of_its_own(self):
+        """Whose key would go on signing beside the slots: migrate."""
+        extra = sealpost.section("rotate", {"zone": ZONE,
+                                            "publish": "zonefile"}) \
+            + sealpost.section("publish", {"file": "/nonexistent/zone"})
+        sp = sealpost.Sealpost(9, keys=(("own.test", "sp1"),), start=False,
+                               extra=extra)
+        try:
+            self.refused(sp, 73, b"domain migrate", "domain", "add",
+                         "own.test")
+            done = sp.tool("domain", "migrate", "own.test", "--delegated")
+            self.assertIn(b"cannot be changed", done.stderr)
+            self.assertIn(b"wait for the next run", done.stderr)
+        finally:
+            sp.__exit__(None)
+
     def test_own(self):
         """The owner publishes; deleting a key that signs needs a word."""
         self.sp.tool("domain", "add", "own.test", "--own")
