@@ -162,11 +162,12 @@ class Build(unittest.TestCase):
     def every_command_has_a_page(self, root):
         program = os.path.join(root, "usr/bin/sealpost")
         out = call(program, "--help", folder=root).stdout
-        commands = re.findall(r"^  (\w+) ", out, re.M)
+        commands = re.findall(r"^  ([\w-]+) ", out, re.M)
         self.assertGreater(len(commands), 5)
         pages = os.listdir(os.path.join(root, "usr/share/man/man1"))
         self.assertEqual(sorted(pages), sorted(
-            ["sealpost.1"] + [f"sealpost-{c}.1" for c in commands]))
+            ["sealpost.1", "sealpost-domain-check.1"]
+            + [f"sealpost-{c}.1" for c in commands]))
         self.assertIn("(default /etc/sealpost/sealpost.conf)", out)
 
 
