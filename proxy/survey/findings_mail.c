@@ -173,7 +173,7 @@ check_dmarc_none(const struct judging *j, const struct mail_rule *rule)
 {
     const struct mail_facts *m = j->facts;
 
-    if (!m->dmarc_failed && m->dmarc_domain[0] != '\0' &&
+    if (!m->dmarc_failed && !m->no_mail && m->dmarc_domain[0] != '\0' &&
         m->dmarc_policy == DMARC_POLICY_NONE) {
         struct finding *f = finding_add(
             j->out, &rule->kind, "DMARC policy of %.253s (at %.253s) is none",
@@ -184,6 +184,43 @@ check_dmarc_none(const struct judging *j, const struct mail_rule *rule)
                    "TXT \"v=DMARC1; p=quarantine\"",
                    m->dmarc_domain);
     }
+}
+
+/* --- a domain that sends nothing ------------------------------------------ */
+
+static void
+check_silent_spf(const struct judging *j, const struct mail_rule *rule)
+{
+    const struct mail_facts *m = j->facts;
+    struct finding *f;
+
+    if (!m->no_mail || m->spf_failed || m->spf_records != 1 ||
+        m->spf_result == SPF_FAIL || m->spf_result == SPF_PERMERROR) {
+        return;
+    }
+    f = finding_add(j->out, &rule->kind,
+                    "%.253s is to send no mail, but its SPF record does not "
+                    "refuse it: \"%.400s\"",
+                    m->domain, m->spf_text);
+    buf_printf(&f->mend, "%s. 300 IN TXT \"v=spf1 -all\"", m->domain);
+}
+
+static void
+check_silent_dmarc(const struct judging *j, const struct mail_rule *rule)
+{
+    const struct mail_facts *m = j->facts;
+    struct finding *f;
+
+    if (!m->no_mail || m->dmarc_failed || m->dmarc_domain[0] == '\0' ||
+        m->dmarc_policy == DMARC_POLICY_REJECT) {
+        return;
+    }
+    f = finding_add(j->out, &rule->kind,
+                    "%.253s is to send no mail, but its DMARC policy (at "
+                    "%.253s) is %s",
+                    m->domain, m->dmarc_domain,
+                    dmarc_policy_name(m->dmarc_policy));
+    put_policy(m, &f->mend);
 }
 
 /* --- alignment ------------------------------------------------------------ */
@@ -258,6 +295,12 @@ static const struct mail_rule rules[] = {
     { { "dmarc-none", FINDING_NOTE,
         "p=none asks for reports only: forgeries are delivered." },
       check_dmarc_none },
+    { { "no-mail-spf", FINDING_WARNING,
+        "Who sends nothing should say so: v=spf1 -all." },
+      check_silent_spf },
+    { { "no-mail-dmarc", FINDING_WARNING,
+        "Who sends nothing can have everything refused: p=reject." },
+      check_silent_dmarc },
     { { "not-aligned", FINDING_ERROR,
         "The signature is good, but does not count for the domain in From: "
         "DMARC fails unless SPF helps." },

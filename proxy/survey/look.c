@@ -15,6 +15,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/queue.h>
 
 enum {
     REDIRECTS_MAX = 2 /* zone cuts that the resolver did not tell of */
@@ -22,6 +23,7 @@ enum {
 
 struct run;
 struct item;
+struct probe;
 
 struct side {
     struct item *item;
@@ -55,6 +57,7 @@ struct run {
     struct zones *zones;
     struct asker *asker;
     struct event *more; /* an item has ended: others may start */
+    LIST_HEAD(, probe) probes;
     struct item *items;
     size_t count, started, done;
     bool failed; /* no memory */
@@ -62,12 +65,20 @@ struct run {
 
 /* One question under way. */
 struct probe {
+    LIST_ENTRY(probe) link; /* of its run */
     struct item *item;
     struct side *side; /* NULL: a resolver */
     size_t line;
     struct sockaddr_storage server;
     char rcode[16]; /* what it said without CD, or "" */
 };
+
+static void
+probe_free(struct probe *probe)
+{
+    LIST_REMOVE(probe, link);
+    free(probe);
+}
 
 static void
 fail(struct run *run)
@@ -295,7 +306,7 @@ on_server(enum direct_end end, struct raw_answer *answer, void *arg)
     if (end == DIRECT_NO_ROUTE && probe->server.ss_family == AF_INET6) {
         item->no_way |= UINT64_C(1) << probe->line;
     }
-    free(probe);
+    probe_free(probe);
     item->pending--;
     side->pending--;
     if (end == DIRECT_ANSWERED) {
@@ -322,8 +333,9 @@ ask(struct item *item, struct side *side, size_t line,
     probe->side = side;
     probe->line = line;
     probe->server = q->server;
+    LIST_INSERT_HEAD(&item->run->probes, probe, link);
     if (!asker_ask(item->run->asker, q, cb, probe)) {
-        free(probe);
+        probe_free(probe);
         fail(item->run);
         return false;
     }
@@ -424,7 +436,7 @@ end_probe(struct probe *probe)
 {
     struct item *item = probe->item;
 
-    free(probe);
+    probe_free(probe);
     item->pending--;
     end_side(&item->owner);
     end_side(&item->target);
@@ -546,6 +558,9 @@ run_free(struct run *run)
 {
     zones_free(&run->zones);
     asker_free(&run->asker);
+    while (!LIST_EMPTY(&run->probes)) { /* no memory: some were under way */
+        probe_free(LIST_FIRST(&run->probes));
+    }
     resolver_free(&run->resolver);
     if (run->more != NULL) {
         event_free(run->more);

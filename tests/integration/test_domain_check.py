@@ -478,6 +478,16 @@ class Check(unittest.TestCase):
         self.check("good.test", "--nameserver",
                    f"127.0.0.1:{scratch.free_port()}", ok=(75,))
 
+    def test_public_resolvers(self):
+        """They are asked beside ours, and one that is silent is named."""
+        text = scratch.read(self.sp.config).decode()
+        path = scratch.write(self.sp.config + ".public", re.sub(
+            "(?m)^(nameserver = .*)$", "\\1\npublic_resolvers = 127.0.0.1:"
+            f"{scratch.free_port()}", text))
+        done = run("domain", "check", "good.test", "-c", path, ok=(75,))
+        self.assertIn(b"2 resolvers asked", done.stdout)
+        self.assertIn(b"[dns] public_resolvers", done.stdout)
+
     def test_words(self):
         self.check("not_a domain", ok=(64,))
         self.check("good.test", "--selector", "!", ok=(64,))

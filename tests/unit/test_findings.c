@@ -557,6 +557,9 @@ mail(void **state)
     expect_mail(&m, "no-key");
     m.no_mail = true;
     expect_mail(&m, "");
+    m.spf_result = SPF_SOFTFAIL;
+    m.dmarc_policy = DMARC_POLICY_NONE;
+    expect_mail(&m, "no-mail-dmarc no-mail-spf");
     m = sound;
     m.spf_records = 0;
     m.spf_result = SPF_NONE;
