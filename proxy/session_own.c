@@ -244,6 +244,7 @@ on_login(struct upstream_link *link, const char *error, void *arg)
 
     (void)error; /* logged, or in the refusal */
     s->login->wait = NULL;
+    (void)event_del(s->login->timer); /* the deadline was the upstream's */
     s->owed = OWED_NOTHING;
     if (link == NULL) {
         refuse(s, &refusal);

@@ -134,7 +134,9 @@ put_contract(const struct trial *t, struct buf *out)
     } else {
         buf_putc(out, '\n');
     }
-    if (t->upstream->login != CONF_LOGIN_NONE) {
+    if (t->upstream->login == CONF_LOGIN_CLIENT) {
+        buf_puts(out, "login:     with what the client logs in with\n");
+    } else if (t->upstream->login != CONF_LOGIN_NONE) {
         buf_printf(out, "login:     %s\n",
                    t->user->upstream_username[0] != '\0'
                        ? t->user->upstream_username

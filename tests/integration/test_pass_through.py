@@ -24,7 +24,7 @@ class PassThrough(unittest.TestCase):
             mechanisms="PLAIN LOGIN XOAUTH2 OAUTHBEARER")
         cls.sp = sealpost.Sealpost(
             upstream=cls.up.port, upstream_settings={"login": "client"},
-            listen={"auth_backend": "upstream",
+            listen={"auth_backend": "upstream", "reply_deadline": "2s",
                     "auth_mechanisms": "plain, xoauth2, oauthbearer"},
             limits={"auth_failures": 20},
             # Passwords here are others, and nobody asks for them.
@@ -114,6 +114,15 @@ class PassThrough(unittest.TestCase):
         self.assertEqual(plain(client, ALICE, HERS)[0], 535)
         self.up.set("auth")
         self.assertEqual(plain(client, ALICE, HERS)[0], 235)
+
+    def test_upstream_is_silent(self):
+        """The client hears of it in time, and can log in again."""
+        client = self.client()
+        self.up.set("auth", upstream.silent())
+        self.assertEqual(plain(client, ALICE, HERS)[0], 454)
+        self.up.set("auth")
+        self.assertEqual(plain(client, ALICE, HERS)[0], 235)
+        self.send(client, "behind the deadline")
 
     def test_tokens(self):
         bearer = f"n,a={ALICE},\1auth=Bearer {{}}\1\1"
