@@ -277,6 +277,11 @@ rule_activate(const struct planning *p)
     struct sight sight;
 
     if (next == p->track->count) {
+        if (emergency) {
+            plan_wait(p, active, 0,
+                      "%.60s is condemned and signs until another is proved",
+                      p->track->keys[active].key->view.selector);
+        }
         return false;
     }
     if (due_s > p->rules->now_s) {

@@ -106,8 +106,10 @@ condemn(struct rotate_job *job)
         struct rotate_track *t = job->facts->tracks + i;
 
         for (size_t k = 0; t->chosen && k < t->plan.count; k++) {
-            if (is_meant(job, t, k) &&
-                t->keys[k]->life.fault != KEY_FAULT_CONDEMNED && !job->dead) {
+            bool again = t->keys[k]->life.fault == KEY_FAULT_CONDEMNED &&
+                         !job->wish->force;
+
+            if (is_meant(job, t, k) && !again && !job->dead) {
                 condemn_key(job, t, k);
             }
         }

@@ -542,6 +542,11 @@ class Words(unittest.TestCase):
         self.sp.tool("key", "activate", "own.test", selector)
         self.refused(self.sp, 65, b"is active", "key", "delete", "own.test",
                      selector)
+        done = self.sp.tool("key", "revoke", "own.test", selector)
+        self.assertIn(b"waits", done.stdout)
+        told = json.loads(self.sp.tool("key", "rotate", "own.test",
+                                       "--json").stdout)
+        self.assertEqual({e["event"] for e in told} & {"failed"}, set())
         self.sp.tool("key", "revoke", "own.test", selector, "--force")
         listed = json.loads(self.sp.tool("key", "list", "own.test",
                                          "--json").stdout)
