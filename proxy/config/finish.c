@@ -11,6 +11,7 @@
 
 enum {
     CONNECTIONS_MAX = 32768, /* of `auto` */
+    NETWORK_ADDRESSES = 4,   /* at their limit, with `auto` */
     DESCRIPTORS_EACH = 3     /* two sockets, and now and then a spool file */
 };
 
@@ -87,6 +88,15 @@ finish_notify(struct conf *conf)
         conf->notify.from = conf_arena_text(arena, buf_bytes(&from));
     }
     buf_free(&from);
+}
+
+static void
+finish_network(struct limits_conf *limits)
+{
+    if (limits->connections_per_network == 0) {
+        limits->connections_per_network =
+            NETWORK_ADDRESSES * limits->connections_per_ip;
+    }
 }
 
 static void
@@ -202,6 +212,7 @@ conf_finish(struct conf *conf, struct conf_errors *errors)
     finish_spool(conf);
     finish_notify(conf);
     finish_limits(conf);
+    finish_network(&conf->limits);
     for (size_t i = 0; i < conf->listen_count; i++) {
         finish_listen(conf, &conf->listens[i]);
     }
