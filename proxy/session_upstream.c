@@ -386,6 +386,18 @@ put_bdat(struct transaction *tx)
     tx->piece = bytes_make(tx->bdat_line, (size_t)n);
 }
 
+/* RFC 1870 6.1: octets with CRLF, dots not yet stuffed. What a client did not
+ * declare is known now; what is too big would be refused behind its last octet,
+ * or cut off again and again. */
+static bool
+is_too_big(const struct transaction *tx)
+{
+    const struct smtp_caps *c = caps(tx);
+
+    return (c->offers & SMTP_CAP_SIZE) != 0 && c->size > 0 &&
+           session_content_octets(tx) > c->size;
+}
+
 static bool
 send_data(struct session *s)
 {
@@ -395,6 +407,11 @@ send_data(struct session *s)
         tx->rcpt_sent < tx->rcpt_count || session_replies_open(tx) ||
         tx->dead != NULL) {
         return false;
+    }
+    if (is_too_big(tx)) {
+        session_finish(s, 552, "5.3.4", "Too big for the upstream",
+                       OUTCOME_REFUSED);
+        return true;
     }
     conn_set_deadline(upstream_link_conn(tx->link), 0);
     tx->forward_ms = session_now_ms();

@@ -374,6 +374,15 @@ class Extensions(unittest.TestCase):
             c.gone_through()
             self.assertIn("SIZE 1", c.expect("EHLO again", 250))
 
+    def test_size_not_declared(self):
+        with CapturingUpstream(extensions=["SIZE 200000", "8BITMIME"]) as up, \
+                plain(up) as sp, Client(sp) as c:
+            for _ in range(2): # before and after its SIZE is known
+                got = c.message(BODY + ("y" * 70 + "\r\n") * 5000)
+                self.assertEqual((got[0], got[1][:5]), (552, "5.3.4"))
+                self.assertEqual(up.messages, [])
+            c.gone_through()
+
     def test_8bit_to_a_7bit_upstream(self):
         with CapturingUpstream(extensions=["PIPELINING"]) as up, \
                 plain(up) as sp, Client(sp) as c:
