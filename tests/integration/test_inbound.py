@@ -402,6 +402,8 @@ class Header(unittest.TestCase):
                                     + b"\r\n\r\nx\r\n"), (552, "5.3.4"))
         self.assertEqual(self.timed(b"X:\r\n" + b" y\r\n" * 20000
                                     + b"From: joe@a.test\r\n\r\nx\r\n")[0], 250)
+        self.assertEqual(self.timed((b"x" * 900 + b"\r\n") * 23
+                                    + fields(1)), (250, "2.0.0"))
         self.assertEqual(self.timed(b"Received: x\r\n" * 500 + fields(1)),
                          (554, "5.4.6"))
 

@@ -8,6 +8,7 @@ files of DN-15 in test_resolver (resolv_conf_files).
 [dns] timeout is 1s, so that a message's budget is 3 s: 2 for keys and SPF.
 """
 import collections
+import os
 import struct
 import threading
 import time
@@ -21,6 +22,7 @@ from rawclient import RawClient
 from sealpost import Sealpost, message
 from upstream import CapturingUpstream
 
+LONG = bool(os.environ.get("SEALPOST_LONG"))
 REJECT = "v=DMARC1; p=reject"
 
 
@@ -131,6 +133,22 @@ class Answers(unittest.TestCase):
                 (None, 16, 9, b"\1x")] * 1000), "permerror"),
             "ones": (lambda q, tcp: answer(q, [
                 (None, 16, 9, b"\1x" * 4000)]), "permerror"),
+        })
+
+    def test_strings_are_joined(self):
+        """DV-22: a record is its strings, with nothing between them."""
+        text = key.record.encode()
+
+        def strings(*ends):
+            parts = [text[a:b] for a, b in zip((0, *ends),
+                                               (*ends, len(text)))]
+            data = b"".join(bytes([len(p)]) + p for p in parts)
+            return lambda q, tcp: answer(q, [(None, 16, 300, data)])
+        self.words({
+            "two": (strings(200), "pass"),
+            "twenty": (strings(*range(1, 21), 200), "pass"),
+            "tag": (strings(1, text.index(b"p=") + 1, 200), "pass"),
+            "empty": (strings(5, 5, 5, 200), "pass"),
         })
 
     def test_aliases(self):
@@ -315,7 +333,7 @@ class Dead(unittest.TestCase):
                 time.sleep(n * rate)
                 return dead.send(sign(message(f"joe@d{n}.test"),
                                       f"d{n}.test", key))
-            got = at_once([lambda n=n: one(n) for n in range(30)])
+            got = at_once([lambda n=n: one(n) for n in range(200 if LONG else 30)])
             ending.set()
             pinger.join()
             mute.stop()

@@ -99,6 +99,19 @@ class Limits(WireCase):
             self.assertLess(time.monotonic() - began, 5)
             self.assertLess(rss(pid) - before, 4 * MIB)
 
+    def test_RX_17_nested_mime(self):
+        with self.row("RX-17", delivered=1):
+            content = HEAD.replace(
+                b"\r\n\r\n", b"\r\nMIME-Version: 1.0\r\nContent-Type: "
+                b"multipart/mixed; boundary=b0\r\n\r\n") + b"".join(
+                b"--b%d\r\nContent-Type: multipart/mixed; boundary=b%d\r\n"
+                b"\r\n" % (n, n + 1) for n in range(10000))
+            c = self.data()
+            began = time.monotonic()
+            self.assertEqual(c.content(content + END)[0], 250)
+            self.assertLess(time.monotonic() - began, 5)
+            self.assertTrue(self.arrived()[0].data.endswith(content))
+
     def test_RX_03_replies_nobody_reads(self):
         with self.row("RX-03"):
             pid = worker(self.sp)

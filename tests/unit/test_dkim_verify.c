@@ -319,6 +319,63 @@ length_zero(void **state)
     EVP_PKEY_free(key);
 }
 
+/* h= takes the instances of a field from the bottom up (RFC 6376 5.4.2). */
+static void
+instances(void **state)
+{
+#define S(n) "Subject: " n "\r\n"
+#define END  FROM "\r\nHi\r\n"
+    static const struct {
+        const char *names, *sent, *seen;
+        enum dkim_verdict want;
+    } rows[] = {
+        { "subject", S("1") S("2") END, S("x") S("2") END, DKIM_PASS },
+        { "subject", S("1") S("2") END, S("2") END, DKIM_PASS },
+        { "subject", S("1") S("2") END, S("1") S("x") END, DKIM_FAIL },
+        { "subject", S("1") S("2") END, S("2") S("1") END, DKIM_FAIL },
+        { "subject:subject", S("1") END, S("1") END, DKIM_PASS },
+        { "subject:subject", S("1") END, S("x") S("1") END, DKIM_FAIL },
+        { "subject:subject", S("1") END, S("1") S("x") END, DKIM_FAIL },
+        { "subject:subject", S("1") S("2") S("3") END, S("x") S("2") S("3") END,
+          DKIM_PASS },
+        { "subject:subject", S("1") S("2") S("3") END, S("2") S("3") END,
+          DKIM_PASS },
+        { "subject:subject", S("1") S("2") S("3") END, S("1") S("x") S("3") END,
+          DKIM_FAIL },
+        { "subject:subject", S("1") S("2") S("3") END, S("1") S("3") S("2") END,
+          DKIM_FAIL },
+        { "x-none", S("1") END, S("1") END, DKIM_PASS },
+        { "x-none", S("1") END, "X-None: y\r\n" S("1") END, DKIM_FAIL },
+    };
+    EVP_PKEY *key = signer_key("rfc8463-a2-ed25519.pem");
+    struct buf record = signer_record(key);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct buf tags = BUF_INIT, out, seen = BUF_INIT;
+        struct dkim_verify_result r;
+        unsigned questions;
+        struct craft c;
+
+        buf_printf(&tags, HEAD "c=relaxed/relaxed; h=from:%s; bh={bh}; b=",
+                   rows[i].names);
+        c = craft_for(buf_str(&tags), key);
+        out = signer_craft(&c, bytes_str(rows[i].sent));
+        buf_put(&seen,
+                bytes_take(buf_bytes(&out), out.len - strlen(rows[i].sent)));
+        buf_puts(&seen, rows[i].seen);
+        r = judge_first(buf_bytes(&seen), buf_str(&record), &questions);
+        judge_is(&r, rows[i].want, rows[i].seen);
+        buf_free(&seen);
+        buf_free(&out);
+        buf_free(&tags);
+    }
+    buf_free(&record);
+    EVP_PKEY_free(key);
+#undef END
+#undef S
+}
+
 /* Message and header as they come: what each does to a good signature. */
 static void
 messages(void **state)
@@ -518,7 +575,7 @@ main(void)
         cmocka_unit_test(length_tag),   cmocka_unit_test(length_zero),
         cmocka_unit_test(messages),     cmocka_unit_test(many_signatures),
         cmocka_unit_test(many_bodies),  cmocka_unit_test(costly),
-        cmocka_unit_test(none),
+        cmocka_unit_test(none),         cmocka_unit_test(instances),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
