@@ -6,8 +6,8 @@
                             there
 
 A line of acceptance.txt: `ROW | what is done | TEST TEST ...`; a TEST is
-`FILE:NAME` below tests/, NAME a method `Class.test_x` of a Python file or a
-function of a C file. `- REASON` instead of tests: why there is none. A line
+`FILE:NAME` below tests/, NAME a method `Class.test_x` of a Python file, a
+test of a C file or a fuzz target's function. `- REASON` instead of tests: why there is none. A line
 `# Title` begins a group.
 """
 import ast
@@ -22,7 +22,8 @@ HEAD = """# Acceptance
 
 What attackers and bad peers try, row by row, and the test that does it.
 Written by `tests/lint/acceptance.py` from `acceptance.txt`; a check of `make
-check` fails when a test named here is gone.
+check` fails when a test named here is gone. Rows that take hours run for a
+short while in `sh tests/run.sh`, and long in `sh tests/run.sh --long`.
 
 """
 
@@ -40,9 +41,11 @@ def names(path, cache={}):
         if path.endswith(".py"):
             cache[path] = {f"{c.name}.{f.name}" for c in ast.parse(text).body
                            if isinstance(c, ast.ClassDef) for f in c.body
-                           if isinstance(f, ast.FunctionDef)}
+                           if isinstance(f, ast.FunctionDef)
+                           and f.name.startswith("test")}
         else:
-            cache[path] = set(re.findall(r"(?m)^(\w+)\(", text))
+            cache[path] = set(re.findall(
+                r"(?m)^(\w+)\((?:void \*\*state\)|const uint8_t \*)", text))
     return cache[path]
 
 
