@@ -213,6 +213,7 @@ class Test(unittest.TestCase):
         text = scratch.read(os.path.join(scratch.TOP, "etc",
                                          "sealpost.conf")).decode()
         for old, new in (
+                ("relay.example.com", "relay.test"), # the certificate's
                 ("/etc/sealpost/tls/fullchain.pem", self.sp.certificate),
                 ("/etc/sealpost/tls/key.pem",
                  os.path.join(self.sp.home, "key.pem")),
@@ -239,7 +240,7 @@ class Test(unittest.TestCase):
         self.bad(self.line("workers = many") + ": ",
                  self.line("workes") + ": ", "workers",
                  self.line("tls = perhaps") + ": ",
-                 "none, starttls, implicit or opportunistic",
+                 "none, starttls, implicit, opportunistic or dane",
                  self.line("[dsn]") + ": ")
 
     def test_limits_of_inih(self):
