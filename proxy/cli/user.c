@@ -21,7 +21,8 @@ static const char add_usage[] =
     "usage: sealpost user add USER [--from LIST] [--selector S]\n"
     "           [--domain D] [--other-from W] [--no-key W] [--upstream NAME]\n"
     "           [--upstream-username NAME --upstream-password-file FILE]\n"
-    "           [--rate N/h] [--recipient-rate N/h] [--password-stdin]\n"
+    "           [--rate N/h] [--recipient-rate N/h]\n"
+    "           [--password-stdin | --no-password]\n"
     "           [--dry-run] [--no-reload] [-c FILE]\n"
     "LIST: DOMAIN, *.DOMAIN, LOCAL@DOMAIN or *, parted by commas.\n";
 static const char passwd_usage[] =
@@ -67,6 +68,7 @@ struct change {
     struct cli cli;
     const char *values[SETTINGS]; /* NULL: not given */
     bool password_stdin;
+    bool no_password; /* add: somebody else judges her logins */
     const char *user;
     struct buf path;
     struct useredit edit;
@@ -212,7 +214,7 @@ do_add(struct change *ch)
 {
     int code = fail_edit(ch, useredit_add(&ch->edit, ch->user));
 
-    if (code == CLI_GO_ON) {
+    if (code == CLI_GO_ON && !ch->no_password) {
         code = set_password(ch);
     }
     return code == CLI_GO_ON ? set_given(ch) : code;
@@ -346,7 +348,11 @@ run(struct change *ch, change_action *action, bool asks)
         return cli_fail(&ch->cli, EX_OSERR, "no memory");
     }
     /* Asked before the lock is taken: nobody waits for a person. */
-    if (asks) {
+    if (ch->no_password && ch->password_stdin) {
+        return cli_misuse(&ch->cli,
+                          "--password-stdin or --no-password, not both");
+    }
+    if (asks && !ch->no_password) {
         code = password_read(&ch->cli, ch->password_stdin, ch->password);
     }
     return code == CLI_GO_ON ? edit(ch, action) : code;
@@ -361,7 +367,7 @@ change(int argc, char **argv, const char *name, const char *usage,
     bool asks =
         strcmp(name, "user add") == 0 || strcmp(name, "user passwd") == 0;
     bool sets = strcmp(name, "user add") == 0 || strcmp(name, "user set") == 0;
-    struct cli_option options[SETTINGS + 2] = { { NULL, 0, NULL, NULL, NULL } };
+    struct cli_option options[SETTINGS + 3] = { { NULL, 0, NULL, NULL, NULL } };
     size_t n = 0;
     int code;
 
@@ -372,6 +378,10 @@ change(int argc, char **argv, const char *name, const char *usage,
     if (asks) {
         options[n++] = (struct cli_option){ "--password-stdin", 0,
                                             &ch.password_stdin, NULL, NULL };
+    }
+    if (asks && sets) {
+        options[n++] = (struct cli_option){ "--no-password", 0, &ch.no_password,
+                                            NULL, NULL };
     }
     code = cli_parse(&ch.cli, argc, argv, options);
     if (code == CLI_GO_ON) {

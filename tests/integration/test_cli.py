@@ -358,6 +358,16 @@ class Users(Case):
                       ("lock", "alice"), ("delete", "alice")):
             self.changes_nothing("user", *words, input="secret word\n")
 
+    def test_no_password(self):
+        """For those whose logins others judge."""
+        self.ok("user", "add", "alice", "--no-password", "--from",
+                "example.com")
+        (alice,) = json.loads(self.ok("user", "list", "--json"))
+        self.assertEqual((alice["login"], alice["from"]),
+                         ("no", ["example.com"]))
+        self.fails(64, "not both", "user", "add", "bob", "--no-password",
+                   "--password-stdin")
+
     def test_comments_and_order_stay(self):
         text = ("; the first line\n[alice]\nfrom = example.com ; hers\n"
                 "\n# between\n[bob]\n; within\nfrom = example.net\n")
