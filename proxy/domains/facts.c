@@ -6,8 +6,10 @@
  */
 #include "proxy/domains/rotate_private.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* --- tracks ------------------------------------------------------------- */
 
@@ -233,10 +235,56 @@ load_files(struct rotate_facts *f, const char ***names_out,
         return false;
     }
     for (size_t i = 0; i < f->file_count; i++) {
+        size_t lines = conf_errors_count(errors);
+
         f->files[i] = domainfile_load(f->world->store, names[i], errors);
+        if (f->files[i] == NULL) {
+            f->odd = names[i];
+        }
+        if (f->files[i] == NULL && conf_errors_count(errors) == lines) {
+            return false; /* no memory */
+        }
     }
     *names_out = names;
     return true;
+}
+
+/*
+ * A slot without a key that can be read, and with a note: it is not free.
+ * What is in it may sign and stand in the zone.
+ */
+static bool
+is_odd(const struct rotate_facts *f, const struct rotate_track *t, size_t slot)
+{
+    const char *token = t->plan.slots[slot].token;
+    struct buf path = BUF_INIT;
+    bool odd;
+
+    for (size_t i = 0; i < t->plan.count; i++) {
+        if (strcmp(t->keys[i]->view.selector, token) == 0) {
+            return false;
+        }
+    }
+    keystore_path(f->world->store, t->plan.domain, token, ".conf", &path);
+    odd = buf_failed(&path) || access((const char *)path.ptr, F_OK) == 0 ||
+          errno != ENOENT;
+    buf_free(&path);
+    return odd;
+}
+
+static void
+block_odd(struct rotate_facts *f, size_t first)
+{
+    for (size_t i = first; i < f->track_count; i++) {
+        struct rotate_track *t = f->tracks + i;
+
+        for (size_t s = 0; s < t->plan.slot_count; s++) {
+            if (is_odd(f, t, s)) {
+                t->blocked = true;
+                f->odd = t->plan.domain;
+            }
+        }
+    }
 }
 
 /* One domain: its rings and its keys, from *key on. */
@@ -253,6 +301,7 @@ take_domain(struct rotate_facts *f, const char *domain,
         good = skip || place(&p, k);
         ++*key;
     }
+    block_odd(f, p.first);
     return good;
 }
 

@@ -52,7 +52,7 @@ choose(struct rotate_job *job)
     for (size_t i = 0; i < job->facts->track_count; i++) {
         struct rotate_track *t = job->facts->tracks + i;
 
-        t->chosen = is_wished(job->wish, t->plan.domain);
+        t->chosen = !t->blocked && is_wished(job->wish, t->plan.domain);
         if (!t->chosen) {
             continue;
         }
@@ -326,9 +326,21 @@ end(struct rotate_job *job, int lock)
                          : ROTATE_OK;
 }
 
+/* Said as an error line where it was read, unless memory failed there. */
+static void
+tell_odd(struct rotate_job *job)
+{
+    if (job->facts->odd != NULL) {
+        job->failed = true;
+        rotate_tell(job, NULL, ROTATE_FAILED, "", NULL,
+                    "some notes cannot be read: their keys are left alone");
+    }
+}
+
 static void
 run(struct rotate_job *job)
 {
+    tell_odd(job);
     choose(job);
     if (job->wish->emergency) {
         condemn(job);

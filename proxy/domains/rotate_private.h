@@ -14,8 +14,9 @@ struct rotate_track {
     struct keystore_key **keys; /* the run's copies, as they are on disk */
     struct plan_key *plan_keys;
     size_t cap;
-    bool chosen; /* this run is about it */
-    bool done;   /* nothing more in this run */
+    bool blocked; /* a slot's key cannot be read: left alone */
+    bool chosen;  /* this run is about it */
+    bool done;    /* nothing more in this run */
     bool failed;
     bool pending; /* `step` waits for the zone */
     enum plan_step step;
@@ -31,6 +32,8 @@ struct rotate_facts {
     struct rotate_track *tracks; /* sorted by domain */
     size_t track_count;
     size_t track_cap;
+    const char *odd;   /* a domain with a faulty note, its own or a key's; or
+                          NULL */
     struct seen *seen; /* of the survey; owned */
     size_t seen_count;
     struct strings strings; /* of this run */

@@ -258,7 +258,7 @@ put_track(struct rotate_job *job, struct zone *z, const struct rotate_track *t,
 {
     bool good = true;
 
-    for (size_t s = 0; good && s < t->plan.slot_count; s++) {
+    for (size_t s = 0; good && s < t->plan.slot_count && !t->blocked; s++) {
         bool pending;
         const char *text = slot_text(job, t, s, &pending);
         bool changed =
@@ -282,6 +282,14 @@ send_zone(struct rotate_job *job, const struct zone *z, struct buf *why)
 {
     if (job->world->rotate->zone[0] == '\0') {
         buf_puts(why, "[rotate] zone is not set; the zone behind the CNAMEs");
+        return false;
+    }
+    if (job->world->rotate->publish == CONF_PUBLISH_ZONEFILE &&
+        job->facts->odd != NULL) {
+        buf_printf(why,
+                   "%s has a note that cannot be read: the file would "
+                   "lose its records; mend it as the error line says",
+                   job->facts->odd);
         return false;
     }
     if (job->world->publish == NULL ||

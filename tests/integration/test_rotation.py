@@ -436,6 +436,37 @@ class Filed(unittest.TestCase):
         done = relay.sp.tool("domain", "add", "--guide", ok=(64,))
         self.assertIn(b"talks on a terminal", done.stderr)
 
+    def test_odd_note(self):
+        """A note that cannot be read: its slot is not taken for a free one,
+        nor its record out of the file."""
+        relay = self.relay
+        token = relay.add("odd.test")[0]
+        folder = os.path.join(relay.sp.state, "keys", "odd.test")
+        zone = self.world.file.inside("records")
+        note, pem = (os.path.join(folder, token + s)
+                     for s in (".conf", ".pem"))
+        before, key = scratch.read(note), scratch.read(pem)
+        for path, text in ((note, before), (os.path.join(
+                relay.sp.state, "domains", "odd.test.conf"), None)):
+            text = text or scratch.read(path)
+            scratch.write(path, text.decode() + "odd = 1\n", 0o600)
+            done = relay.sp.tool("key", "rotate", "--due", "--now",
+                                 str(relay.now), ok=(75,))
+            self.assertIn(b"unknown setting", done.stderr)
+            self.assertIn(b"left alone", done.stderr)
+            # another domain's change does not take its record away
+            done = relay.sp.tool("domain", "add", "even.test")
+            self.assertIn(b"cannot be read", done.stderr)
+            self.assertIn(token.encode(), scratch.read(zone))
+            self.assertEqual(scratch.read(pem), key)
+            scratch.write(path, text.decode(), 0o600)
+            self.assertEqual(scratch.read(note), before)
+        relay.rotate(after=DAY)
+        self.assertIn(token.encode(), scratch.read(zone))
+        for domain in ("odd.test", "even.test"):
+            relay.domain("delete", domain)
+        self.assertNotIn(token.encode(), scratch.read(zone))
+
     def test_users_slots(self):
         relay = self.relay
         tokens = relay.add("old.test")
