@@ -16,6 +16,7 @@ struct line {
     const char *type;
     const char *value;
     const char *about;
+    bool sample; /* not to be published as it is */
 };
 
 struct listing {
@@ -50,7 +51,7 @@ put_json(struct listing *l, const struct line *line)
     cli_json_text(&o, "type", line->type);
     cli_json_text(&o, "value", line->value);
     cli_json_text(&o, "about", line->about);
-    buf_putc(&o, '}');
+    buf_printf(&o, ",\"sample\":%s}", line->sample ? "true" : "false");
     buf_puts(&l->json, l->count == 0 ? "\n" : ",\n");
     buf_put(&l->json, buf_bytes(&o));
     buf_free(&o);
@@ -63,8 +64,8 @@ put(struct listing *l, const struct line *line)
     const char *dot = line->name[0] == '\0' ? "" : ".";
     const char *quote = is_text(line) ? "\"" : "";
 
-    buf_printf(&l->zone, "%s%s%s. IN %s %s%s%s\n", line->name, dot,
-               l->file->domain, line->type, quote, line->value,
+    buf_printf(&l->zone, "%s%s%s%s. IN %s %s%s%s\n", line->sample ? "; " : "",
+               line->name, dot, l->file->domain, line->type, quote, line->value,
                is_text(line) ? "\"" : ".");
     buf_printf(&l->panel, "  %s\n    type  %s\n    host  %s\n", line->about,
                line->type, line->name[0] == '\0' ? "@" : line->name);
@@ -109,10 +110,13 @@ put_sending(struct listing *l)
 {
     static const struct line spf = {
         "", "TXT", "v=spf1 include:SMARTHOST ~all",
-        "SPF, with what the smarthost's provider gives for include:"
+        "SPF, with the name that the smarthost's provider gives in the place "
+        "of SMARTHOST",
+        true
     };
     struct line dmarc = { "_dmarc", "TXT", NULL,
-                          "DMARC: reports first, p=reject when they are good" };
+                          "DMARC: reports first, p=reject when they are good",
+                          false };
     struct buf value = BUF_INIT;
 
     put(l, &spf);
@@ -130,11 +134,11 @@ static void
 put_no_mail(struct listing *l)
 {
     static const struct line lines[] = {
-        { "*._domainkey", "TXT",
-          "v=DKIM1; p=", "no key signs for this domain" },
-        { "", "TXT", "v=spf1 -all", "no host sends for this domain" },
+        { "*._domainkey", "TXT", "v=DKIM1; p=", "no key signs for this domain",
+          false },
+        { "", "TXT", "v=spf1 -all", "no host sends for this domain", false },
         { "_dmarc", "TXT", "v=DMARC1; p=reject; sp=reject; adkim=s; aspf=s",
-          "whatever claims to be from it is refused" },
+          "whatever claims to be from it is refused", false },
     };
 
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
