@@ -22,7 +22,8 @@ enum {
 enum kind {
     KIND_ADDRESS,
     KIND_USER,
-    KIND_KNOWN /* the user has logged in from this address */
+    KIND_PAIR, /* the user from this address */
+    KIND_KNOWN /* the same: she has logged in from there */
 };
 
 struct entry {
@@ -187,15 +188,16 @@ counted(const struct failures *f, enum kind kind,
 
 /* --- what follows from it ------------------------------------------------- */
 
-/* The larger of the two that concern this attempt. */
+/* Where she is known only what was done there in her name concerns her. */
 static unsigned
 worst(const struct failures *f, const struct failures_who *who, uint64_t now_ms)
 {
     unsigned by_address = counted(f, KIND_ADDRESS, who, now_ms);
-    unsigned by_user = counted(f, KIND_KNOWN, who, now_ms) > 0
-                           ? 0
-                           : counted(f, KIND_USER, who, now_ms);
+    unsigned by_user = counted(f, KIND_USER, who, now_ms);
 
+    if (counted(f, KIND_KNOWN, who, now_ms) > 0) {
+        return counted(f, KIND_PAIR, who, now_ms);
+    }
     return by_address > by_user ? by_address : by_user;
 }
 
@@ -233,6 +235,7 @@ failures_add(struct failures *f, const struct failures_who *who,
 
         count(f, KIND_ADDRESS, who, life_ms, now_ms);
         count(f, KIND_USER, who, life_ms, now_ms);
+        count(f, KIND_PAIR, who, life_ms, now_ms);
     }
 }
 
@@ -241,8 +244,9 @@ failures_forget(struct failures *f, const struct failures_who *who,
                 uint64_t now_ms)
 {
     if (f != NULL) {
-        forget(f, KIND_ADDRESS, who, now_ms);
+        /* Not the address: who has one account could try all others. */
         forget(f, KIND_USER, who, now_ms);
+        forget(f, KIND_PAIR, who, now_ms);
         count(f, KIND_KNOWN, who, FAILURES_KNOWN_MS, now_ms);
     }
 }

@@ -5,9 +5,10 @@
  * Each failure doubles the time before the next one is told, up to
  * FAILURES_DELAY_MAX_MS. `auth_lock_after` of them from one address (of IPv6:
  * one /64) or for one name shut it out until `auth_lock` after the last. A
- * name is counted whether anybody has it or not. An address from which the
- * user has logged in lately is not held up by what others do in her name: a
- * lock is no weapon against her.
+ * name is counted whether anybody has it or not. At an address from which the
+ * user has logged in lately only failures in her name from there count: a lock
+ * is no weapon against her, and an office does not suffer from one telephone
+ * with an old password.
  *
  * A table of fixed size, hashed under a key of this process: an attacker can
  * neither make it grow nor aim at an entry. When it is full the fewest

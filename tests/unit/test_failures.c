@@ -134,6 +134,25 @@ known_addresses_are_spared(void **state)
     failures_free(&f);
 }
 
+/* One telephone with an old password behind the office's address. */
+static void
+an_office_goes_on(void **state)
+{
+    struct failures *f = failures_new(&conf);
+    union net_address office = address("198.51.100.7");
+
+    (void)state;
+    failures_forget(f, &(struct failures_who){ &office, "alice" }, 5);
+    fail_often(f, "198.51.100.7", "phone", 5, 10);
+    assert_true(locked(f, "198.51.100.7", "phone", 10));
+    assert_false(locked(f, "198.51.100.7", "alice", 10));
+    assert_int_equal(delay(f, "198.51.100.7", "alice", 10), 1000);
+    /* Her login does not open the address for guessing. */
+    failures_forget(f, &(struct failures_who){ &office, "alice" }, 10);
+    assert_true(locked(f, "198.51.100.7", "bob", 10));
+    failures_free(&f);
+}
+
 static void
 what_is_not_counted(void **state)
 {
@@ -189,6 +208,7 @@ main(void)
         cmocka_unit_test(locks_come_and_go),
         cmocka_unit_test(networks_of_ipv6),
         cmocka_unit_test(known_addresses_are_spared),
+        cmocka_unit_test(an_office_goes_on),
         cmocka_unit_test(what_is_not_counted),
         cmocka_unit_test(a_flood_does_not_unlock),
     };
