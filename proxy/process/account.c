@@ -96,3 +96,9 @@ account_become(const struct account *account, struct buf *error)
     }
     return true;
 }
+
+void
+account_drop_capabilities(void)
+{
+    (void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+}

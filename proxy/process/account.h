@@ -36,4 +36,8 @@ bool accounts_network(const struct server_conf *conf, struct account *user_out,
  */
 bool account_become(const struct account *account, struct buf *error);
 
+/* What the master may that others need not (CAP_NET_BIND_SERVICE) is not passed
+ * on: a child, between fork and exec. */
+void account_drop_capabilities(void);
+
 #endif

@@ -3,6 +3,7 @@
  */
 #include "proxy/process/child.h"
 
+#include "proxy/process/account.h"
 #include "proxy/process/control.h"
 
 #include <errno.h>
@@ -26,6 +27,7 @@ become_worker(int control, char *slot)
         (void)fcntl(control, F_SETFD, 0);
     }
     (void)close_range(CHILD_CONTROL_FD + 1, ~0u, 0);
+    account_drop_capabilities();
     sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     /* The very program that the master is, also after an upgrade on disk. */

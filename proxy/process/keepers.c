@@ -92,6 +92,7 @@ become_keeper(struct parent *p, struct keeper *k, int ready_fd, pid_t parent)
         place(fds[i], CHILD_FDS + i);
     }
     (void)close_range((unsigned)first, ~0u, CLOSE_RANGE_CLOEXEC);
+    account_drop_capabilities();
     (void)sigprocmask(SIG_SETMASK, &p->old_mask, NULL);
     (void)fexecve(exe, argv, environ);
     _exit(EX_OSERR);

@@ -277,7 +277,8 @@ mend(int error)
     case EADDRINUSE:
         return "; another program listens there: ss -ltnp names it";
     case EACCES:
-        return "; ports under 1024 need a start by root";
+        return "; ports under 1024 need a start by root, or "
+               "CAP_NET_BIND_SERVICE";
     case EADDRNOTAVAIL:
         return "; this machine does not have that address";
     default:

@@ -3,6 +3,7 @@ sockets that are handed in, and another program under a running service
 (SIGUSR2)."""
 import os
 import pwd
+import re
 import shutil
 import signal
 import smtplib
@@ -78,7 +79,9 @@ class KeeperService(unittest.TestCase):
     def start(self):
         with unittest.mock.patch("scratch.give_to"):
             self.sp.start(wrap=("setpriv", "--reuid", "nobody", "--regid",
-                                str(self.nobody.pw_gid), "--clear-groups"),
+                                str(self.nobody.pw_gid), "--clear-groups",
+                                "--inh-caps", "+net_bind_service",
+                                "--ambient-caps", "+net_bind_service"),
                           more=("--keeper-socket", self.doors))
 
     def test_signs_and_survives(self):
@@ -87,6 +90,9 @@ class KeeperService(unittest.TestCase):
         send(self.sp)
         self.assertIn("dkim=pass", self.sp.verify(self.up.wait()[0].data))
         self.assertEqual(processes.of(self.sp, processes.KEEPER), [])
+        self.assertNotEqual(self.capabilities(self.sp.process.pid), 0)
+        for pid in processes.of(self.sp, processes.WORKER):
+            self.assertEqual(self.capabilities(pid), 0)
         # The keeper's service goes and comes back: mail goes on.
         self.stop_keeper()
         self.sp.wait_line("keepers-died")
@@ -95,6 +101,11 @@ class KeeperService(unittest.TestCase):
         scratch.wait_for("mail again", self.try_to_send, 20)
         self.sp.reload()
         scratch.wait_for("mail after a reload", self.try_to_send, 20)
+
+    def capabilities(self, pid):
+        """Which the process has, as the master of the unit has one."""
+        status = scratch.read(f"/proc/{pid}/status").decode()
+        return int(re.search(r"^CapEff:\s*(\w+)", status, re.M)[1], 16)
 
     def try_to_send(self):
         try:
