@@ -69,9 +69,12 @@ class PassThrough(unittest.TestCase):
             self.assertIn(b"d=example.com; s=sp1;", message.data)
         mine = message.session
         client.docmd("MAIL", "FROM:<alice@example.com>")
-        client.docmd("RCPT", "TO:<bob@example.net>")
+        client.docmd("RCPT", "TO:<carol@example.net>")
         client.docmd("RSET")
-        self.assertIs(self.send(client, "behind RSET").session, mine)
+        message = self.send(client, "behind RSET")
+        self.assertIs(message.session, mine)
+        self.assertEqual(message.recipients, ["bob@example.net"])
+        self.assertIn(b"RSET\r\n", mine.commands)
         self.assertIsNot(self.send(other, "another's").session, mine)
         self.assertEqual(len(self.sessions()), before + 2)
         client.quit()
@@ -147,7 +150,9 @@ class PassThrough(unittest.TestCase):
                 self.assertEqual(code, 525, said)
 
     def test_lost_while_nobody_sends(self):
+        before = len(self.sessions())
         client = self.alice()
+        scratch.wait_for("the session", lambda: len(self.sessions()) > before)
         self.sessions()[-1].socket.shutdown(2)
         self.assertEqual(client.getreply()[0], 421)
 
