@@ -17,6 +17,7 @@ struct conf_checking {
     const struct conf *conf;
     struct conf_errors *errors;
     struct conf_identity user; /* whose rights are taken */
+    bool only_warns;           /* nothing that mail needs */
 };
 
 /* A file that a setting names. */
@@ -45,7 +46,8 @@ void conf_check_listen_tls(struct conf_checking *c, const struct listen_conf *l,
 void conf_check_upstream_tls(struct conf_checking *c,
                              const struct upstream_conf *u, int64_t now_s);
 
-/* The files of [publish] and [notify], with the rights of keys_user. */
+/* The files of [publish] and [notify], with the rights of keys_user. Warnings:
+ * what publishes keys never stops mail. */
 void conf_check_publish(const struct conf_checking *c);
 
 __attribute__((format(printf, 3, 4))) void

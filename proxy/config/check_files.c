@@ -24,8 +24,9 @@ conf_check_error(struct conf_checking *c, const struct conf_named *file,
     va_start(args, format);
     (void)vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    conf_error(c->errors, at.file, at.line, "%s = %s: %s", file->key,
-               file->path, text);
+    (c->only_warns ? conf_warning : conf_error)(c->errors, at.file, at.line,
+                                                "%s = %s: %s", file->key,
+                                                file->path, text);
 }
 
 /* The first directory above path that the user can't search; false: none. */

@@ -126,6 +126,7 @@ conf_check_publish(const struct conf_checking *checking)
     struct conf_checking c = *checking;
     const struct server_conf *server = &c.conf->server;
 
+    c.only_warns = true;
     if (!conf_identity_find(server->keys_user, &c.user) &&
         (server->keys_user_set || !conf_identity_find("nobody", &c.user))) {
         conf_identity_self(&c.user);

@@ -349,7 +349,7 @@ cat >{zone}
 
 
 class Tested(unittest.TestCase):
-    """sealpostd -t names file and line."""
+    """sealpostd -t names file and line; mail does not wait for it."""
 
     def test_files(self):
         script = scratch.write(os.path.join(home, "plain"), "x", 0o644)
@@ -369,8 +369,8 @@ class Tested(unittest.TestCase):
                 [scratch.program("sealpostd"), "-t", "-c", conf], text=True,
                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60)
             with self.subTest(line):
-                self.assertEqual(done.returncode, 78)
-                self.assertRegex(done.stdout, r"sealpost.conf:\d+: .*" + line)
+                self.assertRegex(done.stdout,
+                                 r"warning: .*sealpost.conf:\d+: .*" + line)
 
 
 if __name__ == "__main__":
