@@ -23,7 +23,7 @@ libcurl4-openssl-dev libjansson-dev libxml2-dev libarchive-dev
 libssl-dev libinih-dev libcrypt-dev libgsasl-dev libidn2-dev libseccomp-dev libcmocka-dev clang
 libclang-rt-14-dev
 python3 python3-dkim python3-nacl openssl swaks
-libnet-ssleay-perl msmtp curl bind9-dnsutils gsasl"
+libnet-ssleay-perl msmtp curl bind9-dnsutils gsasl valgrind strace"
 
 missing=
 for p in $packages; do
@@ -112,6 +112,18 @@ unit() {
     fi
 }
 
+# cost FOLDER: instructions and system calls of a message, one test
+cost() {
+    if (cd "$1" && make -s check-cost) >"$1/cost.log" 2>&1; then
+        passed=$((passed + 1))
+        echo "ok   $1/check-cost"
+    else
+        failed=$((failed + 1))
+        echo "FAIL $1/check-cost"
+        tail -40 "$1/cost.log"
+    fi
+}
+
 # integration FOLDER [NAME...]
 integration() {
     folder=$1
@@ -140,6 +152,7 @@ if [ $# -gt 0 ]; then
 else
     if build build; then
         unit build
+        cost build
     fi
     if build build-asan CC=clang CFLAGS="-g -O1" --enable-sanitizers; then
         unit build-asan

@@ -43,6 +43,7 @@ struct session {
     enum step step;
     unsigned user;
     bool slow;
+    bool put_off;  /* a message is due that 421 came before */
     unsigned done; /* messages of this connection */
     size_t sent;   /* octets of the content */
     uint64_t due_us;
@@ -163,6 +164,11 @@ next_message(struct session *s)
     if (load.per_connection > 0 && s->done == load.per_connection) {
         close_session(s);
         open_session(s);
+        return;
+    }
+    if (s->put_off) {
+        s->put_off = false;
+        begin_message(s);
         return;
     }
     s->due_us = now;
@@ -288,9 +294,28 @@ shake(struct session *s)
     }
 }
 
+/* A server that goes may end a connection where no message is under way. */
+static bool
+between_messages(const struct session *s)
+{
+    return s->step == WAITING || s->step == MAIL;
+}
+
+static void
+reconnect(struct session *s)
+{
+    s->put_off = s->step == MAIL;
+    wire_close(&s->wire);
+    open_session(s);
+}
+
 static void
 reply(struct session *s, int code)
 {
+    if (code == 421 && between_messages(s)) {
+        reconnect(s);
+        return;
+    }
     if (s->step != CONTENT && code >= 400) {
         fail(s, "refused");
     }
@@ -355,6 +380,10 @@ readable(struct session *s)
 
     do {
         n = wire_recv(&s->wire, in, sizeof(in));
+        if (n < 0 && between_messages(s)) {
+            reconnect(s);
+            return;
+        }
         if (n < 0) {
             fail(s, "connection lost");
         }

@@ -431,11 +431,11 @@ class Haproxy(Peer):
 
     name = "haproxy"
 
-    def __init__(self, *routes):
+    def __init__(self, *routes, maxconn=100):
         super().__init__()
         self.ports = [self.port] + [scratch.free_port() for _ in routes[1:]]
-        text = """global
-  maxconn 100
+        text = f"""global
+  maxconn {maxconn}
 defaults
   mode tcp
   timeout connect 5s
