@@ -147,6 +147,7 @@ check_users(const struct conf *conf, const struct keystore_conf *where,
 
     if (users != NULL) {
         userfile_check_upstreams(users, path, conf, errors);
+        userfile_check_secrets(users, path, conf, errors);
         userfile_check_scram(users, path, conf, errors);
         userfile_check_client_users(users, conf, errors);
     }

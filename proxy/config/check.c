@@ -121,10 +121,11 @@ check_log(struct conf_checking *c)
 
 /* A password's, or a token's file. */
 static void
-check_secret(struct conf_checking *c, const struct upstream_conf *u,
-             const char *key, const char *path, size_t octets_max)
+check_secret(struct conf_checking *c, const void *section, const char *key,
+             const char *path, size_t octets_max)
 {
-    struct conf_named file = { conf_section_of(c->conf, u), key, path, true };
+    struct conf_named file = { conf_section_of(c->conf, section), key, path,
+                               true };
     bool token = strcmp(key, "token_file") == 0;
     struct buf text = BUF_INIT;
     struct bytes line;
@@ -186,6 +187,30 @@ check_dovecot(struct conf_checking *c, const struct listen_conf *l)
     }
 }
 
+static void
+find_user(struct conf_checking *c)
+{
+    const struct server_conf *server = &c->conf->server;
+
+    if (!conf_identity_find(server->user, &c->user) &&
+        (server->user_set || !conf_identity_find("nobody", &c->user))) {
+        conf_identity_self(&c->user); /* told; the rest is still seen */
+    }
+}
+
+void
+conf_check_secret(const struct conf *conf, const char *file, unsigned line,
+                  const char *key, const char *path, struct conf_errors *errors)
+{
+    struct conf_place at = { file, line };
+    struct conf_checking c = { .conf = conf,
+                               .errors = errors,
+                               .elsewhere = &at };
+
+    find_user(&c);
+    check_secret(&c, &conf->server, key, path, TOKEN_MAX);
+}
+
 void
 conf_check(const struct conf *conf, struct conf_errors *errors)
 {
@@ -196,10 +221,7 @@ conf_check(const struct conf *conf, struct conf_errors *errors)
     check_account(&c, "user", server->user, server->user_set);
     check_account(&c, "keys_user", server->keys_user, server->keys_user_set);
     check_own_files(&c, conf->memory->bundle.root);
-    if (!conf_identity_find(server->user, &c.user) &&
-        (server->user_set || !conf_identity_find("nobody", &c.user))) {
-        conf_identity_self(&c.user); /* said above; the rest is still seen */
-    }
+    find_user(&c);
     check_directories(&c);
     check_log(&c);
     for (size_t i = 0; i < conf->listen_count; i++) {

@@ -16,8 +16,10 @@ enum {
 struct conf_checking {
     const struct conf *conf;
     struct conf_errors *errors;
-    struct conf_identity user; /* whose rights are taken */
-    bool only_warns;           /* nothing that mail needs */
+    struct conf_identity user;          /* whose rights are taken */
+    bool only_warns;                    /* nothing that mail needs */
+    const struct conf_place *elsewhere; /* where the name of the file stands,
+                                           when not in a section of conf */
 };
 
 /* A file that a setting names. */

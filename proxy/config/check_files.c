@@ -17,7 +17,9 @@ conf_check_error(struct conf_checking *c, const struct conf_named *file,
                  const char *format, ...)
 {
     struct conf_place at =
-        conf_place_of_element(file->section, file->key, file->path);
+        c->elsewhere != NULL
+            ? *c->elsewhere
+            : conf_place_of_element(file->section, file->key, file->path);
     char text[1024];
     va_list args;
 

@@ -422,6 +422,14 @@ void conf_errors_free(struct conf_errors **e);
 void conf_check(const struct conf *conf, struct conf_errors *errors);
 
 /*
+ * The same for a file with a password or token that another file names, in its
+ * line: may `user` read it, and nobody else?
+ */
+void conf_check_secret(const struct conf *conf, const char *file, unsigned line,
+                       const char *key, const char *path,
+                       struct conf_errors *errors);
+
+/*
  * Reads path and its includes. The grammar, values and what a pair of
  * settings forbids are checked; files named in it are not opened (conf_check
  * does). *conf_out is NULL when there was an error. errors_out is always set

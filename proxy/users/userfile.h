@@ -64,6 +64,11 @@ void userfile_check_scram(const struct userfile *f, const char *path,
 void userfile_check_upstreams(const struct userfile *f, const char *path,
                               const struct conf *conf,
                               struct conf_errors *errors);
+/* Errors for each `upstream_password_file` that the daemon's user may not read,
+ * or that others may. Opens them. */
+void userfile_check_secrets(const struct userfile *f, const char *path,
+                            const struct conf *conf,
+                            struct conf_errors *errors);
 /* Errors for each user of tls_client_users that is not there. */
 void userfile_check_client_users(const struct userfile *f,
                                  const struct conf *conf,

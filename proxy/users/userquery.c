@@ -189,6 +189,20 @@ userfile_check_upstreams(const struct userfile *f, const char *path,
 }
 
 void
+userfile_check_secrets(const struct userfile *f, const char *path,
+                       const struct conf *conf, struct conf_errors *errors)
+{
+    for (size_t i = 0; i < f->count; i++) {
+        const char *file = f->users[i].upstream_password_file;
+
+        if (file[0] != '\0') {
+            conf_check_secret(conf, path, f->memory->lines[i].section,
+                              "upstream_password_file", file, errors);
+        }
+    }
+}
+
+void
 userfile_check_client_users(const struct userfile *f, const struct conf *conf,
                             struct conf_errors *errors)
 {

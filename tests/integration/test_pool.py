@@ -1,6 +1,7 @@
 """Which connection a message goes over: pools, limits, routes, logins."""
 import os
 import smtplib
+import subprocess
 import threading
 import time
 import unittest
@@ -461,6 +462,13 @@ class Logins(unittest.TestCase):
                 client.sendmail("a@example.com", ["b@example.net"], message())
             self.assertEqual([len(u.sessions) for u in (one, two)], [2, 0])
             os.unlink(own)
+            done = subprocess.run([scratch.program("sealpostd"), "-c",
+                                   sp.config, "-t"], text=True,
+                                  stdout=subprocess.PIPE,
+                                  stderr=subprocess.STDOUT)
+            self.assertEqual(done.returncode, 78, done.stdout)
+            self.assertRegex(done.stdout, r"users.conf:\d+: upstream_password"
+                             rf"_file = {own}: No such file")
             with sp.smtp("bob", "pw") as client:
                 self.assertEqual(client.mail("b@example.com")[0], 451)
             self.assertIn("must be readable by the service's user", sp.log())
