@@ -151,7 +151,10 @@ if [ $# -gt 0 ]; then
     build build && integration build "$@"
 else
     if build build; then
+        SEALPOST_STEPS=1000000 # of the session's model: 25 s of a processor
+        export SEALPOST_STEPS
         unit build
+        unset SEALPOST_STEPS
         cost build
     fi
     if build build-asan CC=clang CFLAGS="-g -O1" --enable-sanitizers; then

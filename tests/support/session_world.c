@@ -2,6 +2,7 @@
  * session_world - the worker, its time and its turns; see session_world.h.
  */
 #include "tests/support/session_world.h"
+#include "tests/support/world_describe.h"
 
 #include <dkim/header.h>
 
@@ -318,6 +319,40 @@ world_next_timer(struct session_world *w)
     event_active((struct event *)(uintptr_t)e.event, EV_TIMEOUT, 1);
     world_loop(w);
     return true;
+}
+
+/* Timers that are due together are told in no order. */
+void
+world_timers_describe(struct session_world *w, struct buf *out)
+{
+    enum {
+        SECONDS = 4000
+    };
+    static uint8_t due[SECONDS];
+    struct earliest e = { .world = w };
+    struct timeval now;
+    uint64_t now_us;
+
+    note_timers(w, &e);
+    memset(due, 0, sizeof(due));
+    (void)evutil_gettimeofday(&now, NULL);
+    now_us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_usec;
+    for (size_t i = 0; i < WORLD_TIMERS; i++) {
+        uint64_t at = w->timers[i].due_us, t = now_us + w->skipped_us;
+
+        if (w->timers[i].event != NULL) {
+            t = at > t ? (at - t + 500000) / 1000000 : 0;
+            due[t < SECONDS ? t : SECONDS - 1]++;
+        }
+    }
+    for (unsigned i = 0; i < SECONDS; i++) {
+        for (; due[i] > 0; due[i]--) {
+            char text[20];
+
+            (void)snprintf(text, sizeof(text), "timer %u\n", i);
+            buf_puts(out, text);
+        }
+    }
 }
 
 /* --- what must hold ------------------------------------------------------- */

@@ -7,6 +7,7 @@
  * reaches it must be ours to the last octet, and answers as the script says.
  */
 #include "tests/support/session_world.h"
+#include "tests/support/world_describe.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -606,6 +607,28 @@ world_far_closes(struct session_world *w)
 {
     for (struct far *f = w->fars; f != NULL; f = f->next) {
         far_close(f);
+    }
+}
+
+void
+world_far_describe(const struct session_world *w, struct buf *out)
+{
+    for (const struct far *f = w->fars; f != NULL; f = f->next) {
+        char text[100];
+
+        if (f->fd < 0 && !f->lies) {
+            continue;
+        }
+        (void)snprintf(text, sizeof(text), "far %d %d %d %d %d %d %d %llu\n",
+                       f->fd >= 0, (int)f->phase, f->mail, f->mail_refused,
+                       f->lies, f->whole != NULL, f->said,
+                       (unsigned long long)f->chunk_left);
+        buf_puts(out, text);
+        buf_put(out, buf_bytes(&f->rcpts));
+        buf_put(out, buf_bytes(&f->in));
+        buf_put(out, buf_bytes(&f->late));
+        /* Of what has come, the end counts: Received bears a date. */
+        buf_putc(out, f->content.len > 0 ? 'c' : '-');
     }
 }
 

@@ -2,7 +2,8 @@
  * test_session_model - random walks over what a client, an upstream, the
  * keeper, DNS and time may do; session_world holds what must hold.
  *
- * 100000 steps; SEALPOST_LONG=1: 10000000. SEALPOST_SEED=N starts elsewhere.
+ * 100000 steps; SEALPOST_STEPS=N: so many; SEALPOST_LONG=1: 10000000.
+ * SEALPOST_SEED=N starts elsewhere.
  */
 #include "tests/support/cmocka.h"
 #include "tests/support/session_mail.h"
@@ -29,6 +30,8 @@ chance(unsigned n)
 #define CHUNK_1 "BDAT 39\r\nFrom: alice@example.com\r\nSubject: #\r\n\r\n"
 #define CHUNK_2 "BDAT 6 LAST\r\n.\r\n.\r\n"
 #define NO_END  "BDAT 39 LAST\r\nFrom: friend@friend.example\r\n\r\nno end #"
+#define SUBMIT \
+    "MAIL FROM:<alice@example.com>\r\nRCPT TO:<a@example.com>\r\nDATA\r\n"
 #define BARE_CR "BDAT 40 LAST\r\nFrom: friend@friend.example\r\n\r\nno end #\r"
 
 static const char *const lines[] = {
@@ -53,8 +56,20 @@ static const char *const lines[] = {
     "VRFY alice\r\n",
     "AUTH PLAIN AGFsaWNlAHNlY3JldA==\r\n",
     "AUTH PLAIN AGFsaWNlAHdyb25n\r\n",
+    "AUTH PLAIN\r\n",
+    "AUTH PLAIN =\r\n",
+    "AGFsaWNlAHNlY3JldA==\r\n",
     "AUTH LOGIN\r\n",
+    "AUTH LOGIN YWxpY2U=\r\n",
     "YWxpY2U=\r\n",
+    "c2VjcmV0\r\n",
+    "not base64\r\n",
+    "AUTH SCRAM-SHA-256 biwsbj1hbGljZSxyPXJPcHJOR2Z3RWJlUldnYk5FcWtv\r\n",
+    "Yz1iaXdzLHI9eCxwPWVBPT0=\r\n",
+    "AUTH XOAUTH2 dXNlcj1hbGljZQFhdXRoPUJlYXJlciB4AQE=\r\n",
+    "AUTH OAUTHBEARER\r\n",
+    "AUTH CRAM-MD5\r\n",
+    "AUTH PLAIN AGFsaWNlAHNlY3JldA==\r\n" SUBMIT,
     "*\r\n",
     "STARTTLS\r\n",
     "nonsense\r\n",
@@ -303,7 +318,8 @@ number(const char *name, unsigned long otherwise)
 static void
 random_walks(void **state)
 {
-    unsigned long steps = number("SEALPOST_LONG", 0) > 0 ? STEPS_LONG : STEPS;
+    unsigned long usual = number("SEALPOST_LONG", 0) > 0 ? STEPS_LONG : STEPS;
+    unsigned long steps = number("SEALPOST_STEPS", usual);
     unsigned long first = number("SEALPOST_SEED", 1);
     struct totals t = { 0, 0 };
 
