@@ -1,10 +1,15 @@
 /*
  * test_smtp_data - one message, however it is split; against a reference.
+ *
+ * SEALPOST_LONG=1: every stream of up to eight octets of the reduced alphabet,
+ * not five; and thirty times as many that are drawn.
  */
 #include "tests/support/cmocka.h"
 #include "tests/support/vec.h"
 
 #include <smtp/data.h>
+
+#include <stdlib.h>
 
 struct outcome {
     struct buf content;
@@ -184,6 +189,12 @@ run_decoder(struct bytes wire, char mode, size_t first, size_t chunk,
     }
 }
 
+static bool
+is_long(void)
+{
+    return getenv("SEALPOST_LONG") != NULL;
+}
+
 /* A CR at the end that could be half of a CRLF is held, not judged. */
 static void
 test_reference(void **state)
@@ -192,7 +203,7 @@ test_reference(void **state)
     uint32_t seed = 20261121;
 
     (void)state;
-    for (unsigned round = 0; round < 340000; round++) {
+    for (unsigned round = 0; round < (is_long() ? 10200000 : 340000); round++) {
         uint8_t wire[40];
         struct bytes in = { wire, 1 + next_random(&seed) % sizeof(wire) };
         size_t first = 1 + next_random(&seed) % in.len;
@@ -210,6 +221,133 @@ test_reference(void **state)
             assert_same(&o, &want, bytes_make(mode, 1), round);
             buf_free(&want.content);
             buf_free(&o.content);
+        }
+    }
+}
+
+/* RFC 5321 4.5.2, the sender's side, one octet at a time. */
+static void
+reference_wire(struct bytes content, struct buf *wire)
+{
+    for (size_t i = 0; i < content.len; i++) {
+        if (content.ptr[i] == '.' &&
+            (i == 0 ||
+             (i > 1 && memcmp(content.ptr + i - 2, "\r\n", 2) == 0))) {
+            buf_putc(wire, '.');
+        }
+        buf_putc(wire, (char)content.ptr[i]);
+    }
+    if (content.len > 0 &&
+        (content.len < 2 ||
+         memcmp(content.ptr + content.len - 2, "\r\n", 2) != 0)) {
+        buf_puts(wire, "\r\n");
+    }
+    buf_puts(wire, ".\r\n");
+}
+
+static void
+encode(struct bytes content, size_t first, size_t chunk, struct buf *wire)
+{
+    struct smtp_data_encoder e = { 0 };
+
+    for (size_t size = first; content.len > 0; size = chunk) {
+        struct bytes in = bytes_take(content, size), out;
+
+        content = bytes_skip(content, in.len);
+        while (in.len > 0) {
+            smtp_data_encode(&e, &in, &out);
+            buf_put(wire, out);
+        }
+    }
+    buf_put(wire, smtp_data_encode_end(&e));
+}
+
+/* What came in goes out the same, whatever the pieces. */
+static void
+check_encoded(struct bytes content, size_t first, size_t chunk)
+{
+    struct buf want = BUF_INIT, wire = BUF_INIT;
+
+    reference_wire(content, &want);
+    encode(content, first, chunk, &wire);
+    if (!bytes_eq(buf_bytes(&wire), buf_bytes(&want))) {
+        fail_msg("%zu octets in pieces of %zu, %zu: %zu on the wire, not %zu",
+                 content.len, first, chunk, wire.len, want.len);
+    }
+    buf_free(&want);
+    buf_free(&wire);
+}
+
+/* One stream in each mode, cut at first and then each chunk octets. */
+static void
+check_stream(struct bytes wire, size_t first, size_t chunk)
+{
+    const unsigned bad =
+        SMTP_FAULT_BARE_CR | SMTP_FAULT_BARE_LF | SMTP_FAULT_NUL;
+
+    for (const char *mode = "dnc"; *mode != '\0'; mode++) {
+        struct outcome want, o;
+
+        reference(wire, *mode, &want);
+        run_decoder(wire, *mode, first, chunk, &o);
+        assert_same(&o, &want, bytes_make(mode, 1), first);
+        if ((o.faults & bad) == 0 && *mode != 'n') {
+            check_encoded(buf_bytes(&o.content), first, chunk);
+        }
+        buf_free(&want.content);
+        buf_free(&o.content);
+    }
+}
+
+static const char reduced[] = { '\r', '\n', '.', '\0', 'a', ' ' };
+
+/* Every stream of the reduced alphabet, in every two pieces and octet by
+ * octet. */
+static void
+test_all_short_streams(void **state)
+{
+    size_t len_max = is_long() ? 8 : 5;
+
+    (void)state;
+    for (size_t len = 1; len <= len_max; len++) {
+        unsigned long streams = 1;
+
+        for (size_t i = 0; i < len; i++) {
+            streams *= sizeof(reduced);
+        }
+        for (unsigned long n = 0; n < streams; n++) {
+            uint8_t wire[8];
+            unsigned long rest = n;
+
+            for (size_t i = 0; i < len; i++, rest /= sizeof(reduced)) {
+                wire[i] = (uint8_t)reduced[rest % sizeof(reduced)];
+            }
+            for (size_t first = 1; first <= len; first++) {
+                check_stream(bytes_make(wire, len), first, len);
+            }
+            check_stream(bytes_make(wire, len), 1, 1);
+        }
+    }
+}
+
+/* Longer ones are drawn, each with every cut. */
+static void
+test_drawn_streams(void **state)
+{
+    unsigned rounds = is_long() ? 300000 : 10000;
+    uint32_t seed = 4321;
+
+    (void)state;
+    for (unsigned round = 0; round < rounds; round++) {
+        uint8_t wire[24];
+        size_t len = 6 + next_random(&seed) % (sizeof(wire) - 5);
+
+        for (size_t i = 0; i < len; i++) {
+            wire[i] = (uint8_t)reduced[next_random(&seed) % sizeof(reduced)];
+        }
+        for (size_t first = 1; first <= len; first++) {
+            check_stream(bytes_make(wire, len), first, first);
+            check_stream(bytes_make(wire, len), first, len);
         }
     }
 }
@@ -327,6 +465,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_vectors),
         cmocka_unit_test(test_reference),
+        cmocka_unit_test(test_all_short_streams),
+        cmocka_unit_test(test_drawn_streams),
         cmocka_unit_test(test_identity),
         cmocka_unit_test(test_encode_end),
         cmocka_unit_test(test_limit),
