@@ -16,6 +16,7 @@
 
 enum {
     STEPS_A_TURN = 100,
+    OCTETS_A_TURN = 256 * 1024, /* as many as are read in one */
     HANDSHAKE_S = 30,
     STOP_BEFORE_DOT_S = 30,
     TEXT_MAX = 480 /* octets of a reply's text */
@@ -233,6 +234,14 @@ run_again(struct session *s)
     }
 }
 
+/* A peer that takes all at once must not have the loop for its own. */
+static bool
+had_its_turn(const struct session *s, unsigned steps)
+{
+    return steps == STEPS_A_TURN ||
+           (s->tx != NULL && s->tx->turn_octets >= OCTETS_A_TURN);
+}
+
 void
 session_run(struct session *s)
 {
@@ -242,9 +251,12 @@ session_run(struct session *s)
         return;
     }
     s->running = true;
+    if (s->tx != NULL) {
+        s->tx->turn_octets = 0;
+    }
     while (!s->dead && (session_step_upstream(s) || session_step_message(s) ||
                         session_step_client(s))) {
-        if (++steps == STEPS_A_TURN) {
+        if (had_its_turn(s, ++steps)) {
             run_again(s); /* others want their turn too */
             break;
         }

@@ -137,6 +137,9 @@ session_send_content(struct session *s)
         }
         tx->up = UP_DOT;
     }
+    for (size_t i = 0; i < count; i++) {
+        tx->turn_octets += runs[i].len;
+    }
     conn_writev(conn, runs, count);
     if (conn_pending(conn) == 0) {
         session_content_drained(s);

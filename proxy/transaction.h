@@ -149,6 +149,7 @@ struct transaction {
     char bdat_line[40]; /* its command */
     struct bytes piece; /* lent by out_head or spool; not encoded yet */
     bool head_sent, body_sent;
+    size_t turn_octets; /* content that left in this turn of the session */
 
     struct event *timer; /* the client's deadline for what we owe */
     uint64_t mail_ms;    /* monotonic */
