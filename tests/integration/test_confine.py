@@ -28,7 +28,8 @@ def memory(pid):
         for line in maps:
             first, rights = line.split()[:2]
             begin, end = (int(n, 16) for n in first.split("-"))
-            if "r" in rights and "[v" not in line:
+            # A sanitizer's shadow is larger than the machine.
+            if "r" in rights and "[v" not in line and end - begin < 1 << 30:
                 try:
                     mem.seek(begin)
                     yield mem.read(end - begin)
