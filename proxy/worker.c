@@ -28,6 +28,9 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+/* A keeper that dies is there again before that, and the master tells. */
+static const struct timeval keeperless_after = { 2, 0 };
+
 /* What came before CONTROL_GO. All descriptors are owned until used. */
 struct inheritance {
     int conf_fd;
@@ -48,6 +51,7 @@ struct process {
     struct event *control;
     struct event *deadline;
     struct event *term;
+    struct event *keeperless; /* since a while */
     int log_fd;
     bool keep_stderr;
     bool ready;
@@ -272,6 +276,20 @@ count_faulty(const struct view *view)
     return n;
 }
 
+/* The connection alone is lost, and nobody else has seen it. */
+static void
+on_keeperless(evutil_socket_t fd, short what, void *arg)
+{
+    struct process *p = arg;
+
+    (void)fd;
+    (void)what;
+    log_event(LOG_LEVEL_WARN, "keeper-lost",
+              "no keeper answers; asking for another connection");
+    (void)control_send(CHILD_CONTROL_FD, CONTROL_KEEPER_LOST, 0, -1);
+    event_add(p->keeperless, &keeperless_after);
+}
+
 static void
 on_view(const struct view *view, void *arg)
 {
@@ -279,9 +297,11 @@ on_view(const struct view *view, void *arg)
     struct worker *w = &p->worker;
 
     if (view == NULL) {
+        event_add(p->keeperless, &keeperless_after);
         session_keeper_lost(w);
         return;
     }
+    event_del(p->keeperless);
     route_view(w, view);
     stats_set(w->stats, STATS_KEYS, view_key_count(view));
     stats_set(w->stats, STATS_KEYS_FAULTY, count_faulty(view));
@@ -329,8 +349,10 @@ make_events(struct process *p)
         event_new(base, CHILD_CONTROL_FD, EV_READ | EV_PERSIST, on_control, p);
     p->deadline = evtimer_new(base, on_deadline, p);
     p->term = evsignal_new(base, SIGTERM, on_term, p);
+    p->keeperless = evtimer_new(base, on_keeperless, p);
     return p->control != NULL && p->deadline != NULL && p->term != NULL &&
-           event_add(p->control, NULL) == 0 && event_add(p->term, NULL) == 0;
+           p->keeperless != NULL && event_add(p->control, NULL) == 0 &&
+           event_add(p->term, NULL) == 0;
 }
 
 /* One worker looks at our records in DNS, all at the From of mail. */
@@ -429,7 +451,8 @@ static void
 unmake(struct process *p)
 {
     struct worker *w = &p->worker;
-    struct event *events[] = { p->control, p->deadline, p->term };
+    struct event *events[] = { p->control, p->deadline, p->term,
+                               p->keeperless };
 
     listeners_free(w);
     for (size_t i = 0; w->upstreams != NULL && i < w->conf->upstream_count;

@@ -33,6 +33,9 @@ enum control_kind {
     /* and back */
     CONTROL_KEEPER_READY,
     CONTROL_KEEPER_FAILED, /* never was ready; number: + 2 * exit code */
+    /* worker to master; new kinds stand last: after an upgrade two programs
+     * talk */
+    CONTROL_KEEPER_LOST, /* another connection to the keeper, please */
     CONTROL_KINDS
 };
 

@@ -18,9 +18,10 @@
 #include <unistd.h>
 
 enum {
-    START_S = 120,        /* keeper and workers must be ready by then */
-    GRACE_S = 10,         /* beyond its own deadline a worker is stuck */
-    SHORT_LIFE_MS = 5000, /* who dies sooner is started later each time */
+    START_S = 120,          /* keeper and workers must be ready by then */
+    GRACE_S = 10,           /* beyond its own deadline a worker is stuck */
+    SHORT_LIFE_MS = 5000,   /* who dies sooner is started later each time */
+    KEEPER_AGAIN_MS = 1000, /* how often a worker may ask for it */
     DELAY_FIRST_MS = 100,
     DELAY_MAX_MS = 30000
 };
@@ -42,6 +43,7 @@ struct worker_child {
     struct event *again; /* the next attempt */
     bool ready;
     int64_t started_ms;
+    int64_t keeper_ms; /* was last given a connection to it */
     unsigned delay_ms;
 };
 
@@ -113,6 +115,7 @@ send_keeper(struct worker_child *c)
     const char *name = env->keeper_names[c->generation->keeper];
     int fd = keepers_connect(env->keeper_dir, name);
 
+    c->keeper_ms = now_ms();
     if (fd < 0 || !control_send(c->control, CONTROL_KEEPER, 0, fd)) {
         log_event(LOG_LEVEL_WARN, "keeper-unreachable", "%s/%s: %s",
                   env->keeper_dir, name, strerror(errno));
@@ -186,6 +189,10 @@ on_control(evutil_socket_t fd, short what, void *arg)
     }
     if (m.fd >= 0) {
         (void)close(m.fd); /* workers have none to give */
+    }
+    if (m.kind == CONTROL_KEEPER_LOST &&
+        now_ms() - c->keeper_ms >= KEEPER_AGAIN_MS) {
+        send_keeper(c);
     }
     if (m.kind != CONTROL_READY) {
         return;
