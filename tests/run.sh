@@ -3,16 +3,25 @@
 #
 #   sh tests/run.sh             everything
 #   sh tests/run.sh NAME...     only integration tests whose name has NAME
+#   sh tests/run.sh --long      everything, and in full what is else cut short:
+#                               some five hours
 #
-# Three builds: build/ as it is shipped, build-asan/ with AddressSanitizer and
-# UBSan, build-tsan/ with ThreadSanitizer. Unit tests run in the first two,
-# the keeper's in the third; integration tests in the second and, the plain
+# Four builds: build/ as it is shipped, build-asan/ with AddressSanitizer and
+# UBSan, build-tsan/ with ThreadSanitizer, build-fuzz/ with libFuzzer. Unit tests run in the first two,
+# the keeper's in the third, loaders of files are fuzzed with the fourth;
+# integration tests in the second and, the plain
 # relaying ones, in the first too. The last line is
 # "N passed, N failed[, N skipped]"; exit 1 when any failed.
 set -eu
 exec </dev/null
 cd "$(dirname "$0")/.."
 top=$PWD
+fuzz_s=30 integration_s=800
+if [ "${1-}" = --long ]; then
+    shift
+    SEALPOST_LONG=1 fuzz_s=3600 integration_s=20000
+    export SEALPOST_LONG
+fi
 PATH=$PATH:/usr/sbin:/sbin
 export PATH LC_ALL=C
 
@@ -131,7 +140,7 @@ integration() {
     echo "integration tests with $folder"
     rm -f "$folder/counts"
     SEALPOST_BUILD=$top/$folder SEALPOST_KEEP=$top/build PYTHONDONTWRITEBYTECODE=1 \
-        timeout -k 10 800 /usr/bin/python3 tests/support/runner.py \
+        timeout -k 10 "$integration_s" /usr/bin/python3 tests/support/runner.py \
         --counts "$folder/counts" "$@" || true
     if [ -f "$folder/counts" ]; then
         read -r p f s <"$folder/counts"
@@ -140,6 +149,25 @@ integration() {
         failed=$((failed + 1))
         echo "FAIL $folder: the integration tests did not come to their end"
     fi
+}
+
+# fuzz NAME...: fuzz_s seconds for all of them together, one after the other
+fuzz() {
+    echo "fuzzing for $fuzz_s s: $*"
+    for name in "$@"; do
+        grown=build-fuzz/corpus-$name
+        mkdir -p "$grown"
+        if (cd build-fuzz && "tests/fuzz/fuzz_$name" -rss_limit_mb=2048 \
+            -max_total_time=$((fuzz_s / $#)) "corpus-$name" \
+            "$top/tests/fuzz/corpus/$name") >"build-fuzz/$name.log" 2>&1; then
+            passed=$((passed + 1))
+            echo "ok   build-fuzz/fuzz_$name"
+        else
+            failed=$((failed + 1))
+            echo "FAIL build-fuzz/fuzz_$name"
+            tail -40 "build-fuzz/$name.log"
+        fi
+    done
 }
 
 if ! autoreconf -fi >autoreconf.log 2>&1; then
@@ -166,6 +194,12 @@ else
     if build build-tsan CC=clang CFLAGS="-g -O1" --enable-sanitizers=thread
     then
         unit build-tsan "$keeper_tests"
+    fi
+    loaders="config userfile domainfile pem keynote"
+    targets=$(printf ' tests/fuzz/fuzz_%s' $loaders)
+    if build build-fuzz CC=clang CFLAGS="-g -O1" --enable-fuzzing \
+        --enable-sanitizers; then
+        fuzz $loaders
     fi
     if [ -x build/sealpostd ]; then
         # As shipped it is confined; with sanitizers it is not.

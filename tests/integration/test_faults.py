@@ -1,0 +1,140 @@
+"""System calls that fail one by one, or do little at a time (RX-11, RX-12).
+
+What a worker asks of the kernel and of OpenSSL goes through a library of the
+tests. A client's 250 is exactly one acceptance upstream, whatever failed; what
+the upstream has is whole; the worker lives, and serves the next client.
+"""
+import os
+import unittest
+
+import processes
+import scratch
+from faults import Faults
+from inbound import ALLOWED, Inbound, Key, sign
+from nameserver import txt
+from rawclient import RawClient
+from sealpost import Sealpost, message
+from upstream import CapturingUpstream
+
+LONG = bool(os.environ.get("SEALPOST_LONG"))
+SPILLS = "[spool]\nmemory_threshold = 4K\n"
+BODY = "spilled to a file\r\n" * 1000
+
+
+class EachCall(unittest.TestCase):
+    """RX-12: each call of a transaction fails, one at a time."""
+
+    def ready(self, *login):
+        c = RawClient(self.port, greeting=False)
+        try:
+            c.reply()
+            c.ready(*login, tls=bool(login))
+            return c
+        except BaseException:
+            c.close()
+            raise
+
+    def outcome(self, client, content):
+        """The code of the last reply; 0: closed on the way."""
+        try:
+            with client() as c:
+                for line in ("MAIL FROM:<alice@example.com>",
+                             "RCPT TO:<bob@example.com>", "DATA"):
+                    code, _ = c.command(line)
+                    if code not in (250, 354):
+                        return code
+                c.send(content + b".\r\n")
+                return c.reply()[0]
+        except OSError:
+            return 0
+        except AssertionError as e: # the greeting, EHLO, STARTTLS or AUTH
+            return int(str(e).split(": ")[1].split()[0])
+
+    def serves(self, sp, client):
+        def once():
+            return self.outcome(client, message(subject="after")) == 250
+        scratch.wait_for("an ordinary message", once, 15)
+        self.assertEqual(sp.lines("worker-died"), [])
+
+    def each_call(self, faults, sp, up, client, make, names):
+        """make(subject): the message."""
+        worker = processes.of(sp, processes.WORKER)
+        self.serves(sp, client)
+        for name in names.split():
+            for at in range(1, 200):
+                faults.fail(name, at)
+                content = make(f"{name} {at}")
+                with self.subTest(call=name, at=at):
+                    code = self.outcome(client, content)
+                    faults.off()
+                    self.judge(sp, up, code, f"{name} {at}", content)
+                    self.serves(sp, client)
+                if faults.hits() == 0:
+                    break
+            self.assertGreater(at, 1, f"{name} is not called")
+        self.assertEqual(processes.of(sp, processes.WORKER), worker)
+
+    def judge(self, sp, up, code, subject, content):
+        self.assertTrue(code in (0, 250) or code // 100 == 4, code)
+        ours = [m for m in up.messages
+                if f"Subject: {subject}\r\n".encode() in m.data]
+        for m in ours:
+            self.assertTrue(m.data.endswith(content))
+        self.assertLessEqual(len(ours), 1)
+        if code == 250:
+            self.assertEqual(len(ours), 1)
+        elif ours:
+            self.assertTrue([
+                x for x in sp.lines("message")
+                if x["outcome"] == "unknown" or x["client"] == "gone"])
+        up.messages.clear()
+
+    def test_RX_12_signed(self):
+        def client():
+            return self.ready(sp.user, sp.password)
+        with Faults() as faults, CapturingUpstream() as up, \
+                Sealpost(up.port, extra=SPILLS, upstream_settings={
+                    "reuse_messages": "1"}) as sp:
+            self.port = sp.port
+            self.each_call(
+                faults, sp, up, client,
+                lambda subject: message(subject=subject, body=BODY),
+                "accept4 socket connect open pwrite pread recv sendmsg send "
+                "SSL_new SSL_do_handshake SSL_read SSL_write read write")
+
+    def test_RX_12_checked(self):
+        key = Key()
+
+        def make(subject):
+            return sign(message("joe@a.test", subject=subject, body=BODY),
+                        "a.test", key)
+        with Faults() as faults, Inbound({
+                "a.test": ALLOWED, "k._domainkey.a.test": txt(key.record, ttl=0)},
+                upstream_settings={"reuse_messages": "1"}) as site:
+            self.port = site.sp.port
+            self.each_call(faults, site.sp, site.up, self.ready, make,
+                           "accept4 socket connect send recv sendmsg")
+
+
+class Trickle(unittest.TestCase):
+    """RX-11: rows of other tests, with few octets a call."""
+
+    NAMES = ["test_wire.EndOfData", "test_chunking"]
+    MORE = ["test_wire.Commands", "test_tls_auth", "test_upstream"]
+
+    def test_RX_11_rows_still_pass(self):
+        suite = unittest.defaultTestLoader.loadTestsFromNames(
+            self.NAMES + (self.MORE if LONG else []))
+        result = unittest.TestResult()
+        with Faults(trickle=True) as faults:
+            suite.run(result)
+            hits = faults.hits()
+        for test, text in result.errors + result.failures:
+            with self.subTest(test=test.id()):
+                self.fail(text)
+        self.assertGreater(result.testsRun, 25)
+        self.assertGreater(hits, 1000)
+
+
+if __name__ == "__main__":
+    unittest.main()
