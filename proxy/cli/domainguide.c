@@ -9,6 +9,7 @@
 #include "proxy/cli/domain.h"
 #include "proxy/cli/rotating.h"
 #include "proxy/keys/keynote.h"
+#include "proxy/notices/ways.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -234,20 +235,44 @@ prove(struct guide *g, char *selector)
     }
 }
 
+/* A name of its own for each: some mailboxes show what they have seen once. */
+static void
+put_message(const struct guide *g, const char *to, struct buf *out)
+{
+    time_t now = time(NULL);
+    char date[40] = "";
+    struct tm tm;
+
+    if (gmtime_r(&now, &tm) != NULL) {
+        (void)strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S +0000", &tm);
+    }
+    buf_printf(out,
+               "From: postmaster@%s\r\nTo: %s\r\n"
+               "Subject: a test of Sealpost\r\nDate: %s\r\n"
+               "Message-ID: <sealpost-guide.%jd.%ld@%s>\r\n\r\n"
+               "If this has arrived, its Authentication-Results field says\r\n"
+               "dkim=pass with header.d=%s.\r\n",
+               g->domain, to, date, (intmax_t)now, (long)getpid(), g->domain,
+               g->domain);
+}
+
 /* A message on a file without a name; -1: errno. */
 static int
-test_message(const char *domain)
+test_message(const struct guide *g)
 {
     int fd = open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    struct buf text = BUF_INIT;
+    struct bytes b;
 
-    if (fd >= 0) {
-        dprintf(
-            fd,
-            "From: test@%s\r\nTo: test@%s\r\nSubject: a test of Sealpost\r\n"
-            "Message-ID: <sealpost-guide@%s>\r\n\r\nA line.\r\n",
-            domain, domain, domain);
-        lseek(fd, 0, SEEK_SET);
+    put_message(g, "undisclosed-recipients:;", &text);
+    b = buf_bytes(&text);
+    if (fd >= 0 &&
+        (buf_failed(&text) || write(fd, b.ptr, b.len) != (ssize_t)b.len ||
+         lseek(fd, 0, SEEK_SET) != 0)) {
+        close(fd);
+        fd = -1;
     }
+    buf_free(&text);
     return fd;
 }
 
@@ -256,7 +281,7 @@ static int
 try_it(struct guide *g, const char *selector)
 {
     struct buf key = BUF_INIT;
-    int message = test_message(g->domain);
+    int message = test_message(g);
     int signed_fd = open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     int code = EX_OSERR;
 
@@ -286,6 +311,95 @@ try_it(struct guide *g, const char *selector)
     }
     buf_free(&key);
     return code;
+}
+
+/* --- a message on its way ----------------------------------------------- */
+
+/* An exit code; what the relay said is told. */
+static int
+send_to(const struct guide *g, const char *to)
+{
+    struct buf text = BUF_INIT, from = BUF_INIT, why = BUF_INIT;
+    struct letter letter = { .to = to };
+    bool good;
+
+    put_message(g, to, &text);
+    buf_printf(&from, "postmaster@%s", g->domain);
+    letter.from = buf_str(&from);
+    letter.message = buf_bytes(&text);
+    good = letter.from != NULL && !buf_failed(&text) &&
+           notice_letter(g->cli->conf, &letter, &why);
+    if (good) {
+        printf("The upstream has taken it: postmaster@%s to %s.\n", g->domain,
+               to);
+    } else {
+        const char *said = buf_str(&why);
+
+        printf("It was not sent: %s\nIs the daemon up (sealpost status), and "
+               "may its [notify] sender use this From\n(sealpost user test)? "
+               "The key is good all the same.\n",
+               said == NULL ? "no memory" : said);
+    }
+    buf_free(&text);
+    buf_free(&from);
+    buf_free(&why);
+    return good ? EX_OK : EX_UNAVAILABLE;
+}
+
+/* What has arrived, as its receiver may judge it. */
+static int
+verify_received(struct guide *g)
+{
+    const char *const verify[] = { "sealpost", "verify", "-c", g->cli->path,
+                                   NULL };
+    char answer[ANSWER_MAX];
+
+    for (;;) {
+        int fd, code;
+
+        if (!ask("When it has arrived, save its source (\"show original\"). In "
+                 "which file? [none]",
+                 answer) ||
+            answer[0] == '\0') {
+            return EX_OK;
+        }
+        fd = open(answer, O_RDONLY | O_CLOEXEC);
+        if (fd >= 0) {
+            show_command(verify);
+            code = run(verify, fd, -1);
+            close(fd);
+            return code;
+        }
+        printf("%s: %s\n", answer, strerror(errno));
+    }
+}
+
+/* Through the relay itself, to a mailbox that the operator can look into. */
+static int
+send_one(struct guide *g)
+{
+    char to[ANSWER_MAX];
+    int code;
+
+    if (conf_notify_listen(g->cli->conf) == NULL) {
+        printf("\nSend a message through the relay to a mailbox of yours: its "
+               "Authentication-Results\nmust say dkim=pass. (No listener takes "
+               "one from here: [notify] in sealpost.conf(5).)\n");
+        return EX_OK;
+    }
+    printf("\nNow a message through the relay, from postmaster@%s.\n",
+           g->domain);
+    for (;;) {
+        if (!ask("To which mailbox of yours? [none]", to) || to[0] == '\0') {
+            return EX_OK;
+        }
+        if (conf_is_address(to)) {
+            break;
+        }
+        printf("%s is not an address; one such as you@example.com.\n", to);
+    }
+    code = send_to(g, to);
+    return code == EX_OK ? verify_received(g) : code;
 }
 
 static int
@@ -319,10 +433,12 @@ go(struct guide *g)
         code = try_it(g, selector);
     }
     if (code == EX_OK) {
+        code = send_one(g);
+    }
+    if (code == EX_OK) {
         printf("\nAll is well. From now on the timer (sealpost-rotate.timer) "
                "takes care of it;\n`sealpost domain status %s` says what "
-               "comes next. Send a message through the\nrelay to a mailbox of "
-               "yours: its Authentication-Results must say dkim=pass.\n",
+               "comes next.\n",
                g->domain);
     }
     return code;

@@ -474,6 +474,8 @@ const struct check_conf *conf_check_section(const struct conf *conf,
 typedef void conf_path_callback(const char *path, void *arg);
 void conf_worker_files(const struct conf *conf, conf_path_callback *cb,
                        void *arg);
+/* LOCAL@DOMAIN as it may stand in a command and a header without quotes. */
+bool conf_is_address(const char *text);
 /* Where our own notices go in: [notify] listener, else the first outbound one
  * that takes them, on loopback if there is one. NULL: none does. */
 const struct listen_conf *conf_notify_listen(const struct conf *conf);

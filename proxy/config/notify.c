@@ -60,9 +60,8 @@ conf_notify_listen(const struct conf *conf)
     return found;
 }
 
-/* LOCAL@DOMAIN as it may stand in a command and a header without quotes. */
-static bool
-is_address(const char *text)
+bool
+conf_is_address(const char *text)
 {
     struct bytes b = bytes_str(text);
     size_t at = bytes_find(b, '@');
@@ -83,13 +82,13 @@ rule_mail(const struct conf *conf, const struct conf_section *s,
 {
     const struct notify_conf *n = &conf->notify;
 
-    if (!is_address(n->mail)) {
+    if (!conf_is_address(n->mail)) {
         conf_error(errors, AT(s, "mail"),
                    "mail = %s: not an address; one such as "
                    "postmaster@example.com",
                    n->mail);
     }
-    if (!is_address(n->from)) {
+    if (!conf_is_address(n->from)) {
         conf_error(errors, AT(s, "from"),
                    "from = %s: not an address; one that the relay's sender "
                    "may use",

@@ -176,16 +176,16 @@ set_server(CURL *curl, const struct listen_conf *l, const char *url,
 
 /* The envelope and the message; false: what curl and the server said. */
 static bool
-transfer(CURL *curl, const struct conf *conf, struct sending *s,
+transfer(CURL *curl, const struct letter *letter, struct sending *s,
          struct buf *why)
 {
     char error[CURL_ERROR_SIZE] = "";
-    struct curl_slist *to = curl_slist_append(NULL, conf->notify.mail);
+    struct curl_slist *to = curl_slist_append(NULL, letter->to);
     CURLcode code = CURLE_OUT_OF_MEMORY;
 
     (void)curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, error);
     if (to != NULL) {
-        (void)curl_easy_setopt(curl, CURLOPT_MAIL_FROM, conf->notify.from);
+        (void)curl_easy_setopt(curl, CURLOPT_MAIL_FROM, letter->from);
         (void)curl_easy_setopt(curl, CURLOPT_MAIL_RCPT, to);
         code = curl_easy_perform(curl);
     }
@@ -199,10 +199,10 @@ transfer(CURL *curl, const struct conf *conf, struct sending *s,
 }
 
 static bool
-send_message(const struct conf *conf, const struct listen_conf *l,
-             struct bytes message, struct buf *why)
+send_through(const struct conf *conf, const struct listen_conf *l,
+             const struct letter *letter, struct buf *why)
 {
-    struct sending s = { message, "" };
+    struct sending s = { letter->message, "" };
     struct buf url = BUF_INIT, pins = BUF_INIT;
     char password[PASSWORD_MAX] = "";
     CURL *curl = curl_easy_init();
@@ -223,7 +223,7 @@ send_message(const struct conf *conf, const struct listen_conf *l,
         }
         buf_printf(why, "through [listen %s] at %s: ", l->name,
                    (char *)url.ptr);
-        good = transfer(curl, conf, &s, why);
+        good = transfer(curl, letter, &s, why);
     }
     wipe(password, sizeof(password));
     curl_easy_cleanup(curl);
@@ -233,27 +233,37 @@ send_message(const struct conf *conf, const struct listen_conf *l,
 }
 
 bool
-notice_mail(const struct conf *conf, const struct notice *n,
-            struct buf *why_out)
+notice_letter(const struct conf *conf, const struct letter *letter,
+              struct buf *why_out)
 {
     const struct listen_conf *l = conf_notify_listen(conf);
-    struct notice_mail m = {
-        conf->notify.from, conf->notify.mail, conf->server.hostname, { 0, 0 }
-    };
-    struct buf message = BUF_INIT;
-    bool good = false;
 
     if (l == NULL) {
         buf_puts(why_out, "no listener takes it; [notify] listener = NAME of "
                           "an outbound [listen NAME]");
         return false;
     }
+    return send_through(conf, l, letter, why_out);
+}
+
+bool
+notice_mail(const struct conf *conf, const struct notice *n,
+            struct buf *why_out)
+{
+    struct notice_mail m = {
+        conf->notify.from, conf->notify.mail, conf->server.hostname, { 0, 0 }
+    };
+    struct buf message = BUF_INIT;
+    bool good = false;
+
     (void)RAND_bytes((unsigned char *)m.id, sizeof(m.id));
     notice_put_mail(n, &m, &message);
     if (buf_failed(&message)) {
         buf_puts(why_out, "no memory");
     } else {
-        good = send_message(conf, l, buf_bytes(&message), why_out);
+        struct letter letter = { m.from, m.to, buf_bytes(&message) };
+
+        good = notice_letter(conf, &letter, why_out);
     }
     buf_free(&message);
     return good;

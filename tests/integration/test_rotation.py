@@ -12,6 +12,7 @@ import re
 import select
 import signal
 import subprocess
+import threading
 import time
 import unittest
 
@@ -369,15 +370,19 @@ class Filed(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.world = World()
+        cls.upstream = CapturingUpstream()
         try:
             cls.relay = Relay(
                 cls.world, {"zone": FILE_ZONE, "publish": "zonefile"},
                 {"file": cls.world.file.inside("records"),
                  "serial_file": cls.world.file.zone_file,
                  "reload": cls.world.file.reload_command()},
-                extra=sealpost.section(
-                    "notify",
-                    {"command": f"cat >> {cls.world.home}/notices"}))
+                cls.upstream.port, extra=sealpost.section(
+                    "notify", {"command": f"cat >> {cls.world.home}/notices"})
+                + sealpost.section("listen near", {
+                    "address": f"127.0.0.1:{scratch.free_port()}",
+                    "tls": "none", "auth": "none", "upstream": "smarthost",
+                    "trusted_networks": "127.0.0.0/8"}))
         except BaseException:
             cls.world.stop()
             raise
@@ -385,6 +390,7 @@ class Filed(unittest.TestCase):
     @classmethod
     def tearDownClass(cls):
         cls.relay.stop()
+        cls.upstream.stop()
         cls.world.stop()
 
     def test_rotate_by_name(self):
@@ -427,14 +433,43 @@ class Filed(unittest.TestCase):
         world.put("delete two.test. NS ns2.two.test.")
         first = relay.until_active("two.test")
         relay.rotate()
-        said = talk([scratch.program("sealpost"), "domain", "add", "--guide",
-                     "two.test", "-c", relay.sp.config], "n", "")
+        guide = [scratch.program("sealpost"), "domain", "add", "--guide",
+                 "two.test", "-c", relay.sp.config]
+        said = talk(guide, "n", "", "")
         self.assertIn("Publish these records", said)
         self.assertIn(f"{first} signs for two.test", said)
         self.assertIn("dkim=pass", said)
         self.assertIn("All is well", said)
+        said = talk(guide, "n", "", "bob@example.net") # no daemon yet
+        self.assertRegex(said, r"It was not sent: through \[listen near\]")
+        self.assertNotIn("All is well", said)
+        self.guided_message(guide, first)
         done = relay.sp.tool("domain", "add", "--guide", ok=(64,))
         self.assertIn(b"talks on a terminal", done.stderr)
+
+    def guided_message(self, guide, selector):
+        """It sends one through the relay, and verifies what arrived."""
+        self.relay.sp.start()
+        arrived = os.path.join(self.world.home, "arrived")
+        os.mkfifo(arrived) # opened when the message is asked for
+        child = threading.Thread(target=self.deliver, args=(arrived,),
+                                 daemon=True)
+        child.start()
+        said = talk(guide, "n", "", "bob", "bob@example.net",
+                    arrived + ".not", arrived)
+        child.join(10)
+        self.assertIn("bob is not an address", said)
+        self.assertIn(f"{arrived}.not: No such file", said)
+        self.assertIn(f"header.s={selector}", said.split("taken it")[1])
+        self.assertIn("All is well", said)
+        got = self.upstream.messages[-1]
+        self.assertEqual(got.sender, "postmaster@two.test")
+        self.assertIn(b"\r\nTo: bob@example.net\r\n", got.data)
+
+    def deliver(self, path):
+        scratch.wait_for("the guide's message",
+                         lambda: self.upstream.messages, seconds=60)
+        scratch.write(path, self.upstream.messages[-1].data)
 
     def test_odd_note(self):
         """A note that cannot be read: its slot is not taken for a free one,
