@@ -76,8 +76,8 @@ cannot_open(struct conf_checking *c, const struct conf_named *file, int why)
     if (why == EACCES) {
         denied(c, file, "read");
     } else {
-        conf_check_error(c, file, "%s; a file that %s may read", strerror(why),
-                         c->user.user);
+        conf_check_error(c, file, "%s; a file that the account %s may read",
+                         strerror(why), c->user.user);
     }
 }
 

@@ -60,9 +60,9 @@ rule_times(const struct conf *conf, const struct conf_section *rotate,
     /* else a slot would be needed again before it is free */
     if (r->present && r->every_s <= retire_s + r->revoked_s) {
         conf_error(errors, AT(rotate, "every"),
-                   "every = %u s is not longer than retire and revoked "
-                   "together; more than %u s",
-                   r->every_s, retire_s + r->revoked_s);
+                   "every is not longer than retire and revoked together; "
+                   "every = %ud or more",
+                   (retire_s + r->revoked_s) / DAY_S + 1);
     }
 }
 
