@@ -1,54 +1,18 @@
 /*
  * test_cli_memory - the n-th allocation fails while a command loads its data.
  *
- * malloc, calloc and realloc are ours (ld --wrap). Either all of it is there,
- * or the exit code says that it is not: a command that goes on without the
- * users would answer that there are none.
+ * Memory ends (failmalloc.h). Either all of it is there, or the exit code says
+ * that it is not: a command that goes on without the users would answer that
+ * there are none.
  */
 #include <proxy/cli/cli.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <tests/support/cmocka.h>
+#include <tests/support/failmalloc.h>
 #include <tests/support/tempdir.h>
 #include <unistd.h>
-
-static size_t left = SIZE_MAX; /* allocations that still succeed */
-
-void *__real_malloc(size_t octets);
-void *__real_calloc(size_t count, size_t octets);
-void *__real_realloc(void *old, size_t octets);
-void *__wrap_malloc(size_t octets);
-void *__wrap_calloc(size_t count, size_t octets);
-void *__wrap_realloc(void *old, size_t octets);
-
-static bool
-fails(void)
-{
-    if (left == 0) {
-        return true;
-    }
-    left -= left != SIZE_MAX;
-    return false;
-}
-
-void *
-__wrap_malloc(size_t octets)
-{
-    return fails() ? NULL : __real_malloc(octets);
-}
-
-void *
-__wrap_calloc(size_t count, size_t octets)
-{
-    return fails() ? NULL : __real_calloc(count, octets);
-}
-
-void *
-__wrap_realloc(void *old, size_t octets)
-{
-    return fails() ? NULL : __real_realloc(old, octets);
-}
 
 struct site {
     struct tempdir dir;
@@ -97,13 +61,13 @@ load(const struct site *s, size_t successes)
     int code;
     bool all;
 
-    left = successes;
+    failmalloc_left = successes;
     code = cli_conf(&c);
     if (code == CLI_GO_ON) {
         code = cli_load(&c, true, &data);
     }
-    all = left > 0;
-    left = SIZE_MAX;
+    all = failmalloc_left > 0;
+    failmalloc_left = SIZE_MAX;
     if (code == CLI_GO_ON) {
         assert_non_null(c.conf);
         assert_non_null(data.store);

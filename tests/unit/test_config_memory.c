@@ -1,51 +1,15 @@
 /*
  * test_config_memory - the n-th allocation fails, for every n.
  *
- * malloc, calloc and realloc are ours (ld --wrap). Whatever fails, there is
- * either a configuration or an error, and nothing is lost (LeakSanitizer).
+ * Memory ends (failmalloc.h). Whatever fails, there is either a configuration
+ * or an error, and nothing is lost (LeakSanitizer).
  */
 #include <proxy/config/conf.h>
 #include <proxy/config/sections.h>
 #include <stdlib.h>
 #include <tests/support/cmocka.h>
+#include <tests/support/failmalloc.h>
 #include <unistd.h>
-
-static size_t left = SIZE_MAX; /* allocations that still succeed */
-
-void *__real_malloc(size_t octets);
-void *__real_calloc(size_t count, size_t octets);
-void *__real_realloc(void *old, size_t octets);
-void *__wrap_malloc(size_t octets);
-void *__wrap_calloc(size_t count, size_t octets);
-void *__wrap_realloc(void *old, size_t octets);
-
-static bool
-fails(void)
-{
-    if (left == 0) {
-        return true;
-    }
-    left -= left != SIZE_MAX;
-    return false;
-}
-
-void *
-__wrap_malloc(size_t octets)
-{
-    return fails() ? NULL : __real_malloc(octets);
-}
-
-void *
-__wrap_calloc(size_t count, size_t octets)
-{
-    return fails() ? NULL : __real_calloc(count, octets);
-}
-
-void *
-__wrap_realloc(void *old, size_t octets)
-{
-    return fails() ? NULL : __real_realloc(old, octets);
-}
 
 static const char text[] =
     "[server]\nhostname = relay.example.com\nhostnme = x\n"
@@ -69,11 +33,11 @@ load(const char *content, size_t successes)
     bool all;
     size_t lines;
 
-    left = successes;
+    failmalloc_left = successes;
     conf_bundle_text(&b, "t", bytes_str(content));
     conf_load_bundle(&b, &conf, &e);
-    all = left > 0;
-    left = SIZE_MAX;
+    all = failmalloc_left > 0;
+    failmalloc_left = SIZE_MAX;
     lines = conf_errors_count(e);
     for (size_t i = 0; i < lines; i++) {
         assert_non_null(conf_errors_line(e, i));
@@ -122,14 +86,14 @@ test_pack(void **state)
         struct conf *conf;
         int fd;
 
-        left = n;
+        failmalloc_left = n;
         fd = conf_pack(path);
         if (fd >= 0) {
             conf_load_fd(fd, &conf, &e);
             close(fd);
         }
-        all = left > 0;
-        left = SIZE_MAX;
+        all = failmalloc_left > 0;
+        failmalloc_left = SIZE_MAX;
         if (fd >= 0) {
             assert_null(conf); /* it has mistakes */
             assert_true(conf_errors_count(e) > 0);

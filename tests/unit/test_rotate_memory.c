@@ -1,12 +1,12 @@
 /*
  * test_rotate_memory - the n-th allocation fails in a run of the life cycle.
  *
- * malloc, calloc and realloc are ours (ld --wrap). Whatever fails, the files
- * stay whole, no key signs that was not proved, and when memory is back the
- * next run goes on.
+ * Memory ends (failmalloc.h). Whatever fails, the files stay whole, no key
+ * signs that was not proved, and when memory is back the next run goes on.
  */
 #include "proxy/domains/rotate.h"
 #include "tests/support/cmocka.h"
+#include "tests/support/failmalloc.h"
 
 #include <ftw.h>
 #include <stdio.h>
@@ -22,43 +22,6 @@ enum {
     RUNS = 40, /* and for each every allocation up to its end */
     TRIES_MAX = 3000
 };
-
-static size_t left = SIZE_MAX; /* allocations that still succeed */
-
-void *__real_malloc(size_t octets);
-void *__real_calloc(size_t count, size_t octets);
-void *__real_realloc(void *old, size_t octets);
-void *__wrap_malloc(size_t octets);
-void *__wrap_calloc(size_t count, size_t octets);
-void *__wrap_realloc(void *old, size_t octets);
-
-static bool
-fails(void)
-{
-    if (left == 0) {
-        return true;
-    }
-    left -= left != SIZE_MAX;
-    return false;
-}
-
-void *
-__wrap_malloc(size_t octets)
-{
-    return fails() ? NULL : __real_malloc(octets);
-}
-
-void *
-__wrap_calloc(size_t count, size_t octets)
-{
-    return fails() ? NULL : __real_calloc(count, octets);
-}
-
-void *
-__wrap_realloc(void *old, size_t octets)
-{
-    return fails() ? NULL : __real_realloc(old, octets);
-}
 
 /* --- a world in which all is well --------------------------------------- */
 
@@ -197,9 +160,9 @@ test_every_allocation(void **state)
 
         now_s += i % 4 == 0 ? 30 * DAY_S : 30 * HOUR_S;
         for (size_t n = i; n < TRIES_MAX && result != ROTATE_OK; n += 7) {
-            left = n;
+            failmalloc_left = n;
             result = run(&store, now_s);
-            left = SIZE_MAX;
+            failmalloc_left = SIZE_MAX;
             failed += result != ROTATE_OK;
             judge(&store);
         }

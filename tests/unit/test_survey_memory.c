@@ -1,14 +1,15 @@
 /*
  * test_survey_memory - the n-th allocation fails, for every n.
  *
- * malloc, calloc and realloc are ours (ld --wrap); the nameserver is another
- * process. Whatever fails, a survey ends, says so or has its lines, and
- * nothing is lost (LeakSanitizer). The same for facts and findings.
+ * Memory ends (failmalloc.h); the nameserver is another process. Whatever
+ * fails, a survey ends, says so or has its lines, and nothing is lost
+ * (LeakSanitizer). The same for facts and findings.
  */
 #include "proxy/survey/findings.h"
 #include "proxy/survey/survey.h"
 #include "tests/support/cmocka.h"
 #include "tests/support/dns_server.h"
+#include "tests/support/failmalloc.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -18,43 +19,6 @@
 enum {
     ALLOCATIONS_MAX = 2000 /* more than a look takes */
 };
-
-static size_t left = SIZE_MAX; /* allocations that still succeed */
-
-void *__real_malloc(size_t octets);
-void *__real_calloc(size_t count, size_t octets);
-void *__real_realloc(void *old, size_t octets);
-void *__wrap_malloc(size_t octets);
-void *__wrap_calloc(size_t count, size_t octets);
-void *__wrap_realloc(void *old, size_t octets);
-
-static bool
-fails(void)
-{
-    if (left == 0) {
-        return true;
-    }
-    left -= left != SIZE_MAX;
-    return false;
-}
-
-void *
-__wrap_malloc(size_t octets)
-{
-    return fails() ? NULL : __real_malloc(octets);
-}
-
-void *
-__wrap_calloc(size_t count, size_t octets)
-{
-    return fails() ? NULL : __real_calloc(count, octets);
-}
-
-void *
-__wrap_realloc(void *old, size_t octets)
-{
-    return fails() ? NULL : __real_realloc(old, octets);
-}
 
 /* --- a nameserver --------------------------------------------------------- */
 
@@ -128,10 +92,10 @@ survey_once(const struct world *w, size_t allocations)
     struct seen seen[2];
     bool good, untouched;
 
-    left = allocations;
+    failmalloc_left = allocations;
     good = survey_ask(&survey, questions, 2, seen);
-    untouched = left > 0;
-    left = SIZE_MAX;
+    untouched = failmalloc_left > 0;
+    failmalloc_left = SIZE_MAX;
     assert_int_equal(good, seen[0].at != NULL);
     assert_int_equal(good, seen[1].at != NULL);
     if (good) {
@@ -164,13 +128,13 @@ check_once(const struct world *w, size_t allocations)
     struct findings found = { .count = 0 };
     bool good, untouched;
 
-    left = allocations;
+    failmalloc_left = allocations;
     good = facts_gather(&f, 1, &options);
     if (good) {
         findings_of_key(&f, &found);
     }
-    untouched = left > 0;
-    left = SIZE_MAX;
+    untouched = failmalloc_left > 0;
+    failmalloc_left = SIZE_MAX;
     findings_free(&found);
     facts_free(&f);
     return good && untouched && !found.failed;

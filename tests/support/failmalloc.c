@@ -1,0 +1,44 @@
+/*
+ * failmalloc - memory that ends; see failmalloc.h.
+ */
+#include "failmalloc.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+size_t failmalloc_left = SIZE_MAX;
+
+void *__real_malloc(size_t octets);
+void *__real_calloc(size_t count, size_t octets);
+void *__real_realloc(void *old, size_t octets);
+void *__wrap_malloc(size_t octets);
+void *__wrap_calloc(size_t count, size_t octets);
+void *__wrap_realloc(void *old, size_t octets);
+
+static bool
+fails(void)
+{
+    if (failmalloc_left == 0) {
+        return true;
+    }
+    failmalloc_left -= failmalloc_left != SIZE_MAX;
+    return false;
+}
+
+void *
+__wrap_malloc(size_t octets)
+{
+    return fails() ? NULL : __real_malloc(octets);
+}
+
+void *
+__wrap_calloc(size_t count, size_t octets)
+{
+    return fails() ? NULL : __real_calloc(count, octets);
+}
+
+void *
+__wrap_realloc(void *old, size_t octets)
+{
+    return fails() ? NULL : __real_realloc(old, octets);
+}

@@ -1,0 +1,16 @@
+/*
+ * failmalloc - memory that ends after a number of allocations.
+ *
+ * For programs linked with --wrap for malloc, calloc and realloc (Makefile.am:
+ * failmalloc_ldflags): what our own code allocates fails, and goes on failing
+ * until there is memory again; what a library allocates for itself does not.
+ */
+#ifndef TESTS_SUPPORT_FAILMALLOC_H
+#define TESTS_SUPPORT_FAILMALLOC_H
+
+#include <stddef.h>
+
+/* Allocations that still succeed; SIZE_MAX, as at the start: all of them. */
+extern size_t failmalloc_left;
+
+#endif
