@@ -2,7 +2,7 @@
  * domainstore - the notes about domains on disk; see domainfile.h.
  */
 #include "proxy/domains/domainfile.h"
-#include "proxy/keys/replace.h"
+#include "proxy/keys/notefile.h"
 
 #include <dkim/address.h>
 
@@ -10,19 +10,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
     FILE_OCTETS_MAX = 8 * 1024 * 1024,
     PIECE = 16 * 1024
 };
-
-static struct replace_owner
-owner_of(const struct keystore_conf *conf, mode_t mode)
-{
-    return (struct replace_owner){ conf->uid, conf->gid, mode };
-}
 
 /* STATE_DIR/domains, with "/NAME" behind it unless name is "". */
 static const char *
@@ -32,24 +25,6 @@ path_of(const struct keystore_conf *conf, const char *name, const char *suffix,
     buf_printf(out, "%s/domains%s%s%s", conf->state_dir,
                name[0] == '\0' ? "" : "/", name, suffix);
     return buf_str(out);
-}
-
-/* The file decides which keys sign: it must be as safe from others. */
-static const char *
-judge_file(const struct keystore_conf *conf, int fd)
-{
-    struct stat st;
-
-    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
-        return "not a regular file; put the file itself there";
-    }
-    if (st.st_uid != 0 && st.st_uid != geteuid() && st.st_uid != conf->uid) {
-        return "the file belongs to another account; chown it to keys_user";
-    }
-    if (st.st_mode & (S_IWGRP | S_IWOTH)) {
-        return "group or others may write the file; chmod 600";
-    }
-    return NULL;
 }
 
 static bool
@@ -89,7 +64,7 @@ load_file(const struct keystore_conf *conf, const char *path,
         }
         return NULL;
     }
-    fault = judge_file(conf, fd);
+    fault = notefile_judge(conf, fd);
     if (fault != NULL) {
         conf_error(errors, path, 0, "%s", fault);
     } else if (!read_all(fd, &text)) {
@@ -125,7 +100,7 @@ bool
 domainfile_save(const struct keystore_conf *conf,
                 const struct domain_file *file)
 {
-    struct replace_owner owner = owner_of(conf, 0600);
+    struct replace_owner owner = notefile_owner(conf, 0600);
     struct buf path = BUF_INIT;
     struct buf text = BUF_INIT;
     bool good = false;
@@ -163,22 +138,7 @@ domainfile_remove(const struct keystore_conf *conf, const char *domain)
 int
 domainfile_lock(const struct keystore_conf *conf)
 {
-    struct replace_owner dir = owner_of(conf, 0700);
-    struct replace_owner file = owner_of(conf, 0600);
-    struct replace_owner state = { (uid_t)-1, (gid_t)-1, 0755 };
-    struct buf path = BUF_INIT;
-    int fd = -1;
-
-    if (path_of(conf, "", "", &path) != NULL &&
-        replace_mkdir(conf->state_dir, &state) &&
-        replace_mkdir((const char *)path.ptr, &dir)) {
-        buf_puts(&path, "/.lock");
-        if (buf_str(&path) != NULL) {
-            fd = replace_lock((const char *)path.ptr, &file);
-        }
-    }
-    buf_free(&path);
-    return fd;
+    return notefile_lock(conf, "domains");
 }
 
 /* --- all of them -------------------------------------------------------- */

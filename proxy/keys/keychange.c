@@ -7,7 +7,7 @@
  */
 #include "proxy/keys/keynote.h"
 #include "proxy/keys/keystore.h"
-#include "proxy/keys/replace.h"
+#include "proxy/keys/notefile.h"
 
 #include <base/wipe.h>
 
@@ -17,34 +17,6 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
-
-static struct replace_owner
-owner_of(const struct keystore_conf *conf, mode_t mode)
-{
-    return (struct replace_owner){ conf->uid, conf->gid, mode };
-}
-
-/* Makes what is missing and waits for the lock. -1: errno. */
-static int
-lock_store(const struct keystore_conf *conf)
-{
-    struct replace_owner dir = owner_of(conf, 0700);
-    struct replace_owner file = owner_of(conf, 0600);
-    struct replace_owner state = { (uid_t)-1, (gid_t)-1, 0755 };
-    struct buf path = BUF_INIT;
-    int fd = -1;
-
-    buf_printf(&path, "%s/keys", conf->state_dir);
-    if (buf_str(&path) != NULL && replace_mkdir(conf->state_dir, &state) &&
-        replace_mkdir((const char *)path.ptr, &dir)) {
-        buf_puts(&path, "/.lock");
-        if (buf_str(&path) != NULL) {
-            fd = replace_lock((const char *)path.ptr, &file);
-        }
-    }
-    buf_free(&path);
-    return fd;
-}
 
 static bool
 is_there(const struct keystore_conf *conf, const char *domain,
@@ -66,7 +38,7 @@ static enum key_err
 write_part(const struct keystore_conf *conf, const struct keystore_key *about,
            const char *suffix, const struct buf *contents)
 {
-    struct replace_owner owner = owner_of(conf, 0600);
+    struct replace_owner owner = notefile_owner(conf, 0600);
     struct buf path = BUF_INIT;
     enum key_err err = KEY_OK;
     int error;
@@ -88,7 +60,7 @@ write_part(const struct keystore_conf *conf, const struct keystore_key *about,
 static bool
 make_domain(const struct keystore_conf *conf, const char *domain)
 {
-    struct replace_owner owner = owner_of(conf, 0700);
+    struct replace_owner owner = notefile_owner(conf, 0700);
     struct buf path = BUF_INIT;
     bool good;
 
@@ -196,7 +168,7 @@ keystore_add(const struct keystore_conf *conf, EVP_PKEY *key,
         whole.view.alg = DKIM_ALG_ED25519_SHA256;
         whole.view.bits = 256;
     }
-    lock = lock_store(conf);
+    lock = notefile_lock(conf, "keys");
     err = lock < 0 ? KEY_ERR_WRITE : add_locked(conf, key, &whole);
     error = errno;
     if (lock >= 0) {
@@ -230,7 +202,7 @@ keystore_update(const struct keystore_conf *conf,
     if (!names_ok(about) || !keynote_text_ok(about->note)) {
         return KEY_ERR_NAME;
     }
-    lock = lock_store(conf);
+    lock = notefile_lock(conf, "keys");
     if (lock < 0) {
         return KEY_ERR_WRITE;
     }
@@ -295,7 +267,7 @@ keystore_remove(const struct keystore_conf *conf, const char *domain,
     if (!names_ok(&about)) {
         return KEY_ERR_NAME;
     }
-    lock = lock_store(conf);
+    lock = notefile_lock(conf, "keys");
     if (lock < 0) {
         return KEY_ERR_WRITE;
     }

@@ -6,6 +6,7 @@
 #include "proxy/keys/keystore.h"
 
 #include "proxy/keys/keynote.h"
+#include "proxy/keys/notefile.h"
 
 #include <base/base64.h>
 #include <base/wipe.h>
@@ -90,24 +91,6 @@ keystore_path(const struct keystore_conf *conf, const char *domain,
 
 /* --- one key ------------------------------------------------------------ */
 
-/* The .conf decides which key signs: it must be as safe from others. */
-static const char *
-judge_note(const struct keystore_conf *conf, int fd)
-{
-    struct stat st;
-
-    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
-        return "not a regular file; put the file itself there";
-    }
-    if (st.st_uid != 0 && st.st_uid != geteuid() && st.st_uid != conf->uid) {
-        return "the file belongs to another account; chown it to keys_user";
-    }
-    if (st.st_mode & (S_IWGRP | S_IWOTH)) {
-        return "group or others may write the file; chmod 600";
-    }
-    return NULL;
-}
-
 /* Reads a .conf. False: an error was added. */
 static bool
 read_note(const struct keystore_conf *conf, const char *path, struct strings *s,
@@ -122,7 +105,7 @@ read_note(const struct keystore_conf *conf, const char *path, struct strings *s,
                    strerror(errno));
         return false;
     }
-    fault = judge_note(conf, fd);
+    fault = notefile_judge(conf, fd);
     if (fault != NULL) {
         conf_error(errors, path, 0, "%s", fault);
     } else {

@@ -28,6 +28,22 @@ write_all(int fd, struct bytes b)
     return true;
 }
 
+struct replace_owner
+replace_owner_of_keys(const char *state_dir, mode_t mode)
+{
+    struct replace_owner owner = { (uid_t)-1, (gid_t)-1, mode };
+    struct buf path = BUF_INIT;
+    struct stat st;
+
+    buf_printf(&path, "%s/keys", state_dir);
+    if (buf_str(&path) != NULL && stat((char *)path.ptr, &st) == 0) {
+        owner.uid = st.st_uid;
+        owner.gid = st.st_gid;
+    }
+    buf_free(&path);
+    return owner;
+}
+
 /* Only root gives files away; others keep what they make. */
 static bool
 set_owner(int fd, const struct replace_owner *owner)

@@ -17,6 +17,10 @@ struct replace_owner {
     mode_t mode;
 };
 
+/* The account of STATE_DIR/keys, which is keys_user's: so that its timer can
+ * replace what root has written. As we run when there is no such folder. */
+struct replace_owner replace_owner_of_keys(const char *state_dir, mode_t mode);
+
 /* False: errno says why, and the old file stands as it was. */
 bool replace_file(const char *path, struct bytes contents,
                   const struct replace_owner *owner);

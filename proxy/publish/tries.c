@@ -8,7 +8,6 @@
 #include <proxy/config/reader.h>
 #include <proxy/keys/replace.h>
 #include <stdio.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -21,24 +20,6 @@ static void
 put_path(const char *state_dir, const char *name, struct buf *out)
 {
     buf_printf(out, "%s/publish%s", state_dir, name);
-}
-
-/* Of the state directory: what root writes, the timer's account replaces. */
-static struct replace_owner
-owner_of(const char *state_dir, mode_t mode)
-{
-    struct replace_owner owner = { (uid_t)-1, (gid_t)-1, mode };
-    struct buf path = BUF_INIT;
-    struct stat st;
-
-    /* keys/ belongs to keys_user, as which the timer runs. */
-    buf_printf(&path, "%s/keys", state_dir);
-    if (buf_str(&path) != NULL && stat((char *)path.ptr, &st) == 0) {
-        owner.uid = st.st_uid;
-        owner.gid = st.st_gid;
-    }
-    buf_free(&path);
-    return owner;
 }
 
 static uint64_t
@@ -131,7 +112,7 @@ static bool
 write_failure(const char *state_dir, const char *path,
               const struct publish_tries *tries, const char *why)
 {
-    struct replace_owner owner = owner_of(state_dir, 0600);
+    struct replace_owner owner = replace_owner_of_keys(state_dir, 0600);
     struct buf text = BUF_INIT;
     bool good;
 
@@ -148,7 +129,7 @@ bool
 publish_tries_note(const char *state_dir, uint64_t now_s, bool good,
                    const char *why)
 {
-    struct replace_owner owner = owner_of(state_dir, 0700);
+    struct replace_owner owner = replace_owner_of_keys(state_dir, 0700);
     struct buf folder = BUF_INIT, path = BUF_INIT;
     struct publish_tries tries;
     bool written;

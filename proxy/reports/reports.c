@@ -14,7 +14,6 @@
 #include <proxy/config/reader.h>
 #include <proxy/keys/replace.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -360,28 +359,11 @@ forget_old(struct reports *r, uint32_t today)
     r->sum_count = n;
 }
 
-/* keys/ belongs to keys_user, as which `key rotate` reads what is written. */
-static struct replace_owner
-owner_of(const char *state_dir, mode_t mode)
-{
-    struct replace_owner owner = { (uid_t)-1, (gid_t)-1, mode };
-    struct buf path = BUF_INIT;
-    struct stat st;
-
-    buf_printf(&path, "%s/keys", state_dir);
-    if (buf_str(&path) != NULL && stat((char *)path.ptr, &st) == 0) {
-        owner.uid = st.st_uid;
-        owner.gid = st.st_gid;
-    }
-    buf_free(&path);
-    return owner;
-}
-
 /* STATE_DIR/reports, made when missing. */
 static bool
 make_folder(const char *state_dir, struct buf *path)
 {
-    struct replace_owner owner = owner_of(state_dir, 0700);
+    struct replace_owner owner = replace_owner_of_keys(state_dir, 0700);
 
     buf_printf(path, "%s/reports", state_dir);
     errno = ENOMEM;
@@ -391,7 +373,7 @@ make_folder(const char *state_dir, struct buf *path)
 int
 reports_lock(const char *state_dir)
 {
-    struct replace_owner owner = owner_of(state_dir, 0600);
+    struct replace_owner owner = replace_owner_of_keys(state_dir, 0600);
     struct buf path = BUF_INIT;
     int fd = -1, error;
 
@@ -411,7 +393,7 @@ bool
 reports_save(struct reports *r, const char *state_dir, const char *domain,
              uint32_t today)
 {
-    struct replace_owner owner = owner_of(state_dir, 0600);
+    struct replace_owner owner = replace_owner_of_keys(state_dir, 0600);
     struct buf folder = BUF_INIT, path = BUF_INIT, text = BUF_INIT;
     const char *name = path_of(state_dir, domain, &path);
     bool good = false;
