@@ -41,20 +41,6 @@ on_timer(evutil_socket_t fd, short what, void *arg)
     tell(arg);
 }
 
-static bool
-has_own_key(const struct view *view, const char *domain)
-{
-    size_t count;
-    const struct view_key *keys = view_domain(view, domain, &count);
-
-    for (size_t i = 0; i < count; i++) {
-        if (keys[i].state == VIEW_KEY_ACTIVE) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static void
 add(struct seenfrom *s, const char *domain)
 {
@@ -75,7 +61,7 @@ void
 seenfrom_note(struct seenfrom *s, const struct view *view, const char *domain)
 {
     if (s == NULL || strlen(domain) > DKIM_DOMAIN_MAX ||
-        has_own_key(view, domain)) {
+        view_has_active_key(view, domain)) {
         return;
     }
     for (size_t i = 0; i < s->count; i++) {

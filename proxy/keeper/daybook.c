@@ -343,20 +343,6 @@ merge_from(struct from_book *b)
     b->count = kept;
 }
 
-static bool
-has_active_key(const struct view *view, const char *domain)
-{
-    size_t count;
-    const struct view_key *keys = view_domain(view, domain, &count);
-
-    for (size_t i = 0; i < count; i++) {
-        if (keys[i].state == VIEW_KEY_ACTIVE) {
-            return true;
-        }
-    }
-    return false;
-}
-
 bool
 from_book_put(struct from_book *b, const struct view *view, uint64_t day,
               struct buf *out)
@@ -371,7 +357,7 @@ from_book_put(struct from_book *b, const struct view *view, uint64_t day,
         const struct from_row *row = &b->rows[i];
 
         if (row->last_day + DAYBOOK_DAYS < day || row->last_day > day + 1 ||
-            has_active_key(view, row->domain)) {
+            view_has_active_key(view, row->domain)) {
             continue;
         }
         buf_printf(out, "%s %llu %llu %llu\n", row->domain,

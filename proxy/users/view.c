@@ -133,6 +133,20 @@ view_domain(const struct view *v, const char *domain, size_t *count_out)
     return end == first ? NULL : v->keys + first;
 }
 
+bool
+view_has_active_key(const struct view *v, const char *domain)
+{
+    size_t count;
+    const struct view_key *keys = view_domain(v, domain, &count);
+
+    for (size_t i = 0; i < count; i++) {
+        if (keys[i].state == VIEW_KEY_ACTIVE) {
+            return true;
+        }
+    }
+    return false;
+}
+
 uint64_t
 view_epoch(const struct view *v)
 {

@@ -85,6 +85,8 @@ const struct view_key *view_key(const struct view *v, const char *domain,
 /* All keys of a domain, as an array; count 0: none. */
 const struct view_key *view_domain(const struct view *v, const char *domain,
                                    size_t *count_out);
+/* One of them is active. */
+bool view_has_active_key(const struct view *v, const char *domain);
 uint64_t view_epoch(const struct view *v);
 size_t view_user_count(const struct view *v);
 const struct view_user *view_user_at(const struct view *v, size_t n);
