@@ -28,6 +28,16 @@ put_base64(struct buf *out, struct bytes text)
     }
 }
 
+/* Takes text away, and leaves no trace of it. */
+static void
+put_secret(struct buf *out, struct buf *text)
+{
+    put_base64(out, buf_bytes(text));
+    out->failed = out->failed || buf_failed(text);
+    wipe(text->ptr, text->cap);
+    buf_free(text);
+}
+
 /* --- first responses ------------------------------------------------------ */
 
 /* False: SCRAM can't begin. */
@@ -48,10 +58,7 @@ put_xoauth2(struct smtp_client *c, struct buf *out)
 
     buf_printf(&text, "user=%s\1auth=Bearer %s\1\1", c->conf.user,
                c->conf.secret);
-    put_base64(out, buf_bytes(&text));
-    out->failed = out->failed || buf_failed(&text);
-    wipe(text.ptr, text.cap);
-    buf_free(&text);
+    put_secret(out, &text);
     return true;
 }
 
@@ -78,10 +85,7 @@ put_oauthbearer(struct smtp_client *c, struct buf *out)
     buf_printf(&text, ",\1host=%s\1port=%u\1auth=Bearer %s\1\1",
                c->conf.host == NULL ? "" : c->conf.host, (unsigned)c->conf.port,
                c->conf.secret);
-    put_base64(out, buf_bytes(&text));
-    out->failed = out->failed || buf_failed(&text);
-    wipe(text.ptr, text.cap);
-    buf_free(&text);
+    put_secret(out, &text);
     return true;
 }
 
