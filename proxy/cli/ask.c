@@ -5,6 +5,7 @@
 
 #include "proxy/dns/file.h"
 #include "proxy/dns/resolver.h"
+#include "proxy/methods.h"
 
 #include <event2/event.h>
 
@@ -198,4 +199,35 @@ cli_dns_wait(struct cli_dns *dns)
 {
     while (dns->waiting > 0 && event_base_dispatch(dns->base) == 0) {
     }
+}
+
+/* One key's way back to the verifier. */
+struct wanted_key {
+    struct dkim_verify *verify;
+    unsigned id;
+};
+
+static void
+on_key(const struct dns_answer *answer, void *arg)
+{
+    const struct wanted_key *k = arg;
+
+    dkim_verify_answer(k->verify, k->id, answer);
+}
+
+/* All questions leave before the first answer is waited for. */
+void
+cli_dns_keys(struct cli_dns *dns, struct dkim_verify *verify)
+{
+    struct wanted_key wanted[METHODS_KEYS_MAX];
+    struct dns_question q;
+    unsigned id;
+    size_t n = 0;
+
+    while (n < METHODS_KEYS_MAX && dkim_verify_question(verify, &q, &id)) {
+        wanted[n] = (struct wanted_key){ verify, id };
+        cli_dns_ask(dns, &q, on_key, wanted + n);
+        n++;
+    }
+    cli_dns_wait(dns);
 }

@@ -7,7 +7,7 @@
 #ifndef PROXY_CLI_ASK_H
 #define PROXY_CLI_ASK_H
 
-#include <dkim/dns.h>
+#include <dkim/verify.h>
 
 #include <proxy/cli/cli.h>
 
@@ -32,5 +32,8 @@ void cli_dns_ask(struct cli_dns *dns, const struct dns_question *q,
                  cli_dns_callback *cb, void *arg);
 /* Until every question has its answer. */
 void cli_dns_wait(struct cli_dns *dns);
+
+/* Has the keys of all signatures told to verify, and waits for them. */
+void cli_dns_keys(struct cli_dns *dns, struct dkim_verify *verify);
 
 #endif

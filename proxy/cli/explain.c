@@ -32,36 +32,6 @@ struct explain_command {
     struct buf out;
 };
 
-/* One question's way back. */
-struct waiting {
-    struct dkim_verify *verify;
-    unsigned id;
-};
-
-static void
-on_answer(const struct dns_answer *answer, void *arg)
-{
-    const struct waiting *w = arg;
-
-    dkim_verify_answer(w->verify, w->id, answer);
-}
-
-static void
-ask_all(struct explain_command *k, struct dkim_verify *verify)
-{
-    struct waiting waiting[SIGNATURES_MAX];
-    struct dns_question q;
-    unsigned id;
-    size_t n = 0;
-
-    while (n < SIGNATURES_MAX && dkim_verify_question(verify, &q, &id)) {
-        waiting[n] = (struct waiting){ verify, id };
-        cli_dns_ask(k->dns, &q, on_answer, waiting + n);
-        n++;
-    }
-    cli_dns_wait(k->dns);
-}
-
 /* A signature whose key is on its way. */
 struct telling {
     struct dkim_explain explain;
@@ -130,7 +100,7 @@ explain(struct explain_command *k)
         return cli_fail(&k->cli, EX_OSERR, "no memory");
     }
     dkim_verify_body(verify, k->message.body);
-    ask_all(k, verify);
+    cli_dns_keys(k->dns, verify);
     dkim_verify_end(verify);
     if (dkim_verify_count(verify) == 0) {
         buf_puts(&k->out, "The message has no DKIM-Signature field.\n");

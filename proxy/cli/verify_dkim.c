@@ -7,37 +7,6 @@ enum {
     SIGNATURES_MAX = 8 /* max_signatures, without a configuration */
 };
 
-/* One question's way back to the verifier. */
-struct waiting {
-    struct dkim_verify *verify;
-    unsigned id;
-};
-
-static void
-on_answer(const struct dns_answer *answer, void *arg)
-{
-    const struct waiting *w = arg;
-
-    dkim_verify_answer(w->verify, w->id, answer);
-}
-
-/* All questions leave before the first answer is waited for. */
-static void
-ask_all(struct verification *v, struct dkim_verify *verify,
-        struct waiting *waiting, size_t max)
-{
-    struct dns_question q;
-    unsigned id;
-    size_t n = 0;
-
-    while (n < max && dkim_verify_question(verify, &q, &id)) {
-        waiting[n] = (struct waiting){ verify, id };
-        cli_dns_ask(v->dns, &q, on_answer, waiting + n);
-        n++;
-    }
-    cli_dns_wait(v->dns);
-}
-
 static void
 put_json(struct buf *out, const struct dkim_verify_result *r)
 {
@@ -86,7 +55,6 @@ verification_dkim(struct verification *v)
     struct dkim_verify_conf conf = { .now_s = v->time_s,
                                      .signatures_max = SIGNATURES_MAX,
                                      .allow_legacy = v->allow_legacy };
-    struct waiting waiting[METHODS_KEYS_MAX];
 
     if (v->dkim != NULL) {
         return true;
@@ -100,7 +68,7 @@ verification_dkim(struct verification *v)
         return false;
     }
     dkim_verify_body(v->dkim, v->message.body);
-    ask_all(v, v->dkim, waiting, METHODS_KEYS_MAX);
+    cli_dns_keys(v->dns, v->dkim);
     dkim_verify_end(v->dkim);
     return true;
 }
