@@ -10,6 +10,7 @@
 #include "proxy/dns/internal.h"
 #include "proxy/survey/asker.h"
 #include "proxy/survey/judge.h"
+#include "proxy/survey/sights.h"
 #include "proxy/survey/where.h"
 #include "proxy/survey/zones.h"
 
@@ -41,9 +42,7 @@ struct item {
     size_t index;
     const struct look_name *q;
     struct side owner, target;
-    struct sight *lines; /* owns */
-    size_t count;
-    uint64_t no_way; /* bit a line: IPv6 that this machine has not */
+    struct sights sights;
     size_t pending;
     bool running;
 };
@@ -68,7 +67,7 @@ struct probe {
     LIST_ENTRY(probe) link; /* of its run */
     struct item *item;
     struct side *side; /* NULL: a resolver */
-    size_t line;
+    size_t sight;      /* its number */
     struct sockaddr_storage server;
     char rcode[16]; /* what it said without CD, or "" */
 };
@@ -87,128 +86,7 @@ fail(struct run *run)
     event_base_loopbreak(run->base);
 }
 
-/* --- lines ---------------------------------------------------------------- */
-
-static struct sight *
-add_line(struct item *item, enum seen_role role, const char *server,
-         const char *name)
-{
-    struct sight *line = &item->lines[item->count];
-
-    if (item->count == LOOK_SIGHTS_MAX) {
-        return NULL;
-    }
-    item->count++;
-    *line = (struct sight){ .role = role, .end = DIRECT_OURS };
-    snprintf(line->server, sizeof(line->server), "%.290s", server);
-    snprintf(line->name, sizeof(line->name), "%s", name);
-    return line;
-}
-
-/* A line in the place of servers that cannot be asked. */
-static void
-add_trouble(const struct side *side, const char *server, const char *trouble)
-{
-    struct sight *line = add_line(side->item, side->role, server, side->name);
-
-    if (line != NULL) {
-        line->trouble = trouble;
-    }
-}
-
-static void
-line_free(struct sight *line)
-{
-    struct raw_answer *answer = (struct raw_answer *)line->answer;
-
-    raw_free(&answer);
-    line->answer = NULL;
-}
-
-static void
-keep_answer(struct sight *line, enum direct_end end, struct raw_answer *answer)
-{
-    line->end = end;
-    line->answer = answer == NULL ? NULL : raw_ref(answer);
-}
-
-static int
-compare(const void *left, const void *right)
-{
-    const struct sight *a = left;
-    const struct sight *b = right;
-
-    if (a->role != b->role) {
-        return a->role < b->role ? -1 : 1;
-    }
-    return strcmp(a->server, b->server);
-}
-
-static bool
-has_way(const struct item *item, enum seen_role role)
-{
-    for (size_t i = 0; i < item->count; i++) {
-        if (item->lines[i].role == role &&
-            (item->no_way & UINT64_C(1) << i) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/*
- * A machine without IPv6 says nothing about the IPv6 addresses of a server:
- * its lines go, unless they are all that there is.
- */
-static void
-drop_unreachable(struct item *item)
-{
-    size_t kept = 0;
-    bool goes[LOOK_SIGHTS_MAX];
-
-    for (size_t i = 0; i < item->count; i++) {
-        goes[i] = (item->no_way & UINT64_C(1) << i) != 0 &&
-                  has_way(item, item->lines[i].role);
-    }
-    for (size_t i = 0; i < item->count; i++) {
-        if (!goes[i]) {
-            item->lines[kept++] = item->lines[i];
-        } else {
-            line_free(&item->lines[i]);
-        }
-    }
-    item->count = kept;
-    item->no_way = 0;
-}
-
-static void
-drop_lines(struct item *item, enum seen_role role)
-{
-    size_t kept = 0;
-
-    drop_unreachable(item);
-    for (size_t i = 0; i < item->count; i++) {
-        if (item->lines[i].role != role) {
-            item->lines[kept++] = item->lines[i];
-        } else {
-            line_free(&item->lines[i]);
-        }
-    }
-    item->count = kept;
-}
-
 /* --- the end of an item --------------------------------------------------- */
-
-static void
-item_free(struct item *item)
-{
-    for (size_t i = 0; i < item->count; i++) {
-        line_free(&item->lines[i]);
-    }
-    free(item->lines);
-    item->lines = NULL;
-    item->count = 0;
-}
 
 static void
 hand_over(struct item *item)
@@ -217,12 +95,11 @@ hand_over(struct item *item)
     const struct look_options *o = run->options;
 
     item->running = false;
-    drop_unreachable(item);
-    qsort(item->lines, item->count, sizeof(item->lines[0]), compare);
-    if (!o->done(o->arg, item->index, item->lines, item->count)) {
+    sights_end(&item->sights);
+    if (!o->done(o->arg, item->index, item->sights.list, item->sights.count)) {
         fail(run);
     }
-    item_free(item);
+    sights_free(&item->sights);
     run->done++;
     if (o->progress != NULL) {
         o->progress(o->arg, run->done, run->count);
@@ -266,7 +143,7 @@ end_side(struct side *side)
     if (side->lower[0] == '\0' || side->redirects >= REDIRECTS_MAX) {
         return;
     }
-    /* no other side has a question under way that knows its line by number */
+    /* no other side has a question under way that knows its sight by number */
     if (item->pending > 0) {
         return;
     }
@@ -274,7 +151,7 @@ end_side(struct side *side)
     memcpy(lower, side->lower, sizeof(lower));
     memcpy(name, side->name, sizeof(name));
     side->lower[0] = '\0';
-    drop_lines(item, side->role);
+    sights_drop(&item->sights, side->role);
     start_side(side, name, lower);
 }
 
@@ -302,10 +179,9 @@ on_server(enum direct_end end, struct raw_answer *answer, void *arg)
     struct side *side = probe->side;
     struct item *item = probe->item;
 
-    keep_answer(&item->lines[probe->line], end, answer);
-    if (end == DIRECT_NO_ROUTE && probe->server.ss_family == AF_INET6) {
-        item->no_way |= UINT64_C(1) << probe->line;
-    }
+    sights_answer(&item->sights, probe->sight, end,
+                  end == DIRECT_NO_ROUTE && probe->server.ss_family == AF_INET6,
+                  answer);
     probe_free(probe);
     item->pending--;
     side->pending--;
@@ -318,9 +194,9 @@ on_server(enum direct_end end, struct raw_answer *answer, void *arg)
     settle(item);
 }
 
-/* item->lines[line] waits for this answer. False: no memory. */
+/* Sight number waits for this answer. False: no memory. */
 static bool
-ask(struct item *item, struct side *side, size_t line,
+ask(struct item *item, struct side *side, size_t sight,
     const struct asker_question *q, direct_callback *cb)
 {
     struct probe *probe = calloc(1, sizeof(*probe));
@@ -331,7 +207,7 @@ ask(struct item *item, struct side *side, size_t line,
     }
     probe->item = item;
     probe->side = side;
-    probe->line = line;
+    probe->sight = sight;
     probe->server = q->server;
     LIST_INSERT_HEAD(&item->run->probes, probe, link);
     if (!asker_ask(item->run->asker, q, cb, probe)) {
@@ -341,6 +217,18 @@ ask(struct item *item, struct side *side, size_t line,
     }
     item->pending++;
     return true;
+}
+
+/* A sight in the place of servers that cannot be asked. */
+static void
+add_trouble(const struct side *side, const char *server, const char *trouble)
+{
+    struct sight *sight =
+        sights_add(&side->item->sights, side->role, server, side->name);
+
+    if (sight != NULL) {
+        sight->trouble = trouble;
+    }
 }
 
 static void
@@ -354,8 +242,8 @@ ask_server(struct side *side, const struct zone_server *server)
         add_trouble(side, text, "this server's name has no address in DNS");
         return;
     }
-    if (add_line(item, side->role, text, side->name) != NULL &&
-        ask(item, side, item->count - 1,
+    if (sights_add(&item->sights, side->role, text, side->name) != NULL &&
+        ask(item, side, item->sights.count - 1,
             &(struct asker_question){ .server = server->addr,
                                       .name = side->name,
                                       .type = item->q->type },
@@ -418,11 +306,11 @@ start_side(struct side *side, const char *name, const char *zone_start)
 /* --- resolvers ------------------------------------------------------------ */
 
 static void
-ask_resolver(struct item *item, size_t line,
+ask_resolver(struct item *item, size_t sight,
              const struct sockaddr_storage *server, bool unchecked,
              direct_callback *cb)
 {
-    (void)ask(item, NULL, line,
+    (void)ask(item, NULL, sight,
               &(struct asker_question){ .server = *server,
                                         .name = item->q->name,
                                         .type = item->q->type,
@@ -449,7 +337,7 @@ on_unchecked(enum direct_end end, struct raw_answer *answer, void *arg)
 {
     struct probe *probe = arg;
 
-    probe->item->lines[probe->line].bogus =
+    probe->item->sights.list[probe->sight].bogus =
         end == DIRECT_ANSWERED &&
         (answer->rcode == RAW_NOERROR || answer->rcode == RAW_NXDOMAIN);
     end_probe(probe);
@@ -461,9 +349,9 @@ on_resolver(enum direct_end end, struct raw_answer *answer, void *arg)
     struct probe *probe = arg;
     struct item *item = probe->item;
 
-    keep_answer(&item->lines[probe->line], end, answer);
+    sights_answer(&item->sights, probe->sight, end, false, answer);
     if (end == DIRECT_ANSWERED && answer->rcode == RAW_SERVFAIL) {
-        ask_resolver(item, probe->line, &probe->server, true, on_unchecked);
+        ask_resolver(item, probe->sight, &probe->server, true, on_unchecked);
     }
     end_probe(probe);
 }
@@ -475,13 +363,13 @@ start_resolvers(struct item *item)
     char text[WHERE_TEXT_MAX];
 
     for (size_t i = 0; i < r->count; i++) {
-        struct sight *line;
+        struct sight *sight;
 
         where_address_text(&r->list[i], text);
-        line = add_line(item, SEEN_RESOLVER, text, item->q->name);
-        if (line != NULL) {
-            line->own = i < r->own;
-            ask_resolver(item, item->count - 1, &r->list[i], false,
+        sight = sights_add(&item->sights, SEEN_RESOLVER, text, item->q->name);
+        if (sight != NULL) {
+            sight->own = i < r->own;
+            ask_resolver(item, item->sights.count - 1, &r->list[i], false,
                          on_resolver);
         }
     }
@@ -496,8 +384,7 @@ start_item(struct item *item)
 
     item->owner = (struct side){ .item = item, .role = SEEN_OWNER };
     item->target = (struct side){ .item = item, .role = SEEN_TARGET };
-    item->lines = calloc(LOOK_SIGHTS_MAX, sizeof(*item->lines));
-    if (item->lines == NULL) {
+    if (!sights_init(&item->sights)) {
         fail(item->run);
         return;
     }
@@ -566,7 +453,7 @@ run_free(struct run *run)
         event_free(run->more);
     }
     for (size_t i = 0; run->items != NULL && i < run->count; i++) {
-        item_free(&run->items[i]);
+        sights_free(&run->items[i].sights);
     }
     free(run->items);
     if (run->base != NULL) {
