@@ -6,6 +6,7 @@
 """
 import os
 import re
+import resource
 import statistics
 import subprocess
 import tempfile
@@ -136,6 +137,13 @@ def spool():
     return section("spool", {"directory": folder, "max_total": "8G"}), folder
 
 
+def connections():
+    """How many the daemon takes: `auto` leaves room for what is not used
+    here, and with 9500 there is to be no stress."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    return min(12000, hard * 6 // 10)
+
+
 TRUSTED = {"tls": "none", "auth": "optional",
            "trusted_networks": "127.0.0.0/8", "trusted_user": "alice"}
 
@@ -151,7 +159,8 @@ class Relay(Sealpost):
             sink.port, listen=listen or TRUSTED,
             upstream_settings={"signatures": "rsa",
                                **(upstream_settings or {})},
-            limits={"connections_per_ip": 20000,
+            limits={"connections": connections(),
+                    "connections_per_ip": 20000,
                     "connections_per_user": 20000, **(limits or {})},
             users=users or {self.user: (PASSWORD, "*")},
             extra=text + extra, **more)
