@@ -4,6 +4,7 @@
 #include "tempdir.h"
 
 #include <fcntl.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -84,4 +85,20 @@ tempdir_remove(struct tempdir *d)
         (void)remove(tempdir_name(d, d->names[--d->count], path));
     }
     need(rmdir(d->path) == 0, d->path);
+}
+
+static int
+remove_entry(const char *path, const struct stat *st, int type,
+             struct FTW *where)
+{
+    (void)st;
+    (void)type;
+    (void)where;
+    return remove(path);
+}
+
+int
+tempdir_erase(const char *path)
+{
+    return nftw(path, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
 }

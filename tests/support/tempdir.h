@@ -27,4 +27,7 @@ void tempdir_write(struct tempdir *d, const char *name, struct bytes text,
 void tempdir_mkdir(struct tempdir *d, const char *name, mode_t mode);
 void tempdir_remove(struct tempdir *d);
 
+/* Takes away path and all below it, whoever made it. 0, or -1: errno. */
+int tempdir_erase(const char *path);
+
 #endif

@@ -5,9 +5,9 @@
 #include "proxy/keys/keynote.h"
 #include "proxy/keys/keystore.h"
 #include "tests/support/cmocka.h"
+#include "tests/support/tempdir.h"
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -15,16 +15,6 @@
 
 static char dir[64];
 static struct keystore_conf conf;
-
-static int
-remove_entry(const char *path, const struct stat *st, int type,
-             struct FTW *where)
-{
-    (void)st;
-    (void)type;
-    (void)where;
-    return remove(path);
-}
 
 static int
 begin(void **state)
@@ -40,7 +30,7 @@ static int
 end(void **state)
 {
     (void)state;
-    return nftw(dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+    return tempdir_erase(dir);
 }
 
 static struct keystore_key

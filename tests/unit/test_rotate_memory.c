@@ -7,12 +7,11 @@
 #include "proxy/domains/rotate.h"
 #include "tests/support/cmocka.h"
 #include "tests/support/failmalloc.h"
+#include "tests/support/tempdir.h"
 
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -174,16 +173,6 @@ test_every_allocation(void **state)
 /* --- its folder --------------------------------------------------------- */
 
 static int
-remove_entry(const char *path, const struct stat *st, int type,
-             struct FTW *where)
-{
-    (void)st;
-    (void)type;
-    (void)where;
-    return remove(path);
-}
-
-static int
 begin(void **state)
 {
     (void)state;
@@ -197,7 +186,7 @@ static int
 end(void **state)
 {
     (void)state;
-    return nftw(dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+    return tempdir_erase(dir);
 }
 
 int

@@ -9,9 +9,9 @@
  * SEALPOST_YEAR=N, that seed alone, with every event.
  */
 #include "tests/support/cmocka.h"
+#include "tests/support/tempdir.h"
 #include "tests/support/year.h"
 
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,16 +26,6 @@ enum {
 };
 
 static char dir[64];
-
-static int
-remove_entry(const char *path, const struct stat *st, int type,
-             struct FTW *where)
-{
-    (void)st;
-    (void)type;
-    (void)where;
-    return remove(path);
-}
 
 /* In memory where there is such a place: a year syncs some thousand files. */
 static int
@@ -52,7 +42,7 @@ static int
 end(void **state)
 {
     (void)state;
-    return nftw(dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+    return tempdir_erase(dir);
 }
 
 static unsigned
@@ -136,7 +126,7 @@ test_quiet(void **state)
 static void
 fresh(void)
 {
-    assert_int_equal(nftw(dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS), 0);
+    assert_int_equal(tempdir_erase(dir), 0);
     assert_int_equal(mkdir(dir, 0700), 0);
 }
 
