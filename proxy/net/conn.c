@@ -251,7 +251,7 @@ conn_tls_connect(struct conn *conn, SSL *ssl)
 const SSL *
 conn_ssl(const struct conn *conn)
 {
-    return conn->transport.ssl;
+    return conn->soon != NULL ? conn->soon : conn->transport.ssl;
 }
 
 _Static_assert((int)CONN_CHANNEL_BINDING_OCTETS ==

@@ -85,7 +85,8 @@ size_t conn_unacknowledged(const struct conn *conn);
  */
 void conn_tls_accept(struct conn *conn, SSL *ssl);
 void conn_tls_connect(struct conn *conn, SSL *ssl);
-const SSL *conn_ssl(const struct conn *conn); /* NULL when plain */
+/* NULL when plain; from conn_tls_accept() or _connect() on it is not. */
+const SSL *conn_ssl(const struct conn *conn);
 /*
  * The tls-exporter channel binding (RFC 9266 2). False, out untouched: there
  * is none, because the connection is plain, still in its handshake, or older

@@ -136,5 +136,23 @@ class Trickle(unittest.TestCase):
         self.assertGreater(hits, 1000)
 
 
+class Handshake(unittest.TestCase):
+    def test_starttls_behind_unread_replies(self):
+        """The 220 has not left when the worker goes on."""
+        with CapturingUpstream() as up, Faults(trickle=True) as faults, \
+                Sealpost(up.port) as sp:
+            for n in range(10):
+                with self.subTest(n), RawClient(sp.port) as c:
+                    c.expect("EHLO " + "x" * 200, 250)
+                    c.send(b"NOOP\r\n" * 20 + b"STARTTLS\r\n")
+                    for _ in range(20):
+                        self.assertEqual(c.reply()[0], 250)
+                    self.assertEqual(c.reply()[0], 220)
+                    c.wrap()
+                    c.expect("EHLO client.test", 250)
+            self.assertGreater(faults.hits(), 0)
+            self.assertEqual(sp.lines("worker-died"), [])
+
+
 if __name__ == "__main__":
     unittest.main()
