@@ -194,9 +194,14 @@ new_selector(struct key_command *ch)
     }
     if (!keystore_new_selector(&ch->store, ch->domain, ch->about.created_s,
                                ch->selector)) {
-        return cli_fail(&ch->cli, EX_CANTCREAT,
-                        "all selectors of this month "
-                        "are taken; name one");
+        return errno == EEXIST
+                   ? cli_fail(&ch->cli, EX_CANTCREAT,
+                              "all selectors of this month "
+                              "are taken; name one")
+                   : cli_fail(
+                         &ch->cli, EX_NOPERM,
+                         "%s/keys/%s: %s; be root or the account of the keys",
+                         ch->store.state_dir, ch->domain, strerror(errno));
     }
     ch->about.view.selector = ch->selector;
     return CLI_GO_ON;

@@ -24,14 +24,15 @@ is_there(const struct keystore_conf *conf, const char *domain,
 {
     struct buf path = BUF_INIT;
     struct stat st;
-    bool there;
+    int why = ENOMEM;
 
     keystore_path(conf, domain, selector, suffix, &path);
-    /* What cannot be told apart from a key counts as one. */
-    there = buf_failed(&path) || lstat((const char *)path.ptr, &st) == 0 ||
-            errno != ENOENT;
+    if (!buf_failed(&path)) {
+        why = lstat((const char *)path.ptr, &st) == 0 ? EEXIST : errno;
+    }
     buf_free(&path);
-    return there;
+    errno = why;
+    return why != ENOENT; /* what cannot be told from a key counts as one */
 }
 
 static enum key_err

@@ -172,7 +172,7 @@ enum key_err keystore_remove(const struct keystore_conf *conf,
 
 /*
  * "sp<YYYYMM>" and the first letter a..z that is free in the domain (then aa
- * to zz). out: room for 16. False: none is free.
+ * to zz). out: room for 16. False: errno; EEXIST: none is free.
  */
 bool keystore_new_selector(const struct keystore_conf *conf, const char *domain,
                            uint64_t now_s, char *out);

@@ -7,6 +7,7 @@
 #include "tests/support/cmocka.h"
 #include "tests/support/tempdir.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -230,6 +231,10 @@ test_selectors(void **state)
     }
     assert_true(keystore_new_selector(&conf, "a.example", november, name));
     assert_string_equal(name, "sp202611aa");
+    /* a store that cannot be looked into is not a full one */
+    write_text("b.example", "", 0600);
+    assert_false(keystore_new_selector(&conf, "b.example", november, name));
+    assert_int_equal(errno, ENOTDIR);
 }
 
 /* --- what can be wrong -------------------------------------------------- */
