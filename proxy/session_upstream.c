@@ -173,10 +173,8 @@ session_link_failed(struct session *s)
         "No upstream connection is to be had now, try again later";
 
     if (s->owed == OWED_MAIL || s->server.phase == SMTP_PHASE_READY) {
-        session_reply(s, 451, "4.4.1", why);
         s->owed = OWED_NOTHING;
-        session_end(s, OUTCOME_REFUSED);
-        session_expect(s, SESSION_COMMAND_S);
+        session_finish(s, 451, "4.4.1", why, OUTCOME_REFUSED);
     } else {
         session_give_up(s, why);
     }

@@ -307,6 +307,9 @@ class Closing(unittest.TestCase):
             for _ in range(3):
                 got = c.command("MAIL FROM:<a@example.com>")
                 self.assertEqual((got[0], got[1][:5]), (451, "4.4.1"))
+            # the line of the message says what the client was told
+            self.assertIn("451 4.4.1 No upstream connection",
+                          sp.wait_line("message", 3)[2]["reply"])
             with socket.create_server(("127.0.0.1", port)) as late:
                 up = CapturingUpstream()
                 up.listener.close()
