@@ -10,7 +10,7 @@
 # UBSan, build-tsan/ with ThreadSanitizer, build-fuzz/ with libFuzzer. Unit
 # tests run in the first two, the keeper's in the third; the loaders of files
 # are fuzzed with the fourth. Integration tests run in the second, some in the
-# first too. The last line is "N passed, N failed[, N skipped]"; exit 1 when
+# first too, by two runners at once. The last line is "N passed, N failed[, N skipped]"; exit 1 when
 # any failed.
 set -eu
 exec </dev/null
@@ -133,22 +133,34 @@ cost() {
     fi
 }
 
-# integration FOLDER [NAME...]
+# shard FOLDER K/N [NAME...]
+shard() {
+    folder=$1 part=$2
+    shift 2
+    SEALPOST_BUILD=$top/$folder SEALPOST_KEEP=$top/build PYTHONDONTWRITEBYTECODE=1 \
+        timeout -k 10 "$integration_s" /usr/bin/python3 tests/support/runner.py \
+        --counts "$folder/counts${part%/*}" --shard "$part" "$@" || true
+}
+
+# integration FOLDER [NAME...]: two runners, for much of the time is waiting
 integration() {
     folder=$1
     shift
     echo "integration tests with $folder"
-    rm -f "$folder/counts"
-    SEALPOST_BUILD=$top/$folder SEALPOST_KEEP=$top/build PYTHONDONTWRITEBYTECODE=1 \
-        timeout -k 10 "$integration_s" /usr/bin/python3 tests/support/runner.py \
-        --counts "$folder/counts" "$@" || true
-    if [ -f "$folder/counts" ]; then
-        read -r p f s <"$folder/counts"
-        passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
-    else
-        failed=$((failed + 1))
-        echo "FAIL $folder: the integration tests did not come to their end"
-    fi
+    rm -f "$folder"/counts[12]
+    shard "$folder" 1/2 "$@" &
+    other=$!
+    shard "$folder" 2/2 "$@"
+    wait "$other"
+    for part in 1 2; do
+        if [ -f "$folder/counts$part" ]; then
+            read -r p f s <"$folder/counts$part"
+            passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+        else
+            failed=$((failed + 1))
+            echo "FAIL $folder: the integration tests did not come to their end"
+        fi
+    done
 }
 
 # fuzz NAME...: fuzz_s seconds for all of them together, one after the other
