@@ -69,7 +69,7 @@ static const char *const lines[] = {
     "AUTH XOAUTH2 dXNlcj1hbGljZQFhdXRoPUJlYXJlciB4AQE=\r\n",
     "AUTH OAUTHBEARER\r\n",
     "AUTH CRAM-MD5\r\n",
-    "AUTH PLAIN AGFsaWNlAHNlY3JldA==\r\n" SUBMIT,
+    ("AUTH PLAIN AGFsaWNlAHNlY3JldA==\r\n" SUBMIT),
     "*\r\n",
     "STARTTLS\r\n",
     "nonsense\r\n",
