@@ -76,9 +76,11 @@ next_raw(struct reading *r)
     struct bytes line = bytes_take(r->rest, end);
 
     r->rest = bytes_skip(r->rest, end < r->rest.len ? end + 1 : end);
-    if (r->line++ == 0 && bytes_eq(bytes_take(line, bom.len), bom)) {
+    /* All of them: inih would take a second one away, others not. */
+    while (r->line == 0 && bytes_eq(bytes_take(line, bom.len), bom)) {
         line = bytes_skip(line, bom.len);
     }
+    r->line++;
     if (line.len > 0 && line.ptr[line.len - 1] == '\r') {
         line.len--;
     }

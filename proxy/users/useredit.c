@@ -74,6 +74,19 @@ is_setting(struct bytes line, struct bytes *key_out, struct bytes *value_out)
     return key_out->len > 0;
 }
 
+/* The value as inih reads it: a comment is a ';' behind white space. */
+static struct bytes
+without_comment(struct bytes value)
+{
+    for (size_t i = 1; i < value.len; i++) {
+        if (value.ptr[i] == ';' &&
+            (value.ptr[i - 1] == ' ' || value.ptr[i - 1] == '\t')) {
+            return bytes_trim(bytes_take(value, i));
+        }
+    }
+    return value;
+}
+
 /* Reads the section that starts at s->start; *name_out: its user. */
 static void
 read_section(struct bytes text, struct section *s, struct bytes *name_out)
@@ -94,7 +107,7 @@ read_section(struct bytes text, struct section *s, struct bytes *name_out)
         if (is_setting(line, &key, &value)) {
             s->filled = s->end;
             if (bytes_is(key, "name")) {
-                *name_out = value;
+                *name_out = without_comment(value);
             }
         }
     }
@@ -103,12 +116,15 @@ read_section(struct bytes text, struct section *s, struct bytes *name_out)
 static bool
 find_user(const struct useredit *e, const char *user, struct section *s_out)
 {
-    static const char bom[] = "\xef\xbb\xbf"; /* passed over, as the reader
-                                                does */
+    static const char bom[] =
+        "\xef\xbb\xbf"; /* passed over, as by the reader */
     struct bytes text = buf_bytes(&e->text);
     struct bytes name = { NULL, 0 };
-    size_t at = bytes_is(bytes_take(text, 3), bom) ? 3 : 0;
+    size_t at = 0;
 
+    while (bytes_is(bytes_take(bytes_skip(text, at), 3), bom)) {
+        at += 3;
+    }
     while (at < text.len) {
         if (is_section(line_at(text, at), &name)) {
             struct section s = { .start = at };

@@ -98,6 +98,8 @@ test_texts(void **state)
         /* a mark at the start of the file, nowhere else */
         { "\xef\xbb\xbf[a]\nk = v\n", "1:[a] 2:a/k=v ", "" },
         { "\xef\xbb\xbf", "", "" },
+        { "\xef\xbb\xbf\xef\xbb\xbf\xef\xbb\xbf[a]\nk = v\n",
+          "1:[a] 2:a/k=v ", "" },
         { "k = v\n\xef\xbb\xbfj = v\n", "1:/k=v 2:/\xef\xbb\xbfj=v ", "" },
     };
 
