@@ -134,6 +134,9 @@ class Ledger(unittest.TestCase):
 
     def kill_daemon(self):
         processes.kill_all(self.sp)
+        # A worker that was just being forked sees that its master has gone.
+        scratch.wait_for("the ports", lambda: all(
+            map(scratch.can_listen, (self.sp.port, self.sp.tls_port))))
         self.sp.start()
 
     def kill_worker(self):

@@ -79,6 +79,8 @@ class Start(unittest.TestCase):
                     socket.create_connection(("127.0.0.1", sp.port)).close()
                 except ConnectionRefusedError:
                     return True
+                except ConnectionResetError:
+                    return False # it was closing just then
             scratch.wait_for("port closed", free)
             scratch.remove(sp.home)
 

@@ -83,6 +83,7 @@ def main():
     sys.path[:0] = [HERE, TESTS]
     suite = unittest.TestSuite()
     shard, shards = map(int, options.shard.split("/"))
+    os.environ["SEALPOST_SHARD"] = options.shard
     files = sorted(glob.glob(os.path.join(TESTS, "test_*.py")))
     for path in files[shard - 1::shards]:
         module = os.path.basename(path)[:-3]

@@ -1,6 +1,7 @@
 """Folders, ports, certificates and waiting: what every test needs."""
 import os
 import pwd
+import random
 import shutil
 import socket
 import subprocess
@@ -47,17 +48,37 @@ def remove(path):
 
 
 _given = set()
+_dice = random.SystemRandom() # a test's seed is not ours
 
 
 def free_port():
-    """A loopback TCP port that nobody has; no port is given out twice."""
+    """A loopback TCP port that nobody has; no port is given out twice, by two
+    runners neither. Below those that the kernel gives to connections: one
+    that a daemon leaves for a moment stays free."""
+    shard, shards = map(int, os.environ.get("SEALPOST_SHARD",
+                                            "1/1").split("/"))
     while True:
+        port = _dice.randrange(10240 + shard - 1, 32768, shards)
         with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            port = s.getsockname()[1]
+            try:
+                s.bind(("127.0.0.1", port))
+            except OSError:
+                continue
         if port not in _given:
             _given.add(port)
             return port
+
+
+def can_listen(port):
+    """Nobody has the port now."""
+    with socket.socket() as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            s.bind(("127.0.0.1", port))
+            s.listen(1)
+            return True
+        except OSError:
+            return False
 
 
 def wait_for(what, true, seconds=10):
