@@ -60,21 +60,13 @@ put_number(const struct conf_setting *s, struct buf *out)
     put_range(s, units, out);
 }
 
-/* Only what may be used today. */
 static void
 put_words(const struct conf_setting *s, struct buf *out)
 {
-    size_t left = 0, n = 0;
+    for (const struct conf_word *w = s->words; w->word != NULL; w++) {
+        const char *between = w[1].word == NULL ? " or " : ", ";
 
-    for (const struct conf_word *w = s->words; w->word != NULL; w++) {
-        left += !w->later;
-    }
-    for (const struct conf_word *w = s->words; w->word != NULL; w++) {
-        if (w->later) {
-            continue;
-        }
-        n++;
-        buf_puts(out, n == 1 ? "" : n == left ? " or " : ", ");
+        buf_puts(out, w == s->words ? "" : between);
         buf_puts(out, w->word[0] == '\0' ? "nothing" : w->word);
     }
 }

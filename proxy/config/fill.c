@@ -33,7 +33,6 @@ static void
 bad_value(const struct filling *f, const struct conf_setting *s,
           struct conf_place at, struct bytes value, const char *why)
 {
-    bool later = strcmp(why, CONF_NOT_YET) == 0;
     struct buf allowed = BUF_INIT;
     const char *text;
 
@@ -42,8 +41,8 @@ bad_value(const struct filling *f, const struct conf_setting *s,
     if (text == NULL) {
         f->arena->failed = true;
     } else {
-        conf_error(f->errors, at.file, at.line, "%s = %.*s: %s; %s%s", s->key,
-                   BYTES_ARG(value), why, later ? "allowed today: " : "", text);
+        conf_error(f->errors, at.file, at.line, "%s = %.*s: %s; %s", s->key,
+                   BYTES_ARG(value), why, text);
     }
     buf_free(&allowed);
 }
@@ -113,7 +112,7 @@ store(const struct conf_setting *s, const union conf_field *field, void *base)
     }
     if (s->type == CONF_CANON) {
         memcpy((uint8_t *)base + s->offset, field->flags, sizeof(field->flags));
-    } else if (s->size > 0) {
+    } else {
         memcpy((uint8_t *)base + s->offset, from, s->size);
     }
 }
@@ -191,21 +190,6 @@ parse(const struct filling *f, const struct conf_setting *s,
     store(s, &none, f->section->base);
 }
 
-/* Settings of features that do not exist yet: the default and no other. */
-static void
-check_later(const struct filling *f, const struct conf_setting *s,
-            const struct conf_occurrence *o)
-{
-    for (; s->later && o != NULL; o = o->next) {
-        if (strcmp(o->value, s->standard) != 0) {
-            conf_error(f->errors, o->at.file, o->at.line,
-                       "%s = %s: " CONF_NOT_YET "; allowed today: %s", s->key,
-                       o->value,
-                       s->standard[0] == '\0' ? "nothing" : s->standard);
-        }
-    }
-}
-
 static void
 missing(const struct filling *f, const struct conf_setting *s)
 {
@@ -257,7 +241,6 @@ fill_setting(const struct filling *f, size_t n)
     if (o != NULL) {
         gather(f, s, o, o->append);
         parse(f, s, conf_place_of(f->section, s->key));
-        check_later(f, s, o);
     }
 }
 

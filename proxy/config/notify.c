@@ -6,9 +6,6 @@
 
 #include <arpa/inet.h>
 
-#define AT(s, key) \
-    conf_place_of((s), (key)).file, conf_place_of((s), (key)).line
-
 /* Our own address when we connect to its first one. */
 static bool
 is_in(const struct conf_networks *nets, const struct listen_conf *l)

@@ -27,9 +27,7 @@ each_of(const char *section, const void *values, conf_path_callback *cb,
     const struct conf_setting *rows = conf_settings_of(section, &count);
 
     for (size_t i = 0; i < count; i++) {
-        if (rows[i].size != 0) {
-            each_path(&rows[i], (const char *)values + rows[i].offset, cb, arg);
-        }
+        each_path(&rows[i], (const char *)values + rows[i].offset, cb, arg);
     }
 }
 

@@ -9,9 +9,6 @@
 
 #include <arpa/inet.h>
 
-#define AT(s, key) \
-    conf_place_of((s), (key)).file, conf_place_of((s), (key)).line
-
 struct rule {
     struct conf_errors *errors;
     const struct conf_section *s;

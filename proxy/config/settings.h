@@ -49,7 +49,6 @@ enum conf_type {
 struct conf_word {
     const char *word; /* NULL ends the array */
     unsigned value;
-    bool later; /* known, refused until the feature exists */
 };
 
 struct conf_setting {
@@ -59,8 +58,7 @@ struct conf_setting {
     uint64_t min, max;             /* 0, 0: as the type says */
     const char *standard;          /* the default; NULL: must be given */
     const struct conf_word *words; /* WORD, WORDS */
-    size_t offset, size;           /* of the field; size 0: not kept */
-    bool later; /* only the default is allowed until the feature exists */
+    size_t offset, size;           /* of the field */
 };
 
 /* One kind of section. */

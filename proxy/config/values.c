@@ -285,7 +285,7 @@ conf_word_find(struct conf_value *v, struct bytes text, const char **why_out)
 
     for (const struct conf_word *w = v->setting->words; w->word != NULL; w++) {
         if (bytes_is(text, w->word)) {
-            *why_out = w->later ? CONF_NOT_YET : NULL;
+            *why_out = NULL;
             return w;
         }
         conf_suggest_offer(&near, w->word);

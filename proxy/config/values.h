@@ -14,9 +14,6 @@
 #include <proxy/config/conf.h>
 #include <proxy/config/settings.h>
 
-/* What is wrong with a value of a feature that does not exist yet. */
-#define CONF_NOT_YET "not supported yet"
-
 /* What is wrong with a path that depends on where one is. */
 #define CONF_NO_PATH "a path from the root is needed"
 

@@ -224,8 +224,8 @@ try_words(const struct conf_setting *s)
         if (w->word[0] == '\0') {
             continue;
         }
-        check(s, w->word, !w->later);
-        if (!w->later && s->type != CONF_CHOICE) {
+        check(s, w->word, true);
+        if (s->type != CONF_CHOICE) {
             check_value(s, w->word, w->value);
         }
         (void)snprintf(upper, sizeof(upper), "%s", w->word);
@@ -240,8 +240,8 @@ try_bool(const struct conf_setting *s)
 {
     static const char *const junk[] = { "1", "0", "true", "on", "Yes", "NO" };
 
-    check(s, "no", !s->later || strcmp(s->standard, "no") == 0);
-    check(s, "yes", !s->later || strcmp(s->standard, "yes") == 0);
+    check(s, "no", true);
+    check(s, "yes", true);
     for (size_t i = 0; i < sizeof(junk) / sizeof(junk[0]); i++) {
         check(s, junk[i], false);
     }
@@ -271,9 +271,9 @@ static const char *const texts[CONF_TYPES][24] = {
     [CONF_LOG] = { "stderr", "syslog", "/var/log/x", "!stdout", "!x.log" },
     [CONF_NAME] = { "a", "a-b.c_d", "!a b", "!a/b" },
     [CONF_FIELD] = { "X-Spam", "x", "!X-Spam:", "!X Spam", "!\xc3\xbc" },
-    [CONF_RATE] = { "500/h", "1/s", "2/m", "100000000/d", "!0/h", "!500",
-                    "!/h", "!5/w", "!5/H", "!5/hh", "!-5/h", "!100000001/d",
-                    "!5 / h", "!99999999999999999999/h" },
+    [CONF_RATE] = { "500/h", "1/s", "2/m", "100000000/d", "!0/h", "!500", "!/h",
+                    "!5/w", "!5/H", "!5/hh", "!-5/h", "!100000001/d", "!5 / h",
+                    "!99999999999999999999/h" },
     [CONF_BACKEND] = { "users", "upstream", "dovecot:/x", "!dovecot:x",
                        "!dovecot:", "!dovecot", "!Users", "!ldap",
                        "dovecot:/" LABEL_63 "234567890123456789012345678901234"
@@ -346,8 +346,7 @@ try_texts(const struct conf_setting *s)
         bool several =
             bytes_find(value, ',') < value.len && conf_type_is_list(s->type);
 
-        check(s, (const char *)value.ptr,
-              good && !s->later && !(several && s->max == 1));
+        check(s, (const char *)value.ptr, good && !(several && s->max == 1));
     }
 }
 
@@ -417,7 +416,7 @@ test_rows_alike(void **state)
         const char *value = some_value(s);
 
         check(s, "", may_be_empty(s));
-        check(s, value, !s->later || s->standard[0] != '\0');
+        check(s, value, true);
         check(s, "; only a comment", may_be_empty(s));
 
         buf_clear(&lines);
@@ -427,7 +426,7 @@ test_rows_alike(void **state)
         buf_clear(&lines);
         buf_printf(&lines, "%s += %s\n", s->key, value);
         assert_int_equal(takes_lines(s, buf_str(&lines)),
-                         conf_type_is_list(s->type) && !s->later);
+                         conf_type_is_list(s->type));
 
         buf_clear(&lines);
         buf_printf(&lines, "%s +=\n", s->key);
@@ -450,7 +449,7 @@ test_list_bounds(void **state)
         struct buf lines = BUF_INIT;
         uint64_t each;
 
-        if (!conf_type_is_list(s->type) || s->later || s->type == CONF_WORDS ||
+        if (!conf_type_is_list(s->type) || s->type == CONF_WORDS ||
             s->type == CONF_HEADERS) {
             continue;
         }
