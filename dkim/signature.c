@@ -6,6 +6,7 @@
  * the rest is parsed all the same: reports want d= and s= of bad ones too.
  */
 #include <base/base64.h>
+#include <base/hex.h>
 
 #include <dkim/signature.h>
 #include <dkim/taglist.h>
@@ -187,15 +188,6 @@ parse_names(struct dkim_signature *sig, struct bytes value)
     return err == DKIM_SIG_OK ? DKIM_SIG_NO_FROM : err;
 }
 
-static int
-hex_value(uint8_t c)
-{
-    c = byte_lower(c);
-    return byte_is_digit(c)       ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                                  : -1;
-}
-
 /*
  * The next octet of dkim-quoted-printable (2.11): white space is nothing.
  * False: the end, or *bad_out is set.
@@ -216,14 +208,10 @@ next_octet(struct bytes *rest, uint8_t *octet_out, bool *bad_out)
     *octet_out = r.ptr[0];
     *rest = bytes_skip(r, 1);
     if (r.ptr[0] == '=') {
-        int high = r.len > 2 ? hex_value(r.ptr[1]) : -1;
-        int low = r.len > 2 ? hex_value(r.ptr[2]) : -1;
-
-        if (high < 0 || low < 0) {
+        if (!hex_octet(*rest, octet_out)) {
             *bad_out = true;
             return false;
         }
-        *octet_out = (uint8_t)(high * 16 + low);
         *rest = bytes_skip(r, 3);
     }
     *bad_out = *octet_out < ' ' || *octet_out == 0x7f;

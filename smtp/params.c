@@ -10,6 +10,8 @@
 
 #include "path.h"
 
+#include <base/hex.h>
+
 enum {
     ENVID_MAX = 100, /* octets: RFC 3461 4.4 */
     ORCPT_MAX = 500  /* octets: RFC 3461 4.2 */
@@ -17,13 +19,10 @@ enum {
 
 typedef bool check_value(struct smtp_params *params, struct bytes value);
 
-static int
-hex_value(uint8_t c)
+static bool
+upper_hex_octet(struct bytes text, uint8_t *octet_out)
 {
-    if (byte_is_digit(c)) {
-        return c - '0';
-    }
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    return hex_octet(text, octet_out) && text.ptr[0] < 'a' && text.ptr[1] < 'a';
 }
 
 /*
@@ -35,18 +34,14 @@ static bool
 is_xtext(struct bytes text)
 {
     for (size_t i = 0; i < text.len; i++) {
-        int c = text.ptr[i];
+        uint8_t c = text.ptr[i];
 
         if (c == '+') {
-            bool whole = text.len - i > 2;
-            int high = whole ? hex_value(text.ptr[i + 1]) : -1;
-            int low = whole ? hex_value(text.ptr[i + 2]) : -1;
-
-            c = high * 16 + low;
-            i += 2;
-            if (high < 0 || low < 0 || (c < ' ' && c != '\t') || c == 0x7f) {
+            if (!upper_hex_octet(bytes_skip(text, i + 1), &c) ||
+                (c < ' ' && c != '\t') || c == 0x7f) {
                 return false;
             }
+            i += 2;
         } else if (c <= ' ' || c > '~' || c == '=') {
             return false;
         }

@@ -5,6 +5,8 @@
  * To support another one: enum smtp_xattr, a row here, its name in the
  * keywords of caps.c.
  */
+#include <base/hex.h>
+
 #include <smtp/xclient.h>
 
 #define BIT(n) (1u << (n))
@@ -13,32 +15,10 @@ enum {
     XCLIENT = BIT(0),
     XFORWARD = BIT(1),
     BOTH = XCLIENT | XFORWARD,
-    PROTO_MAX = 64, /* XFORWARD_README: octets */
-    NOT_HEX = 16
+    PROTO_MAX = 64 /* XFORWARD_README: octets */
 };
 
 /* --- xtext ---------------------------------------------------------------- */
-
-static unsigned
-hex_value(uint8_t c)
-{
-    if (byte_is_digit(c)) {
-        return (unsigned)(c - '0');
-    }
-    c = byte_lower(c);
-    return c >= 'a' && c <= 'f' ? (unsigned)(c - 'a') + 10 : NOT_HEX;
-}
-
-/* Two hex digits in front of text; NOT_HEX * NOT_HEX and more: they are not. */
-static unsigned
-hex_pair(struct bytes text)
-{
-    unsigned high = text.len < 2 ? NOT_HEX : hex_value(text.ptr[0]);
-    unsigned low = text.len < 2 ? NOT_HEX : hex_value(text.ptr[1]);
-
-    return high == NOT_HEX || low == NOT_HEX ? NOT_HEX * NOT_HEX
-                                             : high * 16 + low;
-}
 
 /* RFC 3461 4. A control character would break out of a line some day. */
 static bool
@@ -47,16 +27,18 @@ decode(struct bytes text, char out[SMTP_XVALUE_MAX + 1])
     size_t n = 0;
 
     for (size_t i = 0; i < text.len; i++) {
-        unsigned c = text.ptr[i];
+        uint8_t c = text.ptr[i];
 
         if (c <= ' ' || c > '~' || c == '=') {
             return false;
         }
         if (c == '+') {
-            c = hex_pair(bytes_skip(text, i + 1));
+            if (!hex_octet(bytes_skip(text, i + 1), &c)) {
+                return false;
+            }
             i += 2;
         }
-        if (c < ' ' || c == 0x7f || c > UINT8_MAX || n == SMTP_XVALUE_MAX) {
+        if (c < ' ' || c == 0x7f || n == SMTP_XVALUE_MAX) {
             return false;
         }
         out[n++] = (char)c;
@@ -90,7 +72,7 @@ check_address(char *value)
     for (size_t i = 0; i < text.len; i++) {
         uint8_t c = text.ptr[i];
 
-        if (hex_value(c) == NOT_HEX && c != ':' && c != '.') {
+        if (!hex_is_digit(c) && c != ':' && c != '.') {
             return false;
         }
     }

@@ -8,29 +8,17 @@
  */
 #include "proxy/config/fingerprints.h"
 
+#include <base/hex.h>
+
 #define SHA256_PREFIX  "sha256:"
 #define SUBJECT_PREFIX "subject:"
-
-static int
-hex_value(uint8_t c)
-{
-    if (byte_is_digit(c)) {
-        return c - '0';
-    }
-    c = byte_lower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
 
 static bool
 take_octet(struct bytes *text, uint8_t *octet_out)
 {
-    int high = text->len < 2 ? -1 : hex_value(text->ptr[0]);
-    int low = text->len < 2 ? -1 : hex_value(text->ptr[1]);
-
-    if (high < 0 || low < 0) {
+    if (!hex_octet(*text, octet_out)) {
         return false;
     }
-    *octet_out = (uint8_t)(high << 4 | low);
     *text = bytes_skip(*text, 2);
     return true;
 }

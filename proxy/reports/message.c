@@ -8,6 +8,7 @@
 #include "proxy/reports/parts.h"
 
 #include <base/base64.h>
+#include <base/hex.h>
 
 enum {
     BOUNDARY_MAX = 70 /* RFC 2046 5.1.1 */
@@ -113,15 +114,6 @@ read_header(struct bytes entity, struct part *p)
 
 /* --- body --------------------------------------------------------------- */
 
-static int
-hex_value(uint8_t c)
-{
-    c = byte_lower(c);
-    return byte_is_digit(c)       ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                                  : -1;
-}
-
 /* RFC 2045 6.7; what is no escape stays as it is. */
 static void
 decode_quoted(struct bytes in, struct buf *out)
@@ -129,14 +121,13 @@ decode_quoted(struct bytes in, struct buf *out)
     while (in.len > 0) {
         size_t run = bytes_find(in, '=');
         struct bytes rest;
+        uint8_t octet;
 
         buf_put(out, bytes_take(in, run));
         in = bytes_skip(in, run);
         rest = bytes_skip(in, in.len > 0 ? 1 : 0);
-        if (rest.len >= 2 && hex_value(rest.ptr[0]) >= 0 &&
-            hex_value(rest.ptr[1]) >= 0) {
-            buf_putc(out, (char)(hex_value(rest.ptr[0]) * 16 +
-                                 hex_value(rest.ptr[1])));
+        if (hex_octet(rest, &octet)) {
+            buf_putc(out, (char)octet);
             in = bytes_skip(rest, 2);
         } else if (rest.len >= 1 && rest.ptr[0] == '\n') {
             in = bytes_skip(rest, 1);
