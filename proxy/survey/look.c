@@ -34,7 +34,6 @@ struct side {
     char name[DNS_NAME_MAX + 1];  /* whose record is asked for */
     char lower[DNS_NAME_MAX + 1]; /* a zone that a server refers to, or "" */
     unsigned redirects;
-    size_t pending;
 };
 
 struct item {
@@ -107,14 +106,6 @@ hand_over(struct item *item)
     event_active(run->more, EV_TIMEOUT, 0);
 }
 
-static void
-settle(struct item *item)
-{
-    if (item->running && item->pending == 0) {
-        hand_over(item);
-    }
-}
-
 /* --- servers of a zone ---------------------------------------------------- */
 
 static void start_side(struct side *side, const char *name,
@@ -132,7 +123,10 @@ note_referral(struct side *side, const struct raw_answer *answer)
     }
 }
 
-/* When all its servers have spoken: where the zone is lower, once more. */
+/*
+ * Where the zone is lower, once more; only when everybody has spoken, as
+ * probes know their sights by number and sights_drop() moves them.
+ */
 static void
 end_side(struct side *side)
 {
@@ -140,11 +134,8 @@ end_side(struct side *side)
     char lower[DNS_NAME_MAX + 1];
     char name[DNS_NAME_MAX + 1];
 
-    if (side->lower[0] == '\0' || side->redirects >= REDIRECTS_MAX) {
-        return;
-    }
-    /* no other side has a question under way that knows its sight by number */
-    if (item->pending > 0) {
+    if (item->pending > 0 || side->lower[0] == '\0' ||
+        side->redirects >= REDIRECTS_MAX) {
         return;
     }
     side->redirects++;
@@ -153,6 +144,27 @@ end_side(struct side *side)
     side->lower[0] = '\0';
     sights_drop(&item->sights, side->role);
     start_side(side, name, lower);
+}
+
+/* After each answer. */
+static void
+settle(struct item *item)
+{
+    end_side(&item->owner);
+    end_side(&item->target);
+    if (item->running && item->pending == 0) {
+        hand_over(item);
+    }
+}
+
+static void
+end_probe(struct probe *probe)
+{
+    struct item *item = probe->item;
+
+    probe_free(probe);
+    item->pending--;
+    settle(item);
 }
 
 /* Where the key is the owner's own and she has put it behind a CNAME. */
@@ -182,20 +194,15 @@ on_server(enum direct_end end, struct raw_answer *answer, void *arg)
     sights_answer(&item->sights, probe->sight, end,
                   end == DIRECT_NO_ROUTE && probe->server.ss_family == AF_INET6,
                   answer);
-    probe_free(probe);
-    item->pending--;
-    side->pending--;
     if (end == DIRECT_ANSWERED) {
         note_referral(side, answer);
         note_alias(side, answer);
     }
-    end_side(&item->owner);
-    end_side(&item->target);
-    settle(item);
+    end_probe(probe);
 }
 
-/* Sight number waits for this answer. False: no memory. */
-static bool
+/* Sight number waits for this answer. */
+static void
 ask(struct item *item, struct side *side, size_t sight,
     const struct asker_question *q, direct_callback *cb)
 {
@@ -203,7 +210,7 @@ ask(struct item *item, struct side *side, size_t sight,
 
     if (probe == NULL) {
         fail(item->run);
-        return false;
+        return;
     }
     probe->item = item;
     probe->side = side;
@@ -213,10 +220,9 @@ ask(struct item *item, struct side *side, size_t sight,
     if (!asker_ask(item->run->asker, q, cb, probe)) {
         probe_free(probe);
         fail(item->run);
-        return false;
+        return;
     }
     item->pending++;
-    return true;
 }
 
 /* A sight in the place of servers that cannot be asked. */
@@ -242,13 +248,12 @@ ask_server(struct side *side, const struct zone_server *server)
         add_trouble(side, text, "this server's name has no address in DNS");
         return;
     }
-    if (sights_add(&item->sights, side->role, text, side->name) != NULL &&
+    if (sights_add(&item->sights, side->role, text, side->name) != NULL) {
         ask(item, side, item->sights.count - 1,
             &(struct asker_question){ .server = server->addr,
                                       .name = side->name,
                                       .type = item->q->type },
-            on_server)) {
-        side->pending++;
+            on_server);
     }
 }
 
@@ -310,25 +315,13 @@ ask_resolver(struct item *item, size_t sight,
              const struct sockaddr_storage *server, bool unchecked,
              direct_callback *cb)
 {
-    (void)ask(item, NULL, sight,
-              &(struct asker_question){ .server = *server,
-                                        .name = item->q->name,
-                                        .type = item->q->type,
-                                        .recurse = true,
-                                        .check_disabled = unchecked },
-              cb);
-}
-
-static void
-end_probe(struct probe *probe)
-{
-    struct item *item = probe->item;
-
-    probe_free(probe);
-    item->pending--;
-    end_side(&item->owner);
-    end_side(&item->target);
-    settle(item);
+    ask(item, NULL, sight,
+        &(struct asker_question){ .server = *server,
+                                  .name = item->q->name,
+                                  .type = item->q->type,
+                                  .recurse = true,
+                                  .check_disabled = unchecked },
+        cb);
 }
 
 /* It failed and, asked not to validate, does not: the signatures are wrong. */
