@@ -363,6 +363,9 @@ begin_dial(struct upstream_wait *wait)
         return false;
     }
     wait->upstream->connections++;
+    if (wait->timer != NULL) {
+        (void)event_del(wait->timer); /* a try has a time of its own */
+    }
     return true;
 }
 

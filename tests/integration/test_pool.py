@@ -206,6 +206,22 @@ class Queue(unittest.TestCase):
             self.assertEqual(waits.message()[0], 250)
             self.assertEqual(len(up.sessions), 1)
 
+    def test_deadline_is_of_the_queue(self):
+        """Who has a place at last is not told that there is none."""
+        with CapturingUpstream() as up, \
+                plain(f"127.0.0.1:{up.port}",
+                      {"max_connections": 1, "queue_timeout": "1s",
+                       "reuse_idle": "0s"}) as sp, \
+                Client(sp) as holds, Client(sp) as waits:
+            holds.expect("MAIL FROM:<a@example.com>", 250)
+            up.set("connect", delay(1.2))
+            waits.send("MAIL FROM:<a@example.com>\r\n")
+            time.sleep(0.3)
+            holds.expect("RSET", 250)
+            self.assertEqual(waits.reply()[0], 250)
+            self.assertEqual(sp.lines("upstream-busy"), [])
+            self.assertEqual(len(up.sessions), 2)
+
     def test_who_goes_away_is_not_served(self):
         with CapturingUpstream() as up, \
                 plain(f"127.0.0.1:{up.port}", {"max_connections": 1}) as sp, \
