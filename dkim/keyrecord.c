@@ -39,7 +39,7 @@ static const struct key_err_row {
     [DKIM_KEY_HASH] = { DKIM_PERMERROR, "key is not for this hash" },
     [DKIM_KEY_SERVICE] = { DKIM_PERMERROR, "key is not for email" },
     [DKIM_KEY_FORMAT] = { DKIM_PERMERROR, "p= is not a key of its type" },
-    [DKIM_KEY_EXPONENT] = { DKIM_PERMERROR, "RSA exponent is not usable" },
+    [DKIM_KEY_EXPONENT] = { DKIM_PERMERROR, "RSA exponent is not 3 or 65537" },
     [DKIM_KEY_SHORT] = { DKIM_POLICY, "RSA key is shorter than 1024 bits" },
     [DKIM_KEY_LONG] = { DKIM_PERMERROR, "RSA key is longer than 4096 bits" },
     [DKIM_KEY_BAD_SIGNATURE] = { DKIM_FAIL, "signature does not verify" },
@@ -252,19 +252,25 @@ check_use(const struct dkim_key_record *key, enum dkim_alg alg)
     return key->email ? DKIM_KEY_OK : DKIM_KEY_SERVICE;
 }
 
+/* What signers use. Others are mistakes, and with 1 each hash signs itself. */
+static bool
+is_exponent(struct bytes e)
+{
+    return bytes_eq(e, BYTES_LIT("\x03")) ||
+           bytes_eq(e, BYTES_LIT("\x01\x00\x01"));
+}
+
 /* Sizes are bounded before anything is computed with them. */
 static enum dkim_key_err
 check_rsa(const struct dkim_rsa *key, unsigned bits, bool legacy)
 {
-    unsigned e_bits = dkim_rsa_bits(key->e);
-
     if (bits > DKIM_RSA_BITS_MAX) {
         return DKIM_KEY_LONG;
     }
     if (!dkim_rsa_odd(key->n)) {
         return DKIM_KEY_FORMAT;
     }
-    if (!dkim_rsa_odd(key->e) || e_bits == 1 || e_bits > 32) {
+    if (!is_exponent(key->e)) {
         return DKIM_KEY_EXPONENT;
     }
     return bits < DKIM_RSA_BITS_MIN && !legacy ? DKIM_KEY_SHORT : DKIM_KEY_OK;

@@ -40,7 +40,7 @@ enum dkim_key_err {
     DKIM_KEY_HASH,     /* h= does not list the hash of a= */
     DKIM_KEY_SERVICE,  /* s= does not list email */
     DKIM_KEY_FORMAT,   /* p= is not such a key */
-    DKIM_KEY_EXPONENT, /* RSA: even, under 3, or over 32 bits */
+    DKIM_KEY_EXPONENT, /* RSA: neither 3 nor 65537 */
     DKIM_KEY_SHORT,    /* RSA under 1024 bits */
     DKIM_KEY_LONG,     /* RSA over 4096 bits; nothing was computed */
     DKIM_KEY_BAD_SIGNATURE,

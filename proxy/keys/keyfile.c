@@ -11,7 +11,9 @@
 #include <base/wipe.h>
 
 #include <openssl/bio.h>
+#include <openssl/core_names.h>
 #include <openssl/pem.h>
+#include <openssl/rsa.h>
 #include <openssl/x509.h>
 
 #include <errno.h>
@@ -46,6 +48,8 @@ static const char *const err_texts[KEY_ERRS] = {
                      "or set allow_short_keys = yes (1024 at least)",
     [KEY_ERR_BIG] = "the RSA key is longer than 4096 bits; verifiers refuse "
                     "it",
+    [KEY_ERR_EXPONENT] = "the RSA key's public exponent is neither 65537 nor "
+                         "3, and verifiers refuse others; make a new key",
     [KEY_ERR_PROBE] = "a signature made with the key does not verify; the "
                       "file is damaged",
     [KEY_ERR_MISMATCH] = "the private key is not the one that its .conf file "
@@ -303,6 +307,19 @@ no_pass_phrase(char *out, int size, int writing, void *arg)
     return -1;
 }
 
+/* What dkim_key_load() takes, for a key that it refuses is of no use. */
+static bool
+has_exponent(const EVP_PKEY *key)
+{
+    BIGNUM *e = NULL;
+    bool good;
+
+    good = EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_E, &e) == 1 &&
+           (BN_is_word(e, 3) || BN_is_word(e, RSA_F4));
+    BN_free(e);
+    return good;
+}
+
 static enum key_err
 judge_kind(const EVP_PKEY *key, bool short_keys, enum dkim_alg *alg_out)
 {
@@ -319,7 +336,10 @@ judge_kind(const EVP_PKEY *key, bool short_keys, enum dkim_alg *alg_out)
     if (bits < (short_keys ? KEYFILE_RSA_BITS_SHORT : KEYFILE_RSA_BITS_MIN)) {
         return KEY_ERR_WEAK;
     }
-    return bits > KEYFILE_RSA_BITS_MAX ? KEY_ERR_BIG : KEY_OK;
+    if (bits > KEYFILE_RSA_BITS_MAX) {
+        return KEY_ERR_BIG;
+    }
+    return has_exponent(key) ? KEY_OK : KEY_ERR_EXPONENT;
 }
 
 /* A damaged key can load and then sign rubbish, or leak itself doing so. */

@@ -45,6 +45,7 @@ enum key_err {
     KEY_ERR_KIND,      /* EC, DSA, RSA-PSS, X25519 ... */
     KEY_ERR_WEAK,      /* RSA under the limit */
     KEY_ERR_BIG,       /* RSA over 4096 bits */
+    KEY_ERR_EXPONENT,  /* RSA: neither 3 nor 65537 */
     KEY_ERR_PROBE,     /* a signature that it made does not verify */
     KEY_ERR_MISMATCH,  /* not the key that its .conf names */
     KEY_ERR_EXISTS,    /* the store has a key of this name */

@@ -21,7 +21,7 @@ static const struct keyfile_rules short_rules = { (uid_t)-1, true };
 
 /* Made once: keys as PEM text. */
 static struct {
-    struct buf rsa, rsa_pkcs1, ed25519, ec, rsa1024, rsa512, rsa5120;
+    struct buf rsa, rsa_pkcs1, ed25519, ec, rsa1024, rsa512, rsa5120, rsa_e17;
     struct buf encrypted, encrypted_pkcs1, public, pss, x25519;
 } pem;
 
@@ -75,6 +75,24 @@ put_rsa(size_t bits, struct buf *out)
     EVP_PKEY_free(key);
 }
 
+/* An RSA key with the public exponent 17. */
+static EVP_PKEY *
+make_e17(void)
+{
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_id(EVP_PKEY_RSA, NULL);
+    BIGNUM *e = BN_new();
+    EVP_PKEY *key = NULL;
+
+    assert_true(BN_set_word(e, 17));
+    assert_int_equal(EVP_PKEY_keygen_init(ctx), 1);
+    assert_int_equal(EVP_PKEY_CTX_set_rsa_keygen_bits(ctx, 2048), 1);
+    assert_int_equal(EVP_PKEY_CTX_set1_rsa_keygen_pubexp(ctx, e), 1);
+    assert_int_equal(EVP_PKEY_generate(ctx, &key), 1);
+    EVP_PKEY_CTX_free(ctx);
+    BN_free(e);
+    return key;
+}
+
 static void
 put_named(EVP_PKEY *key, struct buf *out)
 {
@@ -103,6 +121,7 @@ make_keys(void **state)
     put_rsa(1024, &pem.rsa1024);
     put_rsa(512, &pem.rsa512);
     put_rsa(5120, &pem.rsa5120);
+    put_named(make_e17(), &pem.rsa_e17);
     snprintf(dir, sizeof(dir), "/tmp/sealpost-keyfile-XXXXXX");
     assert_non_null(mkdtemp(dir));
     snprintf(path, sizeof(path), "%s/key.pem", dir);
@@ -175,6 +194,7 @@ test_bad(void **state)
         { &pem.rsa1024, KEY_ERR_WEAK },
         { &pem.rsa512, KEY_ERR_WEAK },
         { &pem.rsa5120, KEY_ERR_BIG },
+        { &pem.rsa_e17, KEY_ERR_EXPONENT },
         { &pem.encrypted, KEY_ERR_ENCRYPTED },
         { &pem.encrypted_pkcs1, KEY_ERR_ENCRYPTED },
         { &pem.public, KEY_ERR_PUBLIC },
