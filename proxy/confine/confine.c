@@ -175,21 +175,39 @@ add_ports(struct draft *d, const struct conf_addresses *addresses)
     }
 }
 
+/* Several, as OpenSSL takes them: with a colon between. */
+static void
+add_folders(struct draft *d, const char *list)
+{
+    while (*list != '\0') {
+        size_t len = strcspn(list, ":");
+
+        if (len > 0) {
+            add_place(d, list, len, false);
+        }
+        list += len + (list[len] == ':');
+    }
+}
+
+/* What OpenSSL reads of whom to trust, unless an upstream has a ca_file. */
+static void
+add_authorities(struct draft *d)
+{
+    const char *file = getenv(X509_get_default_cert_file_env());
+    const char *folders = getenv(X509_get_default_cert_dir_env());
+
+    add_file(file == NULL ? X509_get_default_cert_file() : file, d);
+    add_folders(d, folders == NULL ? X509_get_default_cert_dir() : folders);
+}
+
 static void
 add_system(struct draft *d)
 {
-    const char *certificates[] = { getenv(X509_get_default_cert_dir_env()),
-                                   X509_get_default_cert_dir() };
-
     for (size_t i = 0; i < sizeof(system_places) / sizeof(system_places[0]);
          i++) {
         add_place(d, system_places[i], strlen(system_places[i]), false);
     }
-    for (size_t i = 0; i < 2; i++) {
-        if (certificates[i] != NULL) {
-            add_place(d, certificates[i], strlen(certificates[i]), false);
-        }
-    }
+    add_authorities(d);
     add_place(d, "/dev/null", strlen("/dev/null"), true);
 }
 

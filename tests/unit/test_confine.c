@@ -22,6 +22,7 @@
 
 static char scratch[] = "/tmp/sealpost-confine-XXXXXX";
 static char open_dir[64], shut_dir[64], open_file[80], shut_file[80];
+static char late_dir[64], late_file[80], conf_path[64];
 static uint16_t allowed_port, other_port;
 static int allowed_fd, other_fd;
 
@@ -66,6 +67,9 @@ set_up(void **state)
     snprintf(shut_dir, sizeof(shut_dir), "%s/shut", scratch);
     snprintf(open_file, sizeof(open_file), "%s/file", open_dir);
     snprintf(shut_file, sizeof(shut_file), "%s/file", shut_dir);
+    snprintf(late_dir, sizeof(late_dir), "%s/late", scratch);
+    snprintf(late_file, sizeof(late_file), "%s/key", late_dir);
+    snprintf(conf_path, sizeof(conf_path), "%s/conf", scratch);
     assert_int_equal(mkdir(open_dir, 0700), 0);
     assert_int_equal(mkdir(shut_dir, 0700), 0);
     write_file(open_file);
@@ -313,39 +317,39 @@ keeper_has_no_network(void **state)
     assert_int_equal(try(CONFINE_KEEPER, starts_program), -SIGSYS);
 }
 
-/* More certificates than places: they share their folders. */
-static void
-many_certificates(void **state)
+/* --- a configuration's worker --------------------------------------------- */
+
+static FILE *
+begin_conf(void)
 {
-    char path[80], late[64], late_file[80];
-    pid_t pid;
-    int status;
     FILE *f;
 
-    (void)state;
-    snprintf(late, sizeof(late), "%s/late", scratch);
-    snprintf(late_file, sizeof(late_file), "%s/key", late);
-    assert_int_equal(mkdir(late, 0700), 0);
+    assert_int_equal(mkdir(late_dir, 0700), 0);
     write_file(late_file);
-    snprintf(path, sizeof(path), "%s/conf", scratch);
-    f = fopen(path, "w");
+    f = fopen(conf_path, "w");
     assert_non_null(f);
     fprintf(f,
-            "[server]\nstate_dir = %s/state\n[listen a]\n"
-            "address = 127.0.0.1:1\nupstream = b\n",
+            "[server]\nstate_dir = %s/state\n[upstream b]\n"
+            "address = 127.0.0.1:2\n[listen a]\naddress = 127.0.0.1:1\n"
+            "upstream = b\n",
             scratch);
-    for (int i = 0; i < 200; i++) {
-        fprintf(f, "certificate += %s/c%d\nprivate_key += %s/%s\n", open_dir, i,
-                i == 199 ? late : open_dir, "key");
-    }
-    fprintf(f, "[upstream b]\naddress = 127.0.0.1:2\n");
+    return f;
+}
+
+/* Its worker reads below open_dir and late_dir, and not below shut_dir. */
+static void
+check_conf(FILE *f)
+{
+    pid_t pid;
+    int status;
+
     assert_int_equal(fclose(f), 0);
     pid = fork();
     if (pid == 0) {
         struct conf_errors *errors;
         struct conf *conf;
 
-        conf_load(path, &conf, &errors);
+        conf_load(conf_path, &conf, &errors);
         if (conf == NULL) {
             _exit(1);
         }
@@ -358,8 +362,39 @@ many_certificates(void **state)
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_int_equal(WEXITSTATUS(status), 0);
     assert_int_equal(unlink(late_file), 0);
-    assert_int_equal(rmdir(late), 0);
-    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(late_dir), 0);
+    assert_int_equal(unlink(conf_path), 0);
+}
+
+/* More certificates than places: they share their folders. */
+static void
+many_certificates(void **state)
+{
+    FILE *f = begin_conf();
+
+    (void)state;
+    for (int i = 0; i < 200; i++) {
+        fprintf(f, "certificate += %s/c%d\nprivate_key += %s/%s\n", open_dir, i,
+                i == 199 ? late_dir : open_dir, "key");
+    }
+    check_conf(f);
+}
+
+/* Where OpenSSL looks for authorities when the environment says so. */
+static void
+authorities_of_the_environment(void **state)
+{
+    char folders[80];
+    FILE *f = begin_conf();
+
+    (void)state;
+    snprintf(folders, sizeof(folders), "/nonexistent:%s", open_dir);
+    assert_int_equal(setenv("SSL_CERT_DIR", folders, 1), 0);
+    assert_int_equal(setenv("SSL_CERT_FILE", late_file, 1), 0);
+    fputs("tls = none\n", f);
+    check_conf(f);
+    assert_int_equal(unsetenv("SSL_CERT_DIR"), 0);
+    assert_int_equal(unsetenv("SSL_CERT_FILE"), 0);
 }
 
 int
@@ -371,6 +406,7 @@ main(void)
         cmocka_unit_test(worker_connects_nowhere_else),
         cmocka_unit_test(keeper_has_no_network),
         cmocka_unit_test(many_certificates),
+        cmocka_unit_test(authorities_of_the_environment),
     };
     const struct confine_rules none = { .process = CONFINE_WORKER };
     pid_t pid = fork();
