@@ -99,7 +99,6 @@ transaction_new(struct session *s, const struct smtp_command *cmd)
     session_make_id(s->worker, tx->id);
     tx->upstream =
         route_upstream(s->worker, s->conf, session_user(s), cmd->path.domain);
-    tx->mail_ms = session_now_ms();
     return tx;
 }
 

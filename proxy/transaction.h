@@ -152,8 +152,7 @@ struct transaction {
     size_t turn_octets; /* content that left in this turn of the session */
 
     struct event *timer; /* the client's deadline for what we owe */
-    uint64_t mail_ms;    /* monotonic */
-    uint64_t data_ms;
+    uint64_t data_ms;    /* monotonic, as all these */
     uint64_t end_ms;
     uint64_t forward_ms;
     uint64_t done_ms;
