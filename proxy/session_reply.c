@@ -29,6 +29,19 @@ note_reply(struct transaction *tx, const struct smtp_reply *reply)
     tx->reply_code = reply->code;
 }
 
+void
+session_reply_noted(struct session *s, int code, const char *enhanced,
+                    const char *text)
+{
+    char line[512];
+
+    snprintf(line, sizeof(line), "%d %s %.400s", code, enhanced, text);
+    free(s->tx->reply);
+    s->tx->reply = strdup(line);
+    s->tx->reply_code = code;
+    session_reply(s, code, enhanced, text);
+}
+
 static void
 on_mail_reply(struct session *s, const struct smtp_reply *reply)
 {
@@ -292,19 +305,6 @@ relay_mail_refusal(struct session *s)
     }
 }
 
-static void
-refuse_rcpt(struct session *s, const struct rcpt_refusal *no)
-{
-    char line[512];
-
-    session_reply(s, no->code, no->enhanced, no->text);
-    snprintf(line, sizeof(line), "%d %s %.400s", no->code, no->enhanced,
-             no->text);
-    free(s->tx->reply);
-    s->tx->reply = strdup(line);
-    s->tx->reply_code = no->code;
-}
-
 static bool
 answer_rcpts(struct session *s)
 {
@@ -316,7 +316,7 @@ answer_rcpts(struct session *s)
     }
     no = tx->rcpts[tx->rcpt_answered].refusal;
     if (no != NULL) {
-        refuse_rcpt(s, no);
+        session_reply_noted(s, no->code, no->enhanced, no->text);
     } else if (tx->dead != NULL) {
         session_reply(s, 451, "4.4.2", tx->dead);
     } else if (tx->mail_code != 0) {

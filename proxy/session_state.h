@@ -160,6 +160,9 @@ void session_skip_refused(const struct transaction *tx, size_t *at, size_t end);
 
 /* session_reply.c */
 bool session_step_reply(struct session *s);
+/* session_reply(), and the transaction's log line shows it. */
+void session_reply_noted(struct session *s, int code, const char *enhanced,
+                         const char *text);
 
 /* session_content.c */
 bool session_send_content(struct session *s);

@@ -199,10 +199,9 @@ on_timer(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     if (s->owed == OWED_MAIL) {
-        session_reply(s, 451, "4.4.1",
-                      "The upstream does not answer, try again later");
-        s->owed = OWED_NOTHING;
-        session_end(s, OUTCOME_REFUSED);
+        session_finish(s, 451, "4.4.1",
+                       "The upstream does not answer, try again later",
+                       OUTCOME_REFUSED);
     } else if (s->owed == OWED_END) {
         session_finish(s, 451, "4.4.2",
                        dot_left ? "The upstream did not confirm in time"
@@ -412,14 +411,7 @@ void
 session_finish(struct session *s, int code, const char *enhanced,
                const char *text, enum outcome outcome)
 {
-    struct transaction *tx = s->tx;
-    char line[512];
-
-    snprintf(line, sizeof(line), "%d %s %.400s", code, enhanced, text);
-    free(tx->reply);
-    tx->reply = strdup(line);
-    tx->reply_code = code;
-    session_reply(s, code, enhanced, text);
+    session_reply_noted(s, code, enhanced, text);
     session_end(s, outcome);
     session_expect(s, SESSION_COMMAND_S);
 }

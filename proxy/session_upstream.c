@@ -93,9 +93,7 @@ refuse_mail(struct session *s)
     if (no == NULL) {
         return false;
     }
-    session_reply(s, no->code, no->enhanced, no->text);
-    s->owed = OWED_NOTHING;
-    session_end(s, OUTCOME_REFUSED);
+    session_finish(s, no->code, no->enhanced, no->text, OUTCOME_REFUSED);
     return true;
 }
 
@@ -173,7 +171,6 @@ session_link_failed(struct session *s)
         "No upstream connection is to be had now, try again later";
 
     if (s->owed == OWED_MAIL || s->server.phase == SMTP_PHASE_READY) {
-        s->owed = OWED_NOTHING;
         session_finish(s, 451, "4.4.1", why, OUTCOME_REFUSED);
     } else {
         session_give_up(s, why);
@@ -199,12 +196,10 @@ on_dialled(struct upstream_link *link, const char *error, void *arg)
 
     (void)error; /* dial has logged it with the address */
     s->tx->wait = NULL;
-    if (link == NULL) {
-        session_count_unreachable(s);
-    }
     if (link != NULL) {
         session_link_held(s, link);
     } else {
+        session_count_unreachable(s);
         session_link_failed(s);
     }
     session_run(s);
@@ -232,9 +227,7 @@ session_dial(struct session *s, bool kept)
     tx->wait = upstream_get(tx->upstream, &wish, on_dialled, s);
     session_link_awaited(s);
     if (tx->wait == NULL) {
-        session_reply(s, 452, "4.3.1", "Out of memory, try again later");
-        s->owed = OWED_NOTHING;
-        session_end(s, OUTCOME_REFUSED);
+        session_link_failed(s);
     }
 }
 

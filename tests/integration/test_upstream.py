@@ -374,6 +374,10 @@ class Extensions(unittest.TestCase):
                 plain(up) as sp, Client(sp) as c:
             self.assertEqual(
                 c.command("MAIL FROM:<a@example.com> SIZE=300000")[0], 552)
+            line = sp.wait_line("message")[0]
+            self.assertEqual(line["outcome"], "refused")
+            self.assertTrue(line["reply"].startswith("552 5.3.4 "), line)
+            self.assertIn(b" 1 refused,", sp.tool("status").stdout)
             c.gone_through()
             self.assertIn("SIZE 1", c.expect("EHLO again", 250))
 
