@@ -7,6 +7,7 @@
  * cache: DMARC can only be judged when the other two are.
  */
 #include "proxy/check_private.h"
+#include "proxy/clock.h"
 
 #include <arpa/inet.h>
 #include <stdlib.h>
@@ -190,15 +191,6 @@ cancel_policy(struct check *c)
 
 /* --- the budget ----------------------------------------------------------- */
 
-static uint64_t
-now_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
 static bool
 arm(struct check *c, uint64_t ms)
 {
@@ -218,7 +210,7 @@ evidence_ms(const struct check *c)
 static void
 evidence_complete(struct check *c)
 {
-    uint64_t spent = now_ms() - c->start_ms;
+    uint64_t spent = clock_ms() - c->start_ms;
 
     c->evidence = true;
     c->spent_ms = spent < evidence_ms(c) ? spent : evidence_ms(c);
@@ -363,7 +355,7 @@ start(struct check *c)
     };
 
     methods_author(c->in.header, c->author);
-    c->start_ms = now_ms();
+    c->start_ms = clock_ms();
     c->dkim = dkim_verify_new(c->in.header, &conf);
     c->timer = event_new(c->in.base, -1, 0, on_budget, c);
     c->arc = arc_new(c->in.header);

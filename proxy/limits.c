@@ -3,6 +3,7 @@
  */
 #include "proxy/limits.h"
 
+#include "proxy/clock.h"
 #include "proxy/log/log.h"
 #include "proxy/session.h"
 #include "proxy/stats/stats.h"
@@ -160,7 +161,7 @@ take(struct worker *w, enum stats_bucket_kind kind, const char *name,
 {
     if (rate.count == 0 ||
         stats_take(w->stats, kind, bytes_str(name), 1, rate.count, rate.per_s,
-                   session_now_ms(), wait_s_out)) {
+                   clock_ms(), wait_s_out)) {
         return true;
     }
     stats_count(w->stats, counter, 1);

@@ -22,15 +22,6 @@ enum {
     TEXT_MAX = 480 /* octets of a reply's text */
 };
 
-uint64_t
-session_now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 void
 session_make_id(struct worker *w, char *out)
 {

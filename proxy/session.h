@@ -45,9 +45,6 @@ void session_drain_all(struct worker *w, unsigned deadline_s);
  */
 void session_cut_all(struct worker *w);
 
-/* CLOCK_MONOTONIC. */
-uint64_t session_now_ms(void);
-
 /* Connections run out, and who is idle has LIMITS_STRESS_S left; or they do no
  * more. */
 void session_stress_all(struct worker *w);

@@ -16,6 +16,7 @@
 
 #include <smtp/caps.h>
 
+#include <proxy/clock.h>
 #include <proxy/listener.h>
 #include <proxy/log/log.h>
 #include <stdlib.h>
@@ -228,7 +229,7 @@ session_auth_command(struct session *s, const struct smtp_command *cmd)
         session_reply(s, 454, "4.7.0", "Out of memory, try again later");
         return;
     }
-    s->login->heard_ms = session_now_ms();
+    s->login->heard_ms = clock_ms();
     smtp_sasl_init(&s->login->sasl, mech);
     if (by_dovecot(s)) {
         session_dovecot_begin(s, cmd);
@@ -245,7 +246,7 @@ session_auth_line(struct session *s, struct bytes line)
 {
     const char *prompt = "";
 
-    s->login->heard_ms = session_now_ms();
+    s->login->heard_ms = clock_ms();
     if (s->login->told) {
         session_login_over(s);
         return;

@@ -8,6 +8,7 @@
  * as sent when it has left this process, and until then a drop of the
  * connection is safe.
  */
+#include "proxy/clock.h"
 #include "proxy/session_state.h"
 
 enum {
@@ -28,7 +29,7 @@ session_content_drained(struct session *s)
     struct transaction *tx = s->tx;
     uint64_t deadline =
         tx->end_ms + (uint64_t)s->conf->end_of_data_deadline_s * 1000;
-    uint64_t now = session_now_ms();
+    uint64_t now = clock_ms();
 
     if (tx->up != UP_DOT || tx->dot_left) {
         return;
@@ -98,7 +99,7 @@ gather(struct session *s, struct bytes *runs, size_t *count)
 static bool
 too_late(const struct session *s)
 {
-    uint64_t spent = session_now_ms() - s->tx->end_ms;
+    uint64_t spent = clock_ms() - s->tx->end_ms;
     uint64_t limit =
         ((uint64_t)s->conf->end_of_data_deadline_s - s->conf->dot_reserve_s) *
         1000;

@@ -15,6 +15,7 @@
 #include <smtp/caps.h>
 
 #include <proxy/auth/dovecot.h>
+#include <proxy/clock.h>
 #include <proxy/failures.h>
 #include <proxy/limits.h>
 #include <proxy/listener.h>
@@ -89,7 +90,7 @@ session_login_locked(const struct session *s)
 {
     struct failures_who who = who_is(s);
 
-    return failures_locked(s->worker->failures, &who, session_now_ms());
+    return failures_locked(s->worker->failures, &who, clock_ms());
 }
 
 void
@@ -126,7 +127,7 @@ session_login_right(struct session *s, const struct keeper_handle *handle)
         listener_session_authenticated(s->worker, s->listener, s->peer.counted);
         s->peer.counted[0] = '\0';
     }
-    failures_forget(s->worker->failures, &who, session_now_ms());
+    failures_forget(s->worker->failures, &who, clock_ms());
     stats_count(s->worker->stats, STATS_LOGINS, 1);
     log_login(s, "ok", "");
     session_auth_forget(s);
@@ -195,7 +196,7 @@ void
 session_login_wrong(struct session *s, const char *reason)
 {
     struct failures_who who = who_is(s);
-    uint64_t now_ms = session_now_ms();
+    uint64_t now_ms = clock_ms();
     uint64_t waited_ms = now_ms - s->login->heard_ms;
     uint64_t delay_ms;
 

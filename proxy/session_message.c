@@ -9,6 +9,7 @@
 #include "proxy/session_state.h"
 
 #include <proxy/check.h>
+#include <proxy/clock.h>
 #include <proxy/limits.h>
 #include <proxy/log/log.h>
 #include <proxy/stats/stats.h>
@@ -26,7 +27,7 @@ session_message_pace(struct session *s, size_t octets)
     struct limits_pace pace = { .most_ms = most_s * 1000,
                                 .rate = s->worker->conf->limits.min_data_rate };
     struct transaction *tx = s->tx;
-    uint64_t now = session_now_ms();
+    uint64_t now = clock_ms();
 
     if (tx->paced_ms == 0) {
         tx->patience_ms = pace.most_ms;
@@ -79,7 +80,7 @@ session_message_begin(struct session *s)
         return false;
     }
     tx->message = MESSAGE_ARRIVING;
-    tx->data_ms = session_now_ms();
+    tx->data_ms = clock_ms();
     session_message_pace(s, 0);
     session_link_keep(s);
     return true;
@@ -332,7 +333,7 @@ session_message_whole(struct session *s, unsigned faults)
 
     begin_chunks(s); /* BDAT 0 LAST and nothing before */
     session_count_spool(s);
-    tx->end_ms = session_now_ms();
+    tx->end_ms = clock_ms();
     s->owed = OWED_END;
     session_set_timer(s, limit_s * 1000);
     if (tx->received != NULL && tx->spool_result == SPOOL_OK) {

@@ -9,6 +9,7 @@
 #include "proxy/session_state.h"
 
 #include <proxy/check.h>
+#include <proxy/clock.h>
 #include <proxy/idn.h>
 #include <proxy/limits.h>
 #include <proxy/log/log.h>
@@ -377,7 +378,7 @@ session_end(struct session *s, enum outcome outcome)
 {
     struct transaction *tx = s->tx;
 
-    tx->done_ms = session_now_ms();
+    tx->done_ms = clock_ms();
     if (outcome == OUTCOME_ABORTED &&
         (tx->chunk_refused ||
          (tx->rcpt_answered > 0 && tx->rcpt_accepted == 0))) {

@@ -14,6 +14,7 @@
 #include <smtp/client.h>
 #include <smtp/xclient.h>
 
+#include <proxy/clock.h>
 #include <proxy/net/tls_peer.h>
 #include <stdlib.h>
 
@@ -405,7 +406,7 @@ send_data(struct session *s)
         return true;
     }
     conn_set_deadline(upstream_link_conn(tx->link), 0);
-    tx->forward_ms = session_now_ms();
+    tx->forward_ms = clock_ms();
     tx->bdat = (caps(tx)->offers & SMTP_CAP_CHUNKING) != 0 &&
                upstream_settings(tx->upstream)->chunking;
     if (tx->bdat) {

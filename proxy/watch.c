@@ -4,6 +4,7 @@
  */
 #include "proxy/watch.h"
 
+#include "proxy/clock.h"
 #include "proxy/log/log.h"
 
 #include <dkim/keyrecord.h>
@@ -51,15 +52,6 @@ struct watch {
     size_t next; /* where the next tick begins to look */
     unsigned in_flight;
 };
-
-static uint64_t
-now_ms(void)
-{
-    struct timespec t;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 /* --- what an answer says -------------------------------------------------- */
 
@@ -194,7 +186,7 @@ on_answer(const struct dns_answer *answer, void *arg)
             tell(k, &f);
         }
     }
-    k->due_ms = now_ms() + wait_ms;
+    k->due_ms = clock_ms() + wait_ms;
 }
 
 /* --- asking --------------------------------------------------------------- */
@@ -217,7 +209,7 @@ static void
 on_tick(evutil_socket_t fd, short what, void *arg)
 {
     struct watch *w = arg;
-    uint64_t now = now_ms();
+    uint64_t now = clock_ms();
 
     (void)fd;
     (void)what;
@@ -287,7 +279,7 @@ new_watched(struct watch *w, const struct view_key *key)
     k->watch = w;
     k->told = KEEPER_SEEN_GOOD;
     memcpy(k->public_hash, key->public_hash, sizeof(k->public_hash));
-    k->due_ms = now_ms() + spread(k, w->period_ms / FIRST_PART);
+    k->due_ms = clock_ms() + spread(k, w->period_ms / FIRST_PART);
     return k;
 }
 

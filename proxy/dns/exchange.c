@@ -6,6 +6,7 @@
  */
 #include "proxy/dns/exchange.h"
 
+#include "proxy/clock.h"
 #include "proxy/dns/tcp.h"
 
 #include <errno.h>
@@ -32,15 +33,6 @@ struct exchange {
     unsigned foreign;
     int udp;
 };
-
-uint64_t
-dns_now_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 static void
 close_sockets(struct exchange *x)
@@ -85,14 +77,14 @@ finish(struct exchange *x, enum packet_verdict verdict,
 static void
 server_failed(struct exchange *x)
 {
-    servers_failed(x->o.servers, x->server, dns_now_ms());
+    servers_failed(x->o.servers, x->server, clock_ms());
 }
 
 /* A server that was silent is asked again once all have had their turn. */
 static bool
 choose_server(struct exchange *x)
 {
-    uint64_t now_ms = dns_now_ms();
+    uint64_t now_ms = clock_ms();
 
     if (!servers_choose(x->o.servers, x->tried | x->spent, now_ms,
                         &x->server)) {
@@ -190,7 +182,7 @@ on_tcp(struct bytes message, void *arg)
 static bool
 arm_timer(struct exchange *x)
 {
-    uint64_t now_ms = dns_now_ms();
+    uint64_t now_ms = clock_ms();
     uint64_t left_ms =
         x->o.deadline_ms > now_ms ? x->o.deadline_ms - now_ms : 0;
     struct timeval tv;
@@ -278,7 +270,7 @@ static void
 next_try(struct exchange *x)
 {
     close_sockets(x);
-    if (dns_now_ms() >= x->o.deadline_ms || !choose_server(x)) {
+    if (clock_ms() >= x->o.deadline_ms || !choose_server(x)) {
         finish(x, PACKET_FAILED, NULL);
         return;
     }

@@ -34,7 +34,7 @@ struct exchange_options {
     bool check_disabled;   /* as of struct packet_question */
     unsigned hops_left;    /* as of packet_read() */
     unsigned try_ms;       /* one packet, one connection */
-    uint64_t deadline_ms;  /* of dns_now_ms() */
+    uint64_t deadline_ms;  /* of clock_ms() */
     exchange_callback *cb; /* never called from inside exchange_start() */
     void *arg;
 };
@@ -44,6 +44,5 @@ struct exchange *exchange_start(const struct exchange_options *options);
 void exchange_free(struct exchange **x);
 
 /* Monotonic milliseconds. */
-uint64_t dns_now_ms(void);
 
 #endif

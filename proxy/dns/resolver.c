@@ -7,6 +7,7 @@
  */
 #include "proxy/dns/resolver.h"
 
+#include "proxy/clock.h"
 #include "proxy/dns/cache.h"
 #include "proxy/dns/hosts.h"
 #include "proxy/dns/internal.h"
@@ -174,7 +175,7 @@ question_done(struct question *qn, struct dns_result *result)
     }
     ttl_s = cache_ttl(status, qn->ttl_s);
     if (result != NULL) {
-        cache_put(r->cache, &qn->q, result, ttl_s, dns_now_ms());
+        cache_put(r->cache, &qn->q, result, ttl_s, clock_ms());
     }
     while ((query = TAILQ_FIRST(&qn->queries)) != NULL) {
         TAILQ_REMOVE(&qn->queries, query, link);
@@ -258,7 +259,7 @@ on_expire(evutil_socket_t fd, short what, void *arg)
 {
     struct resolver *r = arg;
     struct question *qn;
-    uint64_t now_ms = dns_now_ms();
+    uint64_t now_ms = clock_ms();
 
     (void)fd;
     (void)what;
@@ -273,7 +274,7 @@ static void
 arm_expire(struct resolver *r)
 {
     struct question *qn = TAILQ_FIRST(&r->waiting);
-    uint64_t now_ms = dns_now_ms();
+    uint64_t now_ms = clock_ms();
     uint64_t left_ms;
     struct timeval tv;
 
@@ -349,7 +350,7 @@ new_question(struct resolver *r, const struct dns_question *q)
     TAILQ_INIT(&qn->queries);
     qn->ttl_s = UINT32_MAX;
     qn->authenticated = true;
-    qn->deadline_ms = dns_now_ms() + r->question_ms;
+    qn->deadline_ms = clock_ms() + r->question_ms;
     LIST_INSERT_HEAD(bucket_of(r, q), qn, same);
     TAILQ_INSERT_TAIL(&r->waiting, qn, waiting);
     r->waiting_count++;
@@ -367,7 +368,7 @@ answer_at_once(struct resolver *r, const struct dns_question *q,
         *ttl_out = CACHE_NEGATIVE_MAX_S;
         return result_new(DNS_NXDOMAIN, NULL, 0, bytes_make(NULL, 0));
     }
-    return cache_get(r->cache, q, dns_now_ms(), ttl_out);
+    return cache_get(r->cache, q, clock_ms(), ttl_out);
 }
 
 static void

@@ -5,6 +5,7 @@
  * The right to sign is judged again when the epoch has changed while the job
  * waited: a revoked key signs nothing any more.
  */
+#include <proxy/clock.h>
 #include <proxy/keeper/server.h>
 #include <proxy/keeper/upkeep.h>
 #include <proxy/log/log.h>
@@ -113,7 +114,7 @@ job_check(struct server *s, struct connection *c, const struct keeper_ask *ask,
     if (ask->secret.len > 0) {
         memcpy(j->text + j->user_len, ask->secret.ptr, ask->secret.len);
     }
-    if (!queue_put_check(s->queue, &j->queued, server_now_ms())) {
+    if (!queue_put_check(s->queue, &j->queued, clock_ms())) {
         job_drop(s, &j->queued);
         return refuse(answer, KEEPER_BUSY, "too many password checks wait");
     }
@@ -134,8 +135,8 @@ check(struct server *s, struct job *j, struct keeper_answer *answer)
     server_lock(s);
     data = server_data(s);
     server_unlock(s);
-    answer->status = passwords_check(s->passwords, data, user, secret,
-                                     server_now_ms() / 1000);
+    answer->status =
+        passwords_check(s->passwords, data, user, secret, clock_ms() / 1000);
     data_drop(&data);
     if (answer->status == KEEPER_FAILED) {
         answer->text = bytes_str("the password could not be hashed");
@@ -216,7 +217,7 @@ load(struct server *s, struct job *j, struct loaded_key **key_out)
     }
     server_lock(s);
     if (j->epoch == s->data->epoch) { /* else: perhaps an older file's */
-        keycache_store(s->keys, j->key, *key_out, fault, server_now_ms());
+        keycache_store(s->keys, j->key, *key_out, fault, clock_ms());
         if (fault == KEY_ERR_MISMATCH) {
             upkeep_refused(s, j->key->domain, j->key->selector);
         }
@@ -238,7 +239,7 @@ get_key(struct server *s, struct job *j, struct keeper_answer *answer)
     right = still_right(s, j, answer, &refusal);
     if (right) {
         key = keycache_hold(s->keys, j->key);
-        fault = keycache_fault(j->key, server_now_ms());
+        fault = keycache_fault(j->key, clock_ms());
     }
     server_unlock(s);
     refusal_log(&refusal);

@@ -6,6 +6,7 @@
  * a signature only with a key that the identity behind the handle may use
  * now, by the present users and keys.
  */
+#include <proxy/clock.h>
 #include <proxy/keeper/server.h>
 #include <proxy/keeper/upkeep.h>
 #include <proxy/log/log.h>
@@ -49,7 +50,7 @@ take_auth(struct server *s, struct connection *c, const struct keeper_ask *ask,
     data = server_data(s);
     server_unlock(s);
     known = passwords_known(s->passwords, data, ask->user, ask->secret,
-                            server_now_ms() / 1000);
+                            clock_ms() / 1000);
     data_drop(&data);
 
     server_lock(s);
@@ -285,7 +286,7 @@ static void
 forget_exchange(struct connection *c, const struct keeper_handle *name)
 {
     struct scram_exchange *e =
-        exchanges_take(c->exchanges, name, server_now_ms() / 1000);
+        exchanges_take(c->exchanges, name, clock_ms() / 1000);
 
     scram_exchange_free(&e);
 }

@@ -9,6 +9,7 @@
 
 #include <openssl/rand.h>
 
+#include <proxy/clock.h>
 #include <proxy/keeper/server.h>
 #include <proxy/log/log.h>
 
@@ -44,7 +45,7 @@ request_scram_open(struct server *s, const struct keystore_conf *store)
 static uint64_t
 now_s(void)
 {
-    return server_now_ms() / 1000;
+    return clock_ms() / 1000;
 }
 
 static struct keeper_data *

@@ -85,8 +85,7 @@ struct server {
     struct connection connections[CONNECTIONS_MAX];
 };
 
-uint64_t server_now_ms(void); /* monotonic */
-uint64_t server_now_ns(void);
+uint64_t server_now_ns(void); /* monotonic */
 
 static inline void
 server_lock(struct server *s)

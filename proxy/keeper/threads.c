@@ -7,6 +7,7 @@
  * when more can be done; what was woken in vain does no harm.
  */
 #include <errno.h>
+#include <proxy/clock.h>
 #include <proxy/keeper/server.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -34,12 +35,6 @@ server_now_ns(void)
 
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
-uint64_t
-server_now_ms(void)
-{
-    return server_now_ns() / 1000000u;
 }
 
 struct keeper_data *
@@ -148,7 +143,7 @@ take(struct server *s, bool *stopping_out)
     server_lock(s);
     *stopping_out = s->stopping;
     if (!s->stopping) {
-        job = queue_take(s->queue, server_now_ms());
+        job = queue_take(s->queue, clock_ms());
     }
     if (job == NULL) {
         s->idle++;

@@ -4,6 +4,7 @@
  * A view of many keys is not cheap, so what workers say of faults is gathered
  * for a second: one that has gone mad can't keep the keeper busy with views.
  */
+#include <proxy/clock.h>
 #include <proxy/keeper/server.h>
 #include <proxy/keeper/upkeep.h>
 #include <proxy/log/log.h>
@@ -144,7 +145,7 @@ sooner(int a_ms, uint64_t b_ms)
 int
 upkeep_run(struct server *s, struct upkeep *u)
 {
-    uint64_t now_ms = server_now_ms();
+    uint64_t now_ms = clock_ms();
     uint64_t view_ms = rest_ms(u->view_ms, VIEW_PAUSE_MS, now_ms);
     uint64_t books_ms = rest_ms(u->books_ms, BOOKS_PAUSE_MS, now_ms);
     bool faults, books;

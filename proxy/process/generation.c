@@ -3,6 +3,7 @@
  */
 #include "proxy/process/generation.h"
 
+#include "proxy/clock.h"
 #include "proxy/log/log.h"
 #include "proxy/process/child.h"
 #include "proxy/process/keepers.h"
@@ -14,7 +15,6 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <sysexits.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -42,8 +42,8 @@ struct worker_child {
     struct event *input; /* on control */
     struct event *again; /* the next attempt */
     bool ready;
-    int64_t started_ms;
-    int64_t keeper_ms; /* was last given a connection to it */
+    uint64_t started_ms;
+    uint64_t keeper_ms; /* was last given a connection to it */
     unsigned delay_ms;
 };
 
@@ -60,15 +60,6 @@ struct generation {
     struct worker_child *workers;
     unsigned count;
 };
-
-static int64_t
-now_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 static void
 plan(struct event *event, unsigned ms)
@@ -115,7 +106,7 @@ send_keeper(struct worker_child *c)
     const char *name = env->keeper_names[c->generation->keeper];
     int fd = keepers_connect(env->keeper_dir, name);
 
-    c->keeper_ms = now_ms();
+    c->keeper_ms = clock_ms();
     if (fd < 0 || !control_send(c->control, CONTROL_KEEPER, 0, fd)) {
         log_event(LOG_LEVEL_WARN, "keeper-unreachable", "%s/%s: %s",
                   env->keeper_dir, name, strerror(errno));
@@ -191,7 +182,7 @@ on_control(evutil_socket_t fd, short what, void *arg)
         (void)close(m.fd); /* workers have none to give */
     }
     if (m.kind == CONTROL_KEEPER_LOST &&
-        now_ms() - c->keeper_ms >= KEEPER_AGAIN_MS) {
+        clock_ms() - c->keeper_ms >= KEEPER_AGAIN_MS) {
         send_keeper(c);
     }
     if (m.kind != CONTROL_READY) {
@@ -208,7 +199,7 @@ on_control(evutil_socket_t fd, short what, void *arg)
 static void
 start_again(struct worker_child *c)
 {
-    bool short_life = now_ms() - c->started_ms < SHORT_LIFE_MS;
+    bool short_life = clock_ms() - c->started_ms < SHORT_LIFE_MS;
 
     c->delay_ms =
         !short_life || c->delay_ms == 0 ? DELAY_FIRST_MS : c->delay_ms * 2;
@@ -231,7 +222,7 @@ listen_to(struct worker_child *c)
 static void
 start(struct worker_child *c)
 {
-    c->started_ms = now_ms();
+    c->started_ms = clock_ms();
     c->pid = child_start_worker(c->slot, &c->control);
     if (c->pid < 0) {
         log_event(LOG_LEVEL_ERROR, "worker-failed", "cannot start it: %s",
@@ -356,7 +347,7 @@ adopt(struct generation *g, const struct handover_worker *w)
     c->pid = w->pid;
     c->control = w->control;
     c->ready = true;
-    c->started_ms = now_ms();
+    c->started_ms = clock_ms();
     listen_to(c);
 }
 

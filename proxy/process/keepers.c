@@ -3,6 +3,7 @@
  */
 #include "proxy/process/keepers.h"
 
+#include "proxy/clock.h"
 #include "proxy/log/log.h"
 #include "proxy/process/background.h"
 #include "proxy/process/control.h"
@@ -17,7 +18,6 @@
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <sysexits.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -33,8 +33,8 @@ struct keeper {
     pid_t pid;      /* 0: not running */
     bool was_ready; /* since CONTROL_KEEPER_START */
     bool ending;    /* was told to */
-    int64_t started_ms;
-    int64_t start_at_ms; /* when to start it again; 0: not planned */
+    uint64_t started_ms;
+    uint64_t start_at_ms; /* when to start it again; 0: not planned */
     unsigned delay_ms;
 };
 
@@ -47,15 +47,6 @@ struct parent {
     sigset_t old_mask;
     struct keeper keepers[KEEPERS];
 };
-
-static int64_t
-now_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 /* fd becomes number, open across exec. */
 static void
@@ -101,14 +92,14 @@ become_keeper(struct parent *p, struct keeper *k, int ready_fd, pid_t parent)
 static void
 plan(struct keeper *k)
 {
-    bool short_life = now_ms() - k->started_ms < SHORT_LIFE_MS;
+    bool short_life = clock_ms() - k->started_ms < SHORT_LIFE_MS;
 
     k->delay_ms =
         !short_life || k->delay_ms == 0 ? DELAY_FIRST_MS : k->delay_ms * 2;
     if (k->delay_ms > DELAY_MAX_MS) {
         k->delay_ms = DELAY_MAX_MS;
     }
-    k->start_at_ms = now_ms() + k->delay_ms;
+    k->start_at_ms = clock_ms() + k->delay_ms;
 }
 
 static void
@@ -118,7 +109,7 @@ start(struct parent *p, struct keeper *k)
     int fds[2];
 
     k->start_at_ms = 0;
-    k->started_ms = now_ms();
+    k->started_ms = clock_ms();
     if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) != 0) {
         plan(k);
         return;
@@ -324,17 +315,14 @@ on_ready(struct parent *p, struct keeper *k)
 static int
 next_start(const struct parent *p)
 {
-    int64_t wait = -1;
+    uint64_t now = clock_ms(), first = UINT64_MAX;
 
     for (unsigned i = 0; i < KEEPERS; i++) {
-        int64_t at = p->keepers[i].start_at_ms;
-        int64_t left = at - now_ms() < 0 ? 0 : at - now_ms();
+        uint64_t at = p->keepers[i].start_at_ms;
 
-        if (at != 0 && (wait < 0 || left < wait)) {
-            wait = left;
-        }
+        first = at != 0 && at < first ? at : first;
     }
-    return (int)wait;
+    return first == UINT64_MAX ? -1 : first <= now ? 0 : (int)(first - now);
 }
 
 static void
@@ -343,8 +331,8 @@ start_planned(struct parent *p)
     for (unsigned i = 0; i < KEEPERS; i++) {
         struct keeper *k = &p->keepers[i];
 
-        if (k->start_at_ms != 0 && k->start_at_ms <= now_ms() && k->pid == 0 &&
-            k->conf_fd >= 0) {
+        if (k->start_at_ms != 0 && k->start_at_ms <= clock_ms() &&
+            k->pid == 0 && k->conf_fd >= 0) {
             start(p, k);
         }
     }

@@ -6,6 +6,7 @@
  */
 #include "proxy/spawn/spawn.h"
 
+#include "proxy/clock.h"
 #include "proxy/spawn/tail.h"
 
 #include <errno.h>
@@ -17,7 +18,6 @@
 #include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define SPAWN_PATH \
@@ -210,15 +210,6 @@ start(const struct spawn *s, struct running *r)
 
 /* --- while it runs ------------------------------------------------------ */
 
-static int64_t
-now_ms(void)
-{
-    struct timespec t;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 /* Until nothing is there; at the end of the pipe it is closed. */
 static void
 read_output(struct running *r, size_t i)
@@ -239,15 +230,16 @@ read_output(struct running *r, size_t i)
 
 /* True: it has ended; false: end_ms came first. */
 static bool
-wait_until(struct running *r, int64_t end_ms)
+wait_until(struct running *r, uint64_t end_ms)
 {
     for (;;) {
-        int64_t left = end_ms - now_ms();
+        uint64_t now = clock_ms();
         struct pollfd p[] = { { r->process, POLLIN, 0 },
                               { r->output[0], POLLIN, 0 },
                               { r->output[1], POLLIN, 0 } };
 
-        if (left < 0 || (poll(p, 3, (int)left) < 0 && errno != EINTR)) {
+        if (now > end_ms ||
+            (poll(p, 3, (int)(end_ms - now)) < 0 && errno != EINTR)) {
             return false;
         }
         read_output(r, 0);
@@ -299,10 +291,10 @@ spawn_run(const struct spawn *s, struct spawn_result *result)
     if (!start(s, &r)) {
         result->code = errno;
     } else {
-        ended = wait_until(&r, now_ms() + (int64_t)s->timeout_s * 1000);
+        ended = wait_until(&r, clock_ms() + (uint64_t)s->timeout_s * 1000);
         if (!ended) {
             (void)kill(-r.pid, SIGTERM);
-            (void)wait_until(&r, now_ms() + GRACE_MS);
+            (void)wait_until(&r, clock_ms() + GRACE_MS);
         }
         take_status(&r, ended, result);
         if (!spawn_tail_line(&r.tails[1], result->line)) {

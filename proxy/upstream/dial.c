@@ -9,11 +9,11 @@
 
 #include <event2/event.h>
 
+#include <proxy/clock.h>
 #include <proxy/dns/resolver.h>
 #include <proxy/log/log.h>
 #include <proxy/worker.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum {
     STEP_LAST_MS = 240 * 1000, /* the only address left: RFC 5321 4.5.3.2,
@@ -39,15 +39,6 @@ struct dial {
     struct event *later; /* starts outside dial_start() */
     char error[ERROR_MAX];
 };
-
-uint64_t
-upstream_now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 static void
 dial_free(struct dial **dp)
@@ -140,8 +131,7 @@ host_failed(struct dial *d, const struct sockaddr_storage *address)
         host = &t->hosts[t->host_count++];
         *host = (struct upstream_host){ .address = *address };
     }
-    (void)balance_failed(&host->balance, &d->upstream->balance,
-                         upstream_now_ms());
+    (void)balance_failed(&host->balance, &d->upstream->balance, clock_ms());
 }
 
 static void
@@ -161,7 +151,7 @@ static void
 keep_found(struct dial *d, const struct dns_addresses *found)
 {
     struct upstream_target *t = target(d);
-    uint64_t now = upstream_now_ms();
+    uint64_t now = clock_ms();
     size_t alike = 0;
 
     while (alike < found->count &&
@@ -413,7 +403,7 @@ dial_start(struct upstream *u, const struct login_wish *wish,
            dial_callback *done, void *arg)
 {
     struct dial *d = dial_new(u, done, arg);
-    uint64_t now = upstream_now_ms();
+    uint64_t now = clock_ms();
 
     if (d != NULL) {
         d->wish = wish;

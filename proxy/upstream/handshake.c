@@ -13,6 +13,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <proxy/clock.h>
 #include <proxy/net/tls.h>
 #include <proxy/net/tls_dane.h>
 #include <proxy/worker.h>
@@ -404,7 +405,7 @@ link_new(struct handshake *h)
     }
     link->upstream = h->upstream;
     link->target = h->to.target;
-    link->made_ms = upstream_now_ms();
+    link->made_ms = clock_ms();
     link->name = link_name(h->address, to);
     if (link->name == NULL) {
         upstream_link_free(&link);

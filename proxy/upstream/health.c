@@ -5,6 +5,7 @@
 
 #include <event2/event.h>
 
+#include <proxy/clock.h>
 #include <proxy/worker.h>
 #include <stdlib.h>
 
@@ -29,7 +30,7 @@ judge(struct health_check *c, bool good, const char *error)
     struct timeval in = { u->conf->health_interval_s, 0 };
 
     if (balance_checked(&u->balances[c->target], &u->balance, good,
-                        upstream_now_ms())) {
+                        clock_ms())) {
         upstream_log_target(u, c->target, "check", good ? NULL : error);
     }
     upstream_link_free(&c->link);

@@ -80,9 +80,6 @@ void upstream_pool_close(struct upstream *u);
 /* Takes link and everything in it away; closes the connection. */
 void upstream_link_free(struct upstream_link **link);
 
-/* Monotonic. */
-uint64_t upstream_now_ms(void);
-
 /* upstream-up, or upstream-down with the error that it was; by: who found it
  * out, "mail" or "check". */
 void upstream_log_target(const struct upstream *u, size_t target,

@@ -10,6 +10,7 @@
 
 #include <event2/event.h>
 
+#include <proxy/clock.h>
 #include <proxy/log/log.h>
 #include <proxy/worker.h>
 #include <stdlib.h>
@@ -149,7 +150,7 @@ static bool
 is_worn(const struct upstream_link *link)
 {
     const struct upstream_conf *conf = link->upstream->conf;
-    uint64_t age = upstream_now_ms() - link->made_ms;
+    uint64_t age = clock_ms() - link->made_ms;
 
     return link->own || link->uses >= conf->reuse_messages ||
            (link->caps.mail_max > 0 && /* RFC 9422 4.1 */
@@ -251,7 +252,7 @@ same_key(const struct upstream_link *link, const char *key)
 static struct upstream_link *
 find_idle(struct upstream *u, const char *key)
 {
-    uint64_t now = upstream_now_ms();
+    uint64_t now = clock_ms();
     size_t first;
     bool any;
 

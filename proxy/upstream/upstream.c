@@ -8,6 +8,7 @@
 
 #include <smtp/sasl.h>
 
+#include <proxy/clock.h>
 #include <proxy/log/log.h>
 #include <proxy/net/tls.h>
 #include <proxy/worker.h>
@@ -201,7 +202,7 @@ upstream_target_good(struct upstream *u, size_t target,
     u->targets[target].caps = *caps;
     u->targets[target].caps_known = true;
     learn(u);
-    if (balance_good(&u->balances[target], upstream_now_ms())) {
+    if (balance_good(&u->balances[target], clock_ms())) {
         upstream_log_target(u, target, "mail", NULL);
     }
 }
@@ -209,7 +210,7 @@ upstream_target_good(struct upstream *u, size_t target,
 void
 upstream_target_failed(struct upstream *u, size_t target, const char *error)
 {
-    if (balance_failed(&u->balances[target], &u->balance, upstream_now_ms())) {
+    if (balance_failed(&u->balances[target], &u->balance, clock_ms())) {
         upstream_log_target(u, target, "mail", error);
     }
 }

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <proxy/clock.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -48,12 +49,6 @@ struct dial {
     void *arg;
     struct event *later;
 };
-
-uint64_t
-upstream_now_ms(void)
-{
-    return session_now_ms();
-}
 
 static struct session_world *
 world_of(const struct upstream *u)
@@ -131,7 +126,7 @@ link_new(struct upstream *u)
     link->name = strdup("far.example[192.0.2.1]:25");
     link->upstream = u;
     link->caps.offers = w->offers;
-    link->made_ms = upstream_now_ms();
+    link->made_ms = clock_ms();
     if (link->conn == NULL || link->name == NULL) {
         upstream_link_free(&link);
         return NULL;
