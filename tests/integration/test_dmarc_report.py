@@ -6,7 +6,6 @@ import time
 import unittest
 import zipfile
 
-import dmarcreports
 import scratch
 import sealpost
 from dmarcreports import DAY, gzipped, mail, record, report, zipped

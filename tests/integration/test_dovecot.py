@@ -4,7 +4,6 @@ import os
 import socket
 import subprocess
 import threading
-import time
 import unittest
 
 import dovecot

@@ -178,28 +178,29 @@ class Relay:
         self.sp.stop() if self.sp.process else self.sp.__exit__(None)
 
 
-class Updated(unittest.TestCase):
-    """Delegated domains, a zone that nsupdate changes, a running daemon."""
+class Rotations(unittest.TestCase):
+    """One world, upstream and relay for all tests of a class."""
 
     @classmethod
     def setUpClass(cls):
         cls.world = World()
+        cls.addClassCleanup(cls.world.stop)
         cls.upstream = CapturingUpstream()
-        try:
-            cls.relay = Relay(
-                cls.world, {"zone": ZONE, "publish": "rfc2136"},
-                {"server": f"127.0.0.1:{cls.world.bind.port}",
-                 "tsig_key_file": cls.world.key}, cls.upstream.port, True,
-                {"alice": ("correct horse", "one.test, old.test")})
-        except BaseException:
-            cls.world.stop()
-            raise
+        cls.addClassCleanup(cls.upstream.stop)
+        cls.relay = cls.make_relay()
+        cls.addClassCleanup(cls.relay.stop)
+
+
+class Updated(Rotations):
+    """Delegated domains, a zone that nsupdate changes, a running daemon."""
 
     @classmethod
-    def tearDownClass(cls):
-        cls.relay.stop()
-        cls.upstream.stop()
-        cls.world.stop()
+    def make_relay(cls):
+        return Relay(
+            cls.world, {"zone": ZONE, "publish": "rfc2136"},
+            {"server": f"127.0.0.1:{cls.world.bind.port}",
+             "tsig_key_file": cls.world.key}, cls.upstream.port, True,
+            {"alice": ("correct horse", "one.test, old.test")})
 
     def signed_by(self, domain):
         """The selector of a message that alice sends; "" unsigned."""
@@ -364,34 +365,22 @@ class Updated(unittest.TestCase):
         self.assertIn(b"was not added", done.stderr)
 
 
-class Filed(unittest.TestCase):
+class Filed(Rotations):
     """The provider's zone is a file of NSD's; users have slots of their own."""
 
     @classmethod
-    def setUpClass(cls):
-        cls.world = World()
-        cls.upstream = CapturingUpstream()
-        try:
-            cls.relay = Relay(
-                cls.world, {"zone": FILE_ZONE, "publish": "zonefile"},
-                {"file": cls.world.file.inside("records"),
-                 "serial_file": cls.world.file.zone_file,
-                 "reload": cls.world.file.reload_command()},
-                cls.upstream.port, extra=sealpost.section(
-                    "notify", {"command": f"cat >> {cls.world.home}/notices"})
-                + sealpost.section("listen near", {
-                    "address": f"127.0.0.1:{scratch.free_port()}",
-                    "tls": "none", "auth": "none", "upstream": "smarthost",
-                    "trusted_networks": "127.0.0.0/8"}))
-        except BaseException:
-            cls.world.stop()
-            raise
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.relay.stop()
-        cls.upstream.stop()
-        cls.world.stop()
+    def make_relay(cls):
+        return Relay(
+            cls.world, {"zone": FILE_ZONE, "publish": "zonefile"},
+            {"file": cls.world.file.inside("records"),
+             "serial_file": cls.world.file.zone_file,
+             "reload": cls.world.file.reload_command()},
+            cls.upstream.port, extra=sealpost.section(
+                "notify", {"command": f"cat >> {cls.world.home}/notices"})
+            + sealpost.section("listen near", {
+                "address": f"127.0.0.1:{scratch.free_port()}",
+                "tls": "none", "auth": "none", "upstream": "smarthost",
+                "trusted_networks": "127.0.0.0/8"}))
 
     def test_rotate_by_name(self):
         relay, world = self.relay, self.world

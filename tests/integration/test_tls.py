@@ -6,19 +6,11 @@ import ssl
 import subprocess
 
 import scratch
+from rawclient import trusting
 from sealpost import message, section
 from wire import RECIPIENT, SENDER, Client, WireCase
 
 END = b".\r\n"
-
-
-def context(**settings):
-    found = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    found.check_hostname = False
-    found.verify_mode = ssl.CERT_NONE
-    for key, value in settings.items():
-        setattr(found, key, value)
-    return found
 
 
 def names(certificate):
@@ -80,12 +72,12 @@ class Listeners(WireCase):
 
     @staticmethod
     def connect(port, host=None, tls=None, session=None, **settings):
-        return (tls or context(**settings)).wrap_socket(
+        return (tls or trusting(**settings)).wrap_socket(
             socket.create_connection(("127.0.0.1", port), 10),
             server_hostname=host, session=session)
 
     def der(self, pair):
-        return ssl.PEM_cert_to_DER_cert(scratch.read(pair.certificate).decode())
+        return scratch.der(pair.certificate)
 
     def test_the_name_asked_for_decides(self):
         ec, _, other = (self.der(p) for p in self.pairs)
@@ -101,7 +93,7 @@ class Listeners(WireCase):
                 ("relay.test", "ECDHE-RSA-AES128-GCM-SHA256", 1),
                 ("relay.test", "ECDHE-ECDSA-AES128-GCM-SHA256", 0),
                 (None, "ECDHE-RSA-AES128-GCM-SHA256", 1)):
-            tls = context(maximum_version=ssl.TLSVersion.TLSv1_2)
+            tls = trusting(maximum_version=ssl.TLSVersion.TLSv1_2)
             tls.set_ciphers(suites)
             with self.subTest(host=host, suites=suites), \
                     self.connect(self.sni, host, tls) as s:
@@ -120,7 +112,7 @@ class Listeners(WireCase):
     def test_other_protocols_are_refused(self):
         for offered, works in ((["smtp"], True), (["h2", "http/1.1"], False),
                                (["h2", "smtp"], True), (["ftp"], False)):
-            tls = context()
+            tls = trusting()
             tls.set_alpn_protocols(offered)
             with self.subTest(offered=offered):
                 if works:
@@ -149,7 +141,7 @@ class Listeners(WireCase):
 
     def resumed(self, first, second, **settings):
         """Does a ticket of one port shorten the handshake at the other?"""
-        tls = context(**settings)
+        tls = trusting(**settings)
         with self.connect(first, tls=tls) as s:
             self.assertEqual(s.recv(3), b"220") # tickets come with it
             session = s.session

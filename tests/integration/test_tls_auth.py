@@ -8,6 +8,7 @@ import subprocess
 import time
 
 import scratch
+from rawclient import trusting
 from sealpost import message, section
 from wire import (RECIPIENT, SENDER, Client, WireCase, processes)
 
@@ -15,15 +16,6 @@ HEAD = message(body="")
 END = b".\r\n"
 PASSWORD = "correct horse"
 STALLED = 10
-
-
-def context(**settings):
-    found = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    found.check_hostname = False
-    found.verify_mode = ssl.CERT_NONE
-    for key, value in settings.items():
-        setattr(found, key, value)
-    return found
 
 
 def plain(*words):
@@ -36,7 +28,7 @@ class Octets:
     def __init__(self, sock, tls=None):
         self.socket, self.inner = sock, ssl.MemoryBIO()
         self.outer = ssl.MemoryBIO()
-        self.tls = (tls or context()).wrap_bio(self.inner, self.outer)
+        self.tls = (tls or trusting()).wrap_bio(self.inner, self.outer)
         self._until(self.tls.do_handshake)
 
     def _until(self, step):
@@ -76,6 +68,9 @@ class Octets:
 
     def settimeout(self, seconds):
         self.socket.settimeout(seconds)
+
+    def shutdown(self, how):
+        self.socket.shutdown(how)
 
     def close(self):
         self.socket.close()
@@ -256,7 +251,7 @@ class Tls(TlsCase):
                  "aNULL:@SECLEVEL=0")):
             with self.row("TA-10", offered=name), \
                     self.assertRaises((ssl.SSLError, OSError)):
-                found = context(**settings)
+                found = trusting(**settings)
                 found.set_ciphers(ciphers)
                 found.wrap_socket(socket.create_connection(
                     ("127.0.0.1", self.sp.tls_port), 10))
@@ -326,8 +321,8 @@ class Tls(TlsCase):
     def test_TA_13_tickets_stay_with_their_listener(self):
         for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
             with self.row("TA-13", version=version.name):
-                tls = context(maximum_version=version,
-                              minimum_version=version)
+                tls = trusting(maximum_version=version,
+                               minimum_version=version)
                 c = self.clear()
                 c.expect("STARTTLS", 220)
                 c.socket = tls.wrap_socket(c.socket)

@@ -2,11 +2,10 @@
 import base64
 import hashlib
 import os
-import socket
-import ssl
 import subprocess
 
 import scratch
+from rawclient import trusting
 from sealpost import message, section
 from wire import RECIPIENT, SENDER, Client, WireCase
 
@@ -108,8 +107,7 @@ class External(WireCase):
             scratch.remove(cls.home)
 
     def context(self, name):
-        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
+        tls = trusting()
         if name:
             tls.load_cert_chain(*self.certificates[name])
         return tls

@@ -3,7 +3,6 @@ a validating Unbound."""
 import contextlib
 import hashlib
 import os
-import ssl
 import struct
 import subprocess
 import unittest
@@ -12,19 +11,13 @@ import scratch
 from dnspeers import Bind, Unbound
 from nameserver import FAIL, Nameserver, answer
 from rawclient import RawClient
-from sealpost import Sealpost, message, section
+from sealpost import Sealpost, message, route
 from upstream import CapturingUpstream
-
-END = b".\r\n"
 
 
 def openssl(*arguments):
     return subprocess.run(["openssl", *arguments], check=True,
                           capture_output=True, stdin=subprocess.DEVNULL).stdout
-
-
-def der(path):
-    return ssl.PEM_cert_to_DER_cert(scratch.read(path).decode())
 
 
 def key_der(path):
@@ -71,13 +64,8 @@ class Case:
             self.lines.append(owner + text if text[0].isdigit() else text)
 
     def text(self):
-        return (section(f"listen {self.name}", {
-                    "address": f"127.0.0.1:{self.port}", "tls": "none",
-                    "require_tls": "no", "auth": "optional",
-                    "trusted_networks": "127.0.0.1", "upstream": self.name}) +
-                section(f"upstream {self.name}", {
-                    "address": f"{self.host}:{self.up.port}",
-                    "tls": "dane"}))
+        return route(self.name, self.port, {
+            "address": f"{self.host}:{self.up.port}", "tls": "dane"})
 
     def key_sha256(self):
         return hashlib.sha256(key_der(self.files[1])).hexdigest()
@@ -86,14 +74,7 @@ class Case:
 def send(port):
     with RawClient(port) as c:
         c.ready(tls=False)
-        code, text = c.command("MAIL FROM:<alice@example.com>")
-        if code == 250:
-            code, text = c.command("RCPT TO:<bob@example.net>")
-        if code == 250:
-            c.expect("DATA", 354)
-            c.send(message() + END)
-            code, text = c.reply()
-        return code, text
+        return c.try_mail(message())
 
 
 ZERO = "00" * 32
@@ -122,17 +103,18 @@ class Dane(unittest.TestCase):
         cls.cases = [
             case("key", lambda c: ["3 1 1 " + c.key_sha256()]),
             case("certificate", lambda c: [
-                "3 0 2 " + hashlib.sha512(der(c.files[0])).hexdigest()]),
+                "3 0 2 " + hashlib.sha512(
+                    scratch.der(c.files[0])).hexdigest()]),
             case("whole", lambda c: ["3 1 0 " + key_der(c.files[1]).hex()]),
             case("second", lambda c: ["3 1 1 " + ZERO,
                                       "3 1 1 " + c.key_sha256()]),
             case("beside-unusable", lambda c: ["1 1 1 " + ZERO, "3 1 9 00",
                                                "3 1 1 " + c.key_sha256()]),
             case("authority", lambda c: [
-                "2 0 1 " + hashlib.sha256(der(c.ca)).hexdigest()],
+                "2 0 1 " + hashlib.sha256(scratch.der(c.ca)).hexdigest()],
                 ca_for="authority.signed.test"),
             case("authority-other-name", lambda c: [
-                "2 0 1 " + hashlib.sha256(der(c.ca)).hexdigest()],
+                "2 0 1 " + hashlib.sha256(scratch.der(c.ca)).hexdigest()],
                 ca_for="other.signed.test", good=False,
                 says="hostname mismatch"),
             case("wrong", lambda c: ["3 1 1 " + ZERO], good=False,

@@ -2,7 +2,6 @@
 import contextlib
 import hashlib
 import os
-import ssl
 import unittest
 
 import peers
@@ -11,8 +10,7 @@ from sealpost import Sealpost, message
 
 
 def pin(certificate):
-    der = ssl.PEM_cert_to_DER_cert(scratch.read(certificate).decode())
-    return "sha256:" + hashlib.sha256(der).hexdigest()
+    return "sha256:" + hashlib.sha256(scratch.der(certificate)).hexdigest()
 
 
 class Pair:

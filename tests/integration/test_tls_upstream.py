@@ -7,7 +7,7 @@ import unittest
 
 import scratch
 from rawclient import RawClient
-from sealpost import Sealpost, message, section
+from sealpost import Sealpost, message, route
 from upstream import CapturingUpstream
 
 END = b".\r\n"
@@ -19,7 +19,7 @@ def pin(data, colon=""):
 
 
 def certificate_pin(path, colon=""):
-    return pin(ssl.PEM_cert_to_DER_cert(scratch.read(path).decode()), colon)
+    return pin(scratch.der(path), colon)
 
 
 def key_pin(path):
@@ -45,11 +45,7 @@ class Case:
             self.settings[key] = value(self) if callable(value) else value
 
     def text(self):
-        return (section(f"listen {self.name}", {
-                    "address": f"127.0.0.1:{self.port}", "tls": "none",
-                    "require_tls": "no", "auth": "optional",
-                    "trusted_networks": "127.0.0.1", "upstream": self.name}) +
-                section(f"upstream {self.name}", self.settings))
+        return route(self.name, self.port, self.settings)
 
 
 def only_1_2(context):
@@ -117,14 +113,7 @@ class Upstreams(unittest.TestCase):
     def send(port):
         with RawClient(port) as c:
             c.ready(tls=False)
-            code, text = c.command("MAIL FROM:<alice@example.com>")
-            if code == 250:
-                code, text = c.command("RCPT TO:<bob@example.net>")
-            if code == 250:
-                c.expect("DATA", 354)
-                c.send(message() + END)
-                code, text = c.reply()
-            return code, text
+            return c.try_mail(message())
 
     def logged(self, upstream):
         return [line for line in self.sp.lines("message")
@@ -154,7 +143,7 @@ class Upstreams(unittest.TestCase):
         self.assertEqual(self.send(case.port)[0], 250)
         self.assertEqual(
             [s.shown for s in case.up.sessions if s.tls][-1],
-            ssl.PEM_cert_to_DER_cert(scratch.read(self.own[0]).decode()))
+            scratch.der(self.own[0]))
 
     def test_the_log_has_the_fingerprint_to_add(self):
         case, = [c for c in self.cases if c.name == "pinned-other"]

@@ -8,7 +8,6 @@ import time
 import unittest
 
 import scratch
-import sealpost
 from rawclient import RawClient
 from sealpost import Sealpost
 from upstream import (CapturingUpstream, close, delay, reply, reset, silent,

@@ -15,7 +15,7 @@ import unittest
 
 import scratch
 from rawclient import RawClient
-from sealpost import Sealpost, message, section
+from sealpost import Sealpost, message
 from upstream import (CapturingUpstream, close, reply, reset, usual)
 
 ANYBODY = {"tls": "none", "require_tls": "no", "auth": "optional",
@@ -33,19 +33,6 @@ def client(sp):
     c = RawClient(sp.port)
     c.expect("EHLO client.test", 250)
     return c
-
-
-def deliver(c, data=None, mail="MAIL FROM:<alice@example.com>"):
-    """The last reply, of whichever command."""
-    got = c.command(mail)
-    if got[0] == 250:
-        got = c.command("RCPT TO:<bob@example.net>")
-    if got[0] == 250:
-        got = c.command("DATA")
-    if got[0] == 354:
-        c.send((data or message()) + b".\r\n")
-        got = c.reply()
-    return got
 
 
 class Starttls(unittest.TestCase):
@@ -70,7 +57,7 @@ class Starttls(unittest.TestCase):
                           "login": "password", "username": "relay",
                           "password_file": self.secret, **settings}) as sp, \
                 client(sp) as c:
-            got = deliver(c)
+            got = c.try_mail(message())
             self.assertEqual(got[0], code, (got, sp.log()[-2000:]))
             return sp.log()
 
@@ -129,7 +116,8 @@ class Extensions(unittest.TestCase):
     def test_UP_21_utf8_address_without_smtputf8(self):
         with CapturingUpstream(extensions=PLAIN) as up, plain(up) as sp, \
                 client(sp) as c:
-            got = deliver(c, mail="MAIL FROM:<\u00e9@example.com> SMTPUTF8")
+            got = c.try_mail(message(),
+                             "MAIL FROM:<\u00e9@example.com> SMTPUTF8")
             self.assertEqual(got[0] // 100, 5, got)
             self.assertRegex(got[1], r"5\.(6\.7|5\.4)")
             self.assertEqual(up.messages, [])
@@ -170,7 +158,8 @@ class ChannelBinding(unittest.TestCase):
                               "login": "password", "username": "relay",
                               "password_file": secret}) as sp, \
                     client(sp) as c:
-                self.assertEqual(deliver(c)[0], 250, sp.log()[-2000:])
+                self.assertEqual(c.try_mail(message())[0], 250,
+                                 sp.log()[-2000:])
                 self.assertEqual(far.lines("login")[-1]["result"], "ok")
                 self.assertIn("scram-sha-256-plus", far.log().lower())
 
@@ -231,8 +220,8 @@ class Ledger(unittest.TestCase):
         with client(sp) as c:
             for i in range(self.MESSAGES // self.CLIENTS):
                 name = f"{n}-{i}"
-                got = deliver(c, message(subject=name,
-                                         body="x" * (i % 7 * 100) + "\r\n"))
+                got = c.try_mail(message(
+                    subject=name, body="x" * (i % 7 * 100) + "\r\n"))
                 if got[0] == 250:
                     said[name.encode()] += 1
                 else:

@@ -5,15 +5,13 @@ Every row ends with the checks of wire.WireCase.row().
 import itertools
 import random
 import re
-import socket
 import ssl
 import time
 
-import scratch
-from sealpost import message, section
+from sealpost import message
 from upstream import reply
-from wire import (RECIPIENT, SENDER, Client, WireCase, decoded, normalized,
-                  rss, stuffed, worker)
+from wire import (RECIPIENT, SENDER, PlainCase, decoded, normalized, rss,
+                  stuffed, worker)
 
 HEAD = message(body="")
 SMUGGLED = (b"MAIL FROM:<smug@example.com>\r\nRCPT TO:<smug@example.net>\r\n"
@@ -36,27 +34,7 @@ WIDE = [b"\r\n\xae\r\n", b"\x8d\x8a.\x8d\x8a", b"\x85.\x85",
         "\r\n\u200b.\r\n".encode()]
 
 
-class Plain(WireCase):
-    """A listener in clear that trusts loopback, and one that normalizes."""
-    listen = {"tls": "none", "auth": "none",
-              "trusted_networks": "127.0.0.0/8", "max_message_size": "4M"}
-
-    @classmethod
-    def extra_text(cls):
-        cls.normal = scratch.free_port()
-        return section("listen normal", {
-            **cls.listen, "address": f"127.0.0.1:{cls.normal}",
-            "upstream": "smarthost", "bare_newline": "normalize"})
-
-    def setUp(self):
-        if not self.up.messages: # so that EHLO knows what the upstream offers
-            self.ordinary()
-            self.new_log()
-
-    def in_sync(self, c):
-        """As many replies as commands: the next one is to NOOP."""
-        self.assertEqual(c.command("NOOP")[0], 250)
-
+class Plain(PlainCase):
     def wire(self, c, content, gap=None):
         """The reply to content and its end; nothing may follow it."""
         got = c.content(content + END, gap)

@@ -5,6 +5,15 @@ import ssl
 import time
 
 
+def trusting(**settings):
+    """A client's TLS that believes any certificate; settings: attributes."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    for key, value in settings.items():
+        setattr(context, key, value)
+    return context
+
+
 class RawClient:
     def __init__(self, port, greeting=True, timeout=20, tls=False):
         self.socket = socket.create_connection(("127.0.0.1", port), timeout)
@@ -16,10 +25,7 @@ class RawClient:
             self.greeting = self.reply()
 
     def wrap(self):
-        context = ssl.create_default_context()
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        self.socket = context.wrap_socket(self.socket)
+        self.socket = trusting().wrap_socket(self.socket)
 
     def send(self, data):
         if isinstance(data, str):
@@ -85,6 +91,17 @@ class RawClient:
         for r in recipients:
             self.expect(f"RCPT TO:<{r}>", 250)
         self.expect("DATA", 354)
+
+    def try_mail(self, data, mail="MAIL FROM:<alice@example.com>"):
+        """A message as far as it gets; the last reply, of whichever command."""
+        got = self.command(mail)
+        for line in ("RCPT TO:<bob@example.net>", "DATA"):
+            if got[0] == 250:
+                got = self.command(line)
+        if got[0] == 354:
+            self.send(data + b".\r\n")
+            got = self.reply()
+        return got
 
     def closed(self):
         """True when the server has closed; waits for it."""

@@ -4,6 +4,7 @@ import pwd
 import random
 import shutil
 import socket
+import ssl
 import subprocess
 import tempfile
 import time
@@ -131,6 +132,11 @@ def certificate(path, names=("relay.test", "localhost"), days="30",
                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     os.chmod(key, 0o600)
     return cert, key
+
+
+def der(certificate):
+    """The first certificate of a PEM file as DER."""
+    return ssl.PEM_cert_to_DER_cert(read(certificate).decode())
 
 
 def give_to(path, account):

@@ -45,6 +45,15 @@ def section(name, settings):
     return "\n".join(lines) + "\n"
 
 
+def route(name, port, settings):
+    """A listener at port for anybody on loopback, and the upstream with these
+    settings behind it, both of that name."""
+    return section(f"listen {name}", {
+        "address": f"127.0.0.1:{port}", "tls": "none", "require_tls": "no",
+        "auth": "optional", "trusted_networks": "127.0.0.1",
+        "upstream": name}) + section(f"upstream {name}", settings)
+
+
 class Sealpost:
     """upstream: a port or "HOST:PORT,...". The further arguments are settings
     that replace or add to the usual ones of each section; extra is text put

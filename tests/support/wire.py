@@ -19,12 +19,13 @@ import contextlib
 import functools
 import os
 import re
+import socket
 import time
 import unittest
 
 import scratch
 from rawclient import RawClient
-from sealpost import Sealpost, message
+from sealpost import Sealpost, message, section
 from upstream import CapturingUpstream
 
 SENDER, RECIPIENT = "alice@example.com", "bob@example.net"
@@ -81,6 +82,15 @@ class Client(RawClient):
         else:
             self.send_split(data, 1, gap)
         return self.reply()
+
+    def leave(self):
+        """Closes when the server has: what it logs of that is this test's."""
+        with contextlib.suppress(OSError):
+            self.socket.settimeout(2)
+            self.socket.shutdown(socket.SHUT_WR)
+            while self.socket.recv(65536):
+                pass
+        self.close()
 
 
 def decoded(wire):
@@ -177,7 +187,7 @@ class WireCase(unittest.TestCase):
 
     def client(self, port=None, **more):
         c = Client(port or self.sp.port, self.up, **more)
-        self.addCleanup(c.close)
+        self.addCleanup(c.leave)
         return c
 
     def session(self, port=None):
@@ -274,3 +284,25 @@ class WireCase(unittest.TestCase):
                         f"{got.data[-2000:]!r}\nwas\n{content[-2000:]!r}")
         self.assertEqual(got.wire, stuffed(got.data) + b".\r\n")
         return got.data[:len(got.data) - len(content)]
+
+
+class PlainCase(WireCase):
+    """A listener in clear that trusts loopback, and one that normalizes."""
+    listen = {"tls": "none", "auth": "none",
+              "trusted_networks": "127.0.0.0/8", "max_message_size": "4M"}
+
+    @classmethod
+    def extra_text(cls):
+        cls.normal = scratch.free_port()
+        return section("listen normal", {
+            **cls.listen, "address": f"127.0.0.1:{cls.normal}",
+            "upstream": "smarthost", "bare_newline": "normalize"})
+
+    def setUp(self):
+        if not self.up.messages: # so that EHLO knows what the upstream offers
+            self.ordinary()
+            self.new_log()
+
+    def in_sync(self, c):
+        """As many replies as commands: the next one is to NOOP."""
+        self.assertEqual(c.command("NOOP")[0], 250)
