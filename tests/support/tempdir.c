@@ -87,6 +87,14 @@ tempdir_remove(struct tempdir *d)
     need(rmdir(d->path) == 0, d->path);
 }
 
+void
+tempdir_in_memory(char *path_out, size_t size)
+{
+    (void)snprintf(path_out, size, "%s/sealpost-test-XXXXXX",
+                   access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+    need(mkdtemp(path_out) != NULL, path_out);
+}
+
 static int
 remove_entry(const char *path, const struct stat *st, int type,
              struct FTW *where)

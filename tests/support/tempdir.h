@@ -27,6 +27,9 @@ void tempdir_write(struct tempdir *d, const char *name, struct bytes text,
 void tempdir_mkdir(struct tempdir *d, const char *name, mode_t mode);
 void tempdir_remove(struct tempdir *d);
 
+/* A folder of a new name, in memory where there is such a place: for tests
+ * that write and sync thousands of files. Erased by tempdir_erase(). */
+void tempdir_in_memory(char *path_out, size_t size);
 /* Takes away path and all below it, whoever made it. 0, or -1: errno. */
 int tempdir_erase(const char *path);
 

@@ -103,18 +103,8 @@ write_text(const char *name, const char *text, mode_t mode)
 /* --- life --------------------------------------------------------------- */
 
 static void
-test_life(void **state)
+add_three(void)
 {
-    struct conf_errors *errors = conf_errors_new();
-    const struct keystore_key *k;
-    struct keystore_key changed;
-    enum dkim_alg alg = DKIM_ALGS;
-    EVP_PKEY *key = NULL;
-    struct keystore *s;
-    struct stat st;
-
-    (void)state;
-    check_load(0, 0, "");
     assert_int_equal(
         add("example.com", "s1", DKIM_ALG_RSA_SHA256, VIEW_KEY_ACTIVE), KEY_OK);
     assert_int_equal(
@@ -123,6 +113,16 @@ test_life(void **state)
     assert_int_equal(
         add("a.example", "s1", DKIM_ALG_ED25519_SHA256, VIEW_KEY_PUBLISHED),
         KEY_OK);
+}
+
+static void
+test_add(void **state)
+{
+    struct stat st;
+
+    (void)state;
+    check_load(0, 0, "");
+    add_three();
     assert_int_equal(
         add("example.com", "s1", DKIM_ALG_ED25519_SHA256, VIEW_KEY_NEW),
         KEY_ERR_EXISTS);
@@ -130,7 +130,19 @@ test_life(void **state)
     assert_int_equal(st.st_mode & 0777, 0600);
     assert_int_equal(stat(in_store("example.com"), &st), 0);
     assert_int_equal(st.st_mode & 0777, 0700);
+}
 
+static void
+test_load(void **state)
+{
+    struct conf_errors *errors = conf_errors_new();
+    const struct keystore_key *k;
+    enum dkim_alg alg = DKIM_ALGS;
+    EVP_PKEY *key = NULL;
+    struct keystore *s;
+
+    (void)state;
+    add_three();
     s = keystore_load(&conf, errors);
     assert_non_null(s);
     assert_int_equal(conf_errors_count(errors), 0);
@@ -152,7 +164,21 @@ test_life(void **state)
                      KEY_OK);
     assert_int_equal(alg, DKIM_ALG_RSA_SHA256);
     EVP_PKEY_free(key);
+    keystore_free(&s);
+    conf_errors_free(&errors);
+}
 
+static void
+test_update(void **state)
+{
+    struct conf_errors *errors = conf_errors_new();
+    const struct keystore_key *k;
+    struct keystore_key changed;
+    struct keystore *s;
+
+    (void)state;
+    add_three();
+    s = keystore_load(&conf, errors);
     changed = *keystore_find(s, "example.com", "e1");
     changed.view.state = VIEW_KEY_ACTIVE;
     changed.view.activated_s = 1795309999;
@@ -477,7 +503,9 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_life, begin, end),
+        cmocka_unit_test_setup_teardown(test_add, begin, end),
+        cmocka_unit_test_setup_teardown(test_load, begin, end),
+        cmocka_unit_test_setup_teardown(test_update, begin, end),
         cmocka_unit_test_setup_teardown(test_names, begin, end),
         cmocka_unit_test_setup_teardown(test_selectors, begin, end),
         cmocka_unit_test_setup_teardown(test_files, begin, end),

@@ -176,9 +176,7 @@ static int
 begin(void **state)
 {
     (void)state;
-    snprintf(dir, sizeof(dir), "%s/sealpost-memory-XXXXXX",
-             access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-    assert_non_null(mkdtemp(dir));
+    tempdir_in_memory(dir, sizeof(dir));
     return 0;
 }
 

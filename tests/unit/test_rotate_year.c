@@ -27,14 +27,11 @@ enum {
 
 static char dir[64];
 
-/* In memory where there is such a place: a year syncs some thousand files. */
 static int
 begin(void **state)
 {
     (void)state;
-    snprintf(dir, sizeof(dir), "%s/sealpost-year-XXXXXX",
-             access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-    assert_non_null(mkdtemp(dir));
+    tempdir_in_memory(dir, sizeof(dir));
     return 0;
 }
 

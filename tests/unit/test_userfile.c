@@ -30,31 +30,31 @@ parse(const char *text, struct conf_errors **errors_out)
 
 /* --- values ------------------------------------------------------------- */
 
+static const char people[] = "# people\n"
+                             "[Alice]\n"
+                             "password = " YESCRYPT "\n"
+                             "scram = \n"
+                             "from = Example.COM, *.example.org ; both\n"
+                             "from += ceo@Example.net\n"
+                             "selector = Alice2026, alice2026e\n"
+                             "domain = HOST.example\n"
+                             "other_from = sign-as-user\n"
+                             "no_key = tempfail\n"
+                             "upstream = second\n"
+                             "rate = 500/h\n"
+                             "locked = yes\n"
+                             "[user-1]\n"
+                             "name = Somebody@with.a.long.name.example\n"
+                             "selector = own\n"
+                             "from = *\n"
+                             "[bare]\n";
+
 static void
 test_whole(void **state)
 {
-    static const char text[] = "# people\n"
-                               "[Alice]\n"
-                               "password = " YESCRYPT "\n"
-                               "scram = \n"
-                               "from = Example.COM, *.example.org ; both\n"
-                               "from += ceo@Example.net\n"
-                               "selector = Alice2026, alice2026e\n"
-                               "domain = HOST.example\n"
-                               "other_from = sign-as-user\n"
-                               "no_key = tempfail\n"
-                               "upstream = second\n"
-                               "rate = 500/h\n"
-                               "locked = yes\n"
-                               "[user-1]\n"
-                               "name = Somebody@with.a.long.name.example\n"
-                               "selector = own\n"
-                               "from = *\n"
-                               "[bare]\n";
     struct conf_errors *errors;
-    struct userfile *f = parse(text, &errors);
+    struct userfile *f = parse(people, &errors);
     const struct view_user *u;
-    size_t i = 99;
 
     (void)state;
     assert_non_null(f);
@@ -90,6 +90,19 @@ test_whole(void **state)
     assert_int_equal(u->from_count, 0);
     assert_null(u->selectors[0]);
     assert_string_equal(f->secrets[2].password, "");
+    userfile_free(&f);
+    conf_errors_free(&errors);
+}
+
+static void
+test_find(void **state)
+{
+    struct conf_errors *errors;
+    struct userfile *f = parse(people, &errors);
+    size_t i = 99;
+
+    (void)state;
+    assert_non_null(f);
     assert_true(userfile_find(f, BYTES_LIT("ALICE"), &i));
     assert_int_equal(i, 0);
     assert_true(
@@ -515,6 +528,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_whole),
+        cmocka_unit_test(test_find),
         cmocka_unit_test(test_mistakes),
         cmocka_unit_test(test_all_mistakes),
         cmocka_unit_test(test_hashes),
