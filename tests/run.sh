@@ -10,8 +10,8 @@
 # UBSan, build-tsan/ with ThreadSanitizer, build-fuzz/ with libFuzzer. Unit
 # tests run in the first two, the keeper's in the third; the loaders of files
 # are fuzzed with the fourth. Integration tests run in the second, some in the
-# first too, by two runners at once. The last line is "N passed, N failed[, N skipped]"; exit 1 when
-# any failed.
+# first too, by two runners at once. The last line is "N passed, N failed[, N
+# skipped]"; exit 1 when any failed.
 set -eu
 exec </dev/null
 cd "$(dirname "$0")/.."
@@ -27,10 +27,10 @@ export PATH LC_ALL=C
 
 # Libraries, compilers and tools; no package that runs a service. The mail
 # servers that some tests need are only unpacked: tests/support/peers.py.
-packages="autoconf automake pkg-config gcc make libc6-dev libevent-dev
-libcurl4-openssl-dev libjansson-dev libxml2-dev libarchive-dev
-libssl-dev libinih-dev libcrypt-dev libgsasl-dev libidn2-dev libseccomp-dev libcmocka-dev clang
-libclang-rt-14-dev
+packages="autoconf automake pkg-config gcc make clang libclang-rt-14-dev
+libc6-dev libevent-dev libssl-dev libinih-dev libcrypt-dev libgsasl-dev
+libidn2-dev libseccomp-dev libcurl4-openssl-dev libjansson-dev libxml2-dev
+libarchive-dev libcmocka-dev
 python3 python3-dkim python3-nacl openssl swaks
 libnet-ssleay-perl msmtp curl bind9-dnsutils gsasl valgrind strace"
 
