@@ -95,7 +95,7 @@ void cli_reload(const struct cli *c);
 
 /* All of a descriptor. EX_OK, or an exit code that was explained. */
 int cli_read_all(const struct cli *c, int fd, const char *name,
-                 uint64_t octets_max, struct buf *out);
+                 size_t octets_max, struct buf *out);
 /* All of it to stdout. EX_OK or EX_IOERR. */
 int cli_write(const struct cli *c, struct bytes text);
 

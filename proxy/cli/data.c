@@ -2,6 +2,7 @@
  * data - the files behind the commands: configuration, keys, users; cli.h.
  */
 #include "proxy/cli/cli.h"
+#include "proxy/keys/replace.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -201,35 +202,19 @@ cli_reload(const struct cli *c)
 /* --- octets ------------------------------------------------------------- */
 
 int
-cli_read_all(const struct cli *c, int fd, const char *name, uint64_t octets_max,
+cli_read_all(const struct cli *c, int fd, const char *name, size_t octets_max,
              struct buf *out)
 {
-    enum {
-        PIECE = 64 * 1024
-    };
-
-    for (;;) {
-        ssize_t n;
-
-        if (!buf_reserve(out, PIECE)) {
-            return cli_fail(c, EX_OSERR, "no memory");
-        }
-        n = read(fd, out->ptr + out->len, PIECE);
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n < 0) {
-            return cli_fail(c, EX_IOERR, "%s: %s", name, strerror(errno));
-        }
-        if (n == 0) {
-            return EX_OK;
-        }
-        out->len += (size_t)n;
-        if (out->len > octets_max) {
-            return cli_fail(c, EX_DATAERR, "%s is over %llu octets", name,
-                            (unsigned long long)octets_max);
-        }
+    if (replace_read(fd, octets_max, out)) {
+        return EX_OK;
     }
+    if (errno == ENOMEM) {
+        return cli_fail(c, EX_OSERR, "no memory");
+    }
+    return errno == EFBIG
+               ? cli_fail(c, EX_DATAERR, "%s is over %zu octets", name,
+                          octets_max)
+               : cli_fail(c, EX_IOERR, "%s: %s", name, strerror(errno));
 }
 
 int

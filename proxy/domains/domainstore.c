@@ -13,8 +13,7 @@
 #include <unistd.h>
 
 enum {
-    FILE_OCTETS_MAX = 8 * 1024 * 1024,
-    PIECE = 16 * 1024
+    FILE_OCTETS_MAX = 8 * 1024 * 1024
 };
 
 /* STATE_DIR/domains, with "/NAME" behind it unless name is "". */
@@ -25,27 +24,6 @@ path_of(const struct keystore_conf *conf, const char *name, const char *suffix,
     buf_printf(out, "%s/domains%s%s%s", conf->state_dir,
                name[0] == '\0' ? "" : "/", name, suffix);
     return buf_str(out);
-}
-
-static bool
-read_all(int fd, struct buf *out)
-{
-    for (;;) {
-        ssize_t n;
-
-        if (!buf_reserve(out, PIECE) || out->len > FILE_OCTETS_MAX) {
-            errno = EFBIG;
-            return false;
-        }
-        n = read(fd, out->ptr + out->len, PIECE);
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n <= 0) {
-            return n == 0;
-        }
-        out->len += (size_t)n;
-    }
 }
 
 static struct domain_file *
@@ -67,11 +45,9 @@ load_file(const struct keystore_conf *conf, const char *path,
     fault = notefile_judge(conf, fd);
     if (fault != NULL) {
         conf_error(errors, path, 0, "%s", fault);
-    } else if (!read_all(fd, &text)) {
-        conf_error(errors, path, 0,
-                   "cannot be read: %s; a file of 8 MiB at "
-                   "most",
-                   strerror(errno));
+    } else if (!replace_read(fd, FILE_OCTETS_MAX, &text)) {
+        conf_error(errors, path, 0, "cannot be read: %s%s", strerror(errno),
+                   text.len > FILE_OCTETS_MAX ? "; 8 MiB at most" : "");
     } else {
         file = domainfile_read(buf_bytes(&text), domain, path, errors);
     }

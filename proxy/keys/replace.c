@@ -1,15 +1,42 @@
 /*
- * replace - files written whole or not at all; see replace.h.
+ * replace - files read whole, and written whole or not at all; see replace.h.
  */
 #include "proxy/keys/replace.h"
-
-#include <base/buf.h>
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+enum {
+    PIECE = 64 * 1024 /* octets of one read */
+};
+
+bool
+replace_read(int fd, size_t octets_max, struct buf *out)
+{
+    for (;;) {
+        ssize_t n;
+
+        if (!buf_reserve(out, PIECE)) {
+            errno = ENOMEM;
+            return false;
+        }
+        n = read(fd, out->ptr + out->len, PIECE);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n <= 0) {
+            return n == 0;
+        }
+        out->len += (size_t)n;
+        if (out->len > octets_max) {
+            errno = EFBIG;
+            return false;
+        }
+    }
+}
 
 static bool
 write_all(int fd, struct bytes b)

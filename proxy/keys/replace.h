@@ -1,5 +1,5 @@
 /*
- * replace - files that are written whole, or not at all.
+ * replace - files that are read whole, and written whole or not at all.
  *
  * The new contents go to a temporary file in the same directory, are synced,
  * and take the name in one step; who reads meanwhile sees the old or the new.
@@ -7,7 +7,7 @@
 #ifndef PROXY_KEYS_REPLACE_H
 #define PROXY_KEYS_REPLACE_H
 
-#include <base/bytes.h>
+#include <base/buf.h>
 
 #include <sys/types.h>
 
@@ -20,6 +20,13 @@ struct replace_owner {
 /* The account of STATE_DIR/keys, which is keys_user's: so that its timer can
  * replace what root has written. As we run when there is no such folder. */
 struct replace_owner replace_owner_of_keys(const char *state_dir, mode_t mode);
+
+/*
+ * All octets of fd up to its end, behind those in out. False: errno; EFBIG
+ * when out would hold more than octets_max. Growing may leave copies: not for
+ * secrets.
+ */
+bool replace_read(int fd, size_t octets_max, struct buf *out);
 
 /* False: errno says why, and the old file stands as it was. */
 bool replace_file(const char *path, struct bytes contents,

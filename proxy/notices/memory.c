@@ -84,38 +84,23 @@ notice_memory_parse(struct bytes text, struct notice_memory *m)
     conf_errors_free(&errors);
 }
 
-static ssize_t
-read_whole(int fd, uint8_t *out, size_t cap)
-{
-    size_t len = 0;
-    ssize_t n = 1;
-
-    while (n > 0 && len < cap) {
-        n = read(fd, out + len, cap - len);
-        len += n > 0 ? (size_t)n : 0;
-    }
-    return n < 0 ? -1 : (ssize_t)len;
-}
-
 void
 notice_memory_load(const char *state_dir, struct notice_memory *m)
 {
     struct buf path = BUF_INIT, text = BUF_INIT;
-    ssize_t n = -1;
     int fd = -1;
 
     m->count = 0;
     m->changed = false;
     buf_printf(&path, "%s/notices/sent.conf", state_dir);
-    if (buf_str(&path) != NULL && buf_reserve(&text, FILE_MAX)) {
+    if (buf_str(&path) != NULL) {
         fd = open((char *)path.ptr, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     }
-    if (fd >= 0) {
-        n = read_whole(fd, text.ptr, FILE_MAX);
-        close(fd);
+    if (fd >= 0 && replace_read(fd, FILE_MAX, &text)) {
+        notice_memory_parse(buf_bytes(&text), m);
     }
-    if (n > 0) {
-        notice_memory_parse(bytes_make(text.ptr, (size_t)n), m);
+    if (fd >= 0) {
+        close(fd);
     }
     buf_free(&path);
     buf_free(&text);

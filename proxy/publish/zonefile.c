@@ -32,26 +32,6 @@ fail(struct buf *why, const char *setting, const char *path)
     return false;
 }
 
-static bool
-read_to_end(int fd, struct buf *out)
-{
-    ssize_t n = 1;
-
-    while (n != 0 && out->len <= ZONE_MAX) {
-        if (!buf_reserve(out, 65536)) {
-            errno = ENOMEM;
-            return false;
-        }
-        n = read(fd, out->ptr + out->len, 65536);
-        if (n < 0 && errno != EINTR) {
-            return false;
-        }
-        out->len += n > 0 ? (size_t)n : 0;
-    }
-    errno = EFBIG;
-    return out->len <= ZONE_MAX;
-}
-
 /* owner_out: as the file has it. False: errno. */
 static bool
 read_file(const char *path, struct buf *out, struct replace_owner *owner_out)
@@ -64,7 +44,7 @@ read_file(const char *path, struct buf *out, struct replace_owner *owner_out)
     if (fd < 0) {
         return false;
     }
-    good = fstat(fd, &st) == 0 && read_to_end(fd, out);
+    good = fstat(fd, &st) == 0 && replace_read(fd, ZONE_MAX, out);
     error = errno;
     close(fd);
     errno = error;

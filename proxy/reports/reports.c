@@ -298,24 +298,6 @@ path_of(const char *state_dir, const char *domain, struct buf *out)
     return buf_str(out);
 }
 
-static bool
-read_all(int fd, struct buf *text)
-{
-    ssize_t n = 1;
-
-    while (n != 0 && text->len <= FILE_MAX) {
-        if (!buf_reserve(text, 65536)) {
-            return false;
-        }
-        n = read(fd, text->ptr + text->len, 65536);
-        if (n < 0 && errno != EINTR) {
-            return false;
-        }
-        text->len += n > 0 ? (size_t)n : 0;
-    }
-    return true;
-}
-
 struct reports *
 reports_load(const char *state_dir, const char *domain)
 {
@@ -326,7 +308,8 @@ reports_load(const char *state_dir, const char *domain)
 
     if (name != NULL) {
         fd = open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-        if ((fd >= 0 && read_all(fd, &text)) || (fd < 0 && errno == ENOENT)) {
+        if ((fd >= 0 && replace_read(fd, FILE_MAX, &text)) ||
+            (fd < 0 && errno == ENOENT)) {
             r = reports_parse(buf_bytes(&text));
         }
     }

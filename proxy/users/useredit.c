@@ -18,8 +18,7 @@
 
 enum {
     SECTION_MAX = 49, /* inih's; a longer name is a setting, `name =` */
-    VALUE_LINE = 150, /* of a list; a line is at most 199 */
-    PIECE = 64 * 1024
+    VALUE_LINE = 150  /* of a list; a line is at most 199 */
 };
 
 /* Octets of the text; the section's lines are [start, end). */
@@ -330,7 +329,6 @@ read_file(struct useredit *e)
     int fd = open(e->path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     enum useredit_result result = USEREDIT_OK;
     struct stat st;
-    ssize_t n = 1;
 
     if (fd < 0) {
         return errno == ENOENT ? USEREDIT_OK : USEREDIT_IO;
@@ -340,20 +338,8 @@ read_file(struct useredit *e)
         e->owner = (struct replace_owner){ st.st_uid, st.st_gid,
                                            st.st_mode & S_IRWXU };
     }
-    while (n > 0 && result == USEREDIT_OK) {
-        if (!buf_reserve(&e->text, PIECE)) {
-            result = USEREDIT_NO_MEMORY;
-            break;
-        }
-        n = read(fd, e->text.ptr + e->text.len, PIECE);
-        if (n > 0) {
-            e->text.len += (size_t)n;
-        }
-        if ((n < 0 && errno != EINTR) || e->text.len > USERFILE_OCTETS_MAX) {
-            errno = n < 0 ? errno : EFBIG;
-            result = USEREDIT_IO;
-        }
-        n = n < 0 ? 1 : n;
+    if (!replace_read(fd, USERFILE_OCTETS_MAX, &e->text)) {
+        result = errno == ENOMEM ? USEREDIT_NO_MEMORY : USEREDIT_IO;
     }
     close(fd);
     return result;
