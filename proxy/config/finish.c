@@ -22,6 +22,11 @@ finish_hostname(struct conf *conf, struct conf_errors *errors)
     struct conf_place at = conf_place_of(s, "hostname");
     char name[256] = "localhost";
 
+    if (conf_is_empty(s, "hostname")) {
+        conf_error(errors, at.file, at.line,
+                   "hostname = : no value; a name such as relay.example.com, "
+                   "or no such line for the host's own");
+    }
     if (conf->server.hostname[0] == '\0') {
         if (gethostname(name, sizeof(name) - 1) != 0) {
             (void)snprintf(name, sizeof(name), "localhost");

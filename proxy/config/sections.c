@@ -60,6 +60,14 @@ conf_is_set(const struct conf_section *s, const char *key)
     return seen(s, key) != NULL;
 }
 
+bool
+conf_is_empty(const struct conf_section *s, const char *key)
+{
+    const struct conf_occurrence *o = seen(s, key);
+
+    return o != NULL && o->value[0] == '\0';
+}
+
 struct conf_place
 conf_place_of(const struct conf_section *s, const char *key)
 {

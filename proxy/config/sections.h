@@ -48,6 +48,8 @@ struct conf_memory {
 const struct conf_section *conf_section_of(const struct conf *conf,
                                            const void *base);
 bool conf_is_set(const struct conf_section *s, const char *key);
+/* It is set, to nothing. */
+bool conf_is_empty(const struct conf_section *s, const char *key);
 /* Where the key was last written; else where the section begins. */
 struct conf_place conf_place_of(const struct conf_section *s, const char *key);
 /* Where that element of a list was written; else as conf_place_of(). */
