@@ -106,8 +106,9 @@ check_log(struct conf_checking *c)
 
             conf_identity_return(&c->user);
             if (!may) {
-                conf_check_error(c, &log, "%s may not write to it; chown %s %s",
-                                 c->user.user, c->user.user, log.path);
+                conf_check_error(
+                    c, &log, "the account %s may not write to it; chown %s %s",
+                    c->user.user, c->user.user, log.path);
             }
         }
         return;
@@ -180,10 +181,11 @@ check_dovecot(struct conf_checking *c, const struct listen_conf *l)
         conf_identity_return(&c->user);
     }
     if (!may) {
-        conf_check_error(c, &file,
-                         "%s may not connect to it; mode = 0660 and group = "
-                         "%s at its unix_listener",
-                         c->user.user, c->user.group);
+        conf_check_error(
+            c, &file,
+            "the account %s may not connect to it; mode = 0660 and group = "
+            "%s at its unix_listener",
+            c->user.user, c->user.group);
     }
 }
 

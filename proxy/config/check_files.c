@@ -60,12 +60,13 @@ denied(struct conf_checking *c, const struct conf_named *file, const char *does)
     char dir[4096];
 
     if (closed_directory(c, file->path, dir, sizeof(dir))) {
-        conf_check_error(c, file,
-                         "%s may not enter %s; chgrp %s %s && chmod g+x %s",
-                         c->user.user, dir, c->user.group, dir, dir);
+        conf_check_error(
+            c, file,
+            "the account %s may not enter %s; chgrp %s %s && chmod g+x %s",
+            c->user.user, dir, c->user.group, dir, dir);
     } else {
         conf_check_error(
-            c, file, "%s may not %s it; chgrp %s %s && chmod %s %s",
+            c, file, "the account %s may not %s it; chgrp %s %s && chmod %s %s",
             c->user.user, does, c->user.group, file->path, mode, file->path);
     }
 }

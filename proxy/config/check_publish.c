@@ -98,7 +98,8 @@ check_program(struct conf_checking *c)
         may = faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) == 0;
         conf_identity_return(&c->user);
         if (!may) {
-            conf_check_error(c, &file, "%s may not run it; chmod 755 %s",
+            conf_check_error(c, &file,
+                             "the account %s may not run it; chmod 755 %s",
                              c->user.user, path);
         }
     }

@@ -292,7 +292,7 @@ class Test(unittest.TestCase):
     def test_rights_are_those_of_the_user(self):
         key = os.path.join(self.sp.home, "key.pem")
         os.chown(key, 0, 0)
-        self.bad(self.line("private_key"), "nobody may not read it; chgrp ",
+        self.bad(self.line("private_key"), "the account nobody may not read it; chgrp ",
                  "chmod 640 " + key)
 
     def test_users(self):

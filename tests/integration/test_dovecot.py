@@ -268,7 +268,7 @@ class Played(Case):
             code, said = test()
             self.assertEqual(code, 78 if os.getuid() == 0 else 0)
             if os.getuid() == 0:
-                self.assertIn("nobody may not connect to it", said)
+                self.assertIn("the account nobody may not connect to it", said)
         finally:
             os.chmod(self.path, 0o666)
 

@@ -469,20 +469,26 @@ test_denied(void **state)
     }
     assert_int_equal(setgroups(2, groups), 0);
     assert_int_equal(chmod(tempdir_name(&s->dir, "key.pem", path), 0600), 0);
-    expect(s, "E @/sealpost.conf:10: private_key = @/key.pem: nobody may not "
-              "read it; chgrp nogroup @/key.pem && chmod 640 @/key.pem");
+    expect(
+        s,
+        "E @/sealpost.conf:10: private_key = @/key.pem: the account nobody may not "
+        "read it; chgrp nogroup @/key.pem && chmod 640 @/key.pem");
     assert_int_equal(geteuid(), 0); /* our rights are back */
     assert_int_equal(getegid(), getgid());
     assert_int_equal(getgroups(8, after), 2);
     assert_memory_equal(after, groups, sizeof(groups));
     give(s, "key.pem", 0640);
     assert_int_equal(chmod(tempdir_name(&s->dir, "state", path), 0555), 0);
-    expect(s, "E @/sealpost.conf:5: state_dir = @/state: nobody may not write "
-              "to it; chgrp nogroup @/state && chmod 0771 @/state");
+    expect(
+        s,
+        "E @/sealpost.conf:5: state_dir = @/state: the account nobody may not write "
+        "to it; chgrp nogroup @/state && chmod 0771 @/state");
     assert_int_equal(chmod(path, 0700), 0);
     assert_int_equal(chown(path, 0, 0), 0);
-    expect(s, "E @/sealpost.conf:5: state_dir = @/state: nobody may not write "
-              "to it; ");
+    expect(
+        s,
+        "E @/sealpost.conf:5: state_dir = @/state: the account nobody may not write "
+        "to it; ");
     assert_int_equal(chown(path, 65534, 65534), 0);
     expect(s, "");
     assert_int_equal(chmod(s->dir.path, 0700), 0);
@@ -490,9 +496,9 @@ test_denied(void **state)
         struct buf got = BUF_INIT;
 
         check(s, &got);
-        assert_non_null(strstr(buf_str(&got),
-                               "key.pem: nobody may not enter @; chgrp "
-                               "nogroup @ && chmod g+x @\n"));
+        assert_non_null(strstr(
+            buf_str(&got), "key.pem: the account nobody may not enter @; chgrp "
+                           "nogroup @ && chmod g+x @\n"));
         buf_free(&got);
     }
 }
