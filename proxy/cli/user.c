@@ -86,8 +86,12 @@ fail_edit(const struct change *ch, enum useredit_result result)
     case USEREDIT_OK:
         return CLI_GO_ON;
     case USEREDIT_IO:
-        return cli_fail(&ch->cli, EX_CANTCREAT, "%s: %s",
-                        (const char *)ch->path.ptr, strerror(error));
+        return error == EACCES || error == EPERM
+                   ? cli_fail(&ch->cli, EX_NOPERM,
+                              "%s: %s; be root or the account of the keys",
+                              (const char *)ch->path.ptr, strerror(error))
+                   : cli_fail(&ch->cli, EX_CANTCREAT, "%s: %s",
+                              (const char *)ch->path.ptr, strerror(error));
     case USEREDIT_NO_USER:
         return cli_fail(&ch->cli, EX_NOUSER,
                         "there is no user %s; sealpost "

@@ -368,6 +368,16 @@ class Users(Case):
         self.fails(64, "not both", "user", "add", "bob", "--no-password",
                    "--password-stdin")
 
+    @unittest.skipUnless(os.geteuid() == 0, "needs root")
+    def test_no_rights(self):
+        os.chmod(self.site.state, 0o711)
+        done = subprocess.run(
+            [scratch.program("sealpost"), "user", "add", "bob",
+             "--no-password", "-c", self.site.config], user="daemon",
+            group="daemon", extra_groups=[], capture_output=True)
+        self.assertEqual(done.returncode, 77, done.stderr)
+        self.assertIn(b"be root or the account of the keys", done.stderr)
+
     def test_comments_and_order_stay(self):
         text = ("; the first line\n[alice]\nfrom = example.com ; hers\n"
                 "\n# between\n[bob]\n; within\nfrom = example.net\n")
