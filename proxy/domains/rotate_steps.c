@@ -161,7 +161,8 @@ create(struct rotate_job *job, struct rotate_track *t, struct plan *plan)
     if (!slot) {
         if (!keystore_new_selector(job->world->store, t->plan.domain,
                                    job->world->now_s, selector)) {
-            fail_key(job, t, "", KEY_ERR_EXISTS);
+            fail_key(job, t, "",
+                     errno == EEXIST ? KEY_ERR_EXISTS : KEY_ERR_WRITE);
             return;
         }
         plan->after.view.selector =
