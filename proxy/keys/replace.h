@@ -24,7 +24,7 @@ struct replace_owner replace_owner_of_keys(const char *state_dir, mode_t mode);
 /*
  * All octets of fd up to its end, behind those in out. False: errno; EFBIG
  * when out would hold more than octets_max. Growing may leave copies: not for
- * secrets.
+ * private keys.
  */
 bool replace_read(int fd, size_t octets_max, struct buf *out);
 
