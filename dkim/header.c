@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 enum {
-    FIELDS_FIRST = 32
+    FIELDS_FIRST = 16
 };
 
 size_t

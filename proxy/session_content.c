@@ -142,6 +142,9 @@ session_send_content(struct session *s)
         tx->turn_octets += runs[i].len;
     }
     conn_writev(conn, runs, count);
+    if (tx->up == UP_DOT) {
+        session_content_free(s); /* the connection has what did not leave */
+    }
     if (conn_pending(conn) == 0) {
         session_content_drained(s);
     }

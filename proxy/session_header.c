@@ -15,6 +15,10 @@
 #include <stdlib.h>
 #include <time.h>
 
+enum {
+    OURS_ABOUT = 1400 /* octets: two signatures, Received */
+};
+
 static uint64_t
 now_s(void)
 {
@@ -170,7 +174,7 @@ session_header_build(struct session *s)
     struct transaction *tx = s->tx;
     struct buf *out = &tx->out_head;
 
-    (void)buf_reserve(out, tx->head.len + 4096);
+    (void)buf_reserve(out, tx->head.len + OURS_ABOUT);
     if (tx->check != NULL) {
         put_verdict(s, out);
     }

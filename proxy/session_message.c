@@ -117,16 +117,29 @@ header_known(struct session *s)
     }
 }
 
+/* The body behind it, often a whole one, is not copied into the header. A
+ * blank line that began in earlier octets ends before this one. */
+static struct bytes
+up_to_blank_line(struct bytes octets)
+{
+    const uint8_t *blank =
+        octets.len < 4 ? NULL : memmem(octets.ptr, octets.len, "\r\n\r\n", 4);
+
+    return blank == NULL ? octets
+                         : bytes_take(octets, (size_t)(blank - octets.ptr) + 4);
+}
+
 enum head_step
 session_gather_head(struct buf *head, struct bytes octets,
                     struct bytes *body_out)
 {
-    size_t known = head->len < 3 ? 0 : head->len - 3;
+    size_t before = head->len;
+    size_t known = before < 3 ? 0 : before - 3;
     struct bytes block;
     size_t end;
 
     *body_out = bytes_make(NULL, 0);
-    buf_put(head, octets);
+    buf_put(head, up_to_blank_line(octets));
     if (buf_failed(head)) {
         return HEAD_NO_MEMORY;
     }
@@ -134,8 +147,8 @@ session_gather_head(struct buf *head, struct bytes octets,
     if (end == 0) {
         return head->len > DKIM_HEADER_OCTETS_MAX ? HEAD_TOO_BIG : HEAD_MORE;
     }
-    *body_out = bytes_skip(buf_bytes(head), end);
-    head->len = block.len; /* the octets behind stay where they are */
+    *body_out = bytes_skip(octets, end - before);
+    head->len = block.len;
     return HEAD_ENDED;
 }
 

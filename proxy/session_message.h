@@ -18,7 +18,7 @@ void session_message_pace(struct session *s, size_t octets);
 void session_message_chunk(struct session *s, uint64_t octets);
 void session_message_whole(struct session *s, unsigned faults);
 /* Adds octets to a header whose end is looked for. ENDED: *body_out is what
- * stands behind it, lent by head; head holds the block alone. */
+ * stands behind it, a view into octets; head holds the block alone. */
 enum head_step {
     HEAD_MORE,
     HEAD_ENDED,

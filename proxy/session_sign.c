@@ -24,10 +24,16 @@ now_s(void)
 
 /* --- the decision --------------------------------------------------------- */
 
-/* The view that lends the names may be replaced while the keeper signs. */
-static void
+/* The view that lends the names may be replaced while the keeper signs.
+ * False: no memory. */
+static bool
 keep_names(struct transaction *tx)
 {
+    tx->signing = calloc(tx->decision.count + 1, sizeof(*tx->signing));
+    if (tx->signing == NULL) {
+        return false;
+    }
+    tx->signing_count = tx->decision.count;
     for (size_t i = 0; i < tx->decision.count; i++) {
         struct decide_signature *sig = &tx->decision.signatures[i];
         struct signing *sg = &tx->signing[i];
@@ -37,9 +43,11 @@ keep_names(struct transaction *tx)
         sig->domain = sg->domain;
         sig->selector = sg->selector;
     }
+    return true;
 }
 
-static void
+/* False: no memory. */
+static bool
 take_decision(struct session *s)
 {
     struct transaction *tx = s->tx;
@@ -54,12 +62,22 @@ take_decision(struct session *s)
     };
 
     decide(&q, &tx->decision);
-    keep_names(tx);
+    if (!keep_names(tx)) {
+        return false;
+    }
     if (tx->decision.kind != DECIDE_REFUSE) {
         seenfrom_note(s->worker->seenfrom, q.view, tx->author.domain);
     }
     decide_signed(conf_skips_signed(s->worker->conf, up), &tx->header,
                   tx->author.domain, &tx->decision);
+    return true;
+}
+
+static void
+out_of_memory(struct session *s)
+{
+    session_finish(s, 452, "4.3.1", "Out of memory, try again later",
+                   OUTCOME_REFUSED);
 }
 
 /* False: the transaction was ended. */
@@ -79,7 +97,10 @@ may_be_sent(struct session *s)
                        OUTCOME_REFUSED);
         return false;
     }
-    take_decision(s);
+    if (!take_decision(s)) {
+        out_of_memory(s);
+        return false;
+    }
     if (tx->decision.kind == DECIDE_REFUSE) {
         session_finish(s, tx->decision.code, tx->decision.enhanced,
                        tx->decision.text, OUTCOME_REFUSED);
@@ -197,8 +218,7 @@ session_sign(struct session *s)
         return;
     }
     if (!session_header_add_missing(s)) {
-        session_finish(s, 452, "4.3.1", "Out of memory, try again later",
-                       OUTCOME_REFUSED);
+        out_of_memory(s);
         return;
     }
     tx->message = MESSAGE_SIGNING;

@@ -134,6 +134,8 @@ void session_rcpt_command(struct session *s, const struct smtp_command *cmd);
 /* session_transaction.c */
 bool session_begin(struct session *s, const struct smtp_command *cmd);
 bool session_add_rcpt(struct session *s, const struct smtp_command *cmd);
+/* Gives back all that only sending it (again) needs. */
+void session_content_free(struct session *s);
 /* The one way out of a transaction: logs it, gives everything back. */
 void session_end(struct session *s, enum outcome outcome);
 /* Our own answer to end of data, and the end of the transaction. */

@@ -149,7 +149,7 @@ bool
 session_add_rcpt(struct session *s, const struct smtp_command *cmd)
 {
     struct transaction *tx = s->tx;
-    size_t cap = tx->rcpt_cap == 0 ? 4 : tx->rcpt_cap * 2;
+    size_t cap = tx->rcpt_cap == 0 ? 1 : tx->rcpt_cap * 2;
 
     if (tx->rcpt_count == tx->rcpt_cap) {
         struct rcpt *more = realloc(tx->rcpts, cap * sizeof(*more));
@@ -355,14 +355,14 @@ give_link_back(struct session *s)
     }
 }
 
-static void
-message_free(struct transaction *tx)
+void
+session_content_free(struct session *s)
 {
-    for (size_t i = 0; i < DECIDE_SIGNATURES_MAX; i++) {
-        keeper_cancel(&tx->signing[i].request);
+    struct transaction *tx = s->tx;
+
+    for (size_t i = 0; i < tx->signing_count; i++) {
         buf_free(&tx->signing[i].field);
     }
-    check_free(&tx->check);
     session_received_free(&tx->received);
     dkim_header_free(&tx->header);
     dkim_body_hash_free(&tx->body_hash);
@@ -370,6 +370,21 @@ message_free(struct transaction *tx)
     buf_free(&tx->head);
     buf_free(&tx->added);
     buf_free(&tx->out_head);
+    tx->piece = bytes_make(NULL, 0);
+    session_count_spool(s);
+}
+
+static void
+message_free(struct session *s)
+{
+    struct transaction *tx = s->tx;
+
+    for (size_t i = 0; i < tx->signing_count; i++) {
+        keeper_cancel(&tx->signing[i].request);
+    }
+    check_free(&tx->check); /* borrows the header */
+    session_content_free(s);
+    free(tx->signing);
     free(tx->message_id);
 }
 
@@ -389,7 +404,7 @@ session_end(struct session *s, enum outcome outcome)
     session_forget_forwarded(s);
     upstream_cancel(&tx->wait);
     give_link_back(s);
-    message_free(tx);
+    message_free(s);
     free(tx->from.memory);
     for (size_t i = 0; i < tx->rcpt_count; i++) {
         free(tx->rcpts[i].path.memory);
@@ -402,7 +417,6 @@ session_end(struct session *s, enum outcome outcome)
     free(tx->reply);
     free(tx);
     s->tx = NULL;
-    session_count_spool(s);
     if (s->owed == OWED_END || s->owed == OWED_MAIL) {
         s->owed = OWED_NOTHING;
     }

@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 enum {
-    BUFFER_MIN = 2048,
+    BUFFER_MIN = 512,
     FILE_BUFFER = 64 * 1024 /* gathers writes, carries reads */
 };
 
@@ -122,18 +122,18 @@ flush(struct spool *sp)
     return true;
 }
 
+/* By a quarter, not by doubling: most bodies come in one piece or a few, and
+ * then wait for a signature and an upstream. */
 static bool
 grow(struct spool *sp, size_t want)
 {
-    size_t cap = sp->cap == 0 ? BUFFER_MIN : sp->cap;
+    size_t cap = sp->cap == 0 ? BUFFER_MIN : sp->cap + sp->cap / 4;
     uint8_t *buffer;
 
-    while (cap < want) {
-        cap *= 2;
-    }
-    if (cap == sp->cap) {
+    if (want <= sp->cap) {
         return true;
     }
+    cap = cap < want ? want : cap;
     buffer = realloc(sp->buffer, cap);
     if (buffer == NULL) {
         return false;
@@ -143,7 +143,7 @@ grow(struct spool *sp, size_t want)
     return true;
 }
 
-/* To the file from now on. */
+/* To the file from now on; what was grown for memory is not needed for it. */
 static enum spool_result
 spill(struct spool *sp)
 {
@@ -151,7 +151,10 @@ spill(struct spool *sp)
     if (sp->fd < 0 || !flush(sp)) {
         return fail(sp, SPOOL_FAILED);
     }
-    return grow(sp, FILE_BUFFER) ? SPOOL_OK : fail(sp, SPOOL_NO_MEMORY);
+    free(sp->buffer);
+    sp->buffer = malloc(FILE_BUFFER);
+    sp->cap = FILE_BUFFER;
+    return sp->buffer != NULL ? SPOOL_OK : fail(sp, SPOOL_NO_MEMORY);
 }
 
 static enum spool_result

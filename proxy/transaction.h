@@ -138,7 +138,8 @@ struct transaction {
     struct buf added;    /* Date, Message-ID */
     struct buf out_head; /* the header as it goes upstream */
     struct decision decision;
-    struct signing signing[DECIDE_SIGNATURES_MAX];
+    struct signing *signing; /* owns; NULL before the decision to sign */
+    size_t signing_count;    /* of them; decision.count may fall */
     size_t signing_pending;
     struct check *check; /* inbound: owns */
     bool check_done;

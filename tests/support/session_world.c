@@ -386,6 +386,9 @@ check_session(const struct session *s)
          conn_pending(upstream_link_conn(tx->link)) > 1024 * 1024)) {
         world_fail("too much is held of the message");
     }
+    if (tx->up == UP_DOT && (tx->spool != NULL || tx->out_head.len > 0)) {
+        world_fail("content is kept behind its dot");
+    }
 }
 
 void

@@ -4,6 +4,7 @@
 #include "tests/support/cmocka.h"
 
 #include <dirent.h>
+#include <malloc.h>
 #include <proxy/spool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -128,6 +129,22 @@ test_no_directory(void **state)
     spool_free(&sp);
 }
 
+/* What waits for an upstream costs its own octets and a quarter at most. */
+static void
+test_held(void **state)
+{
+    struct spool_conf conf = { directory, 1 << 20, UINT64_MAX };
+
+    (void)state;
+    for (size_t piece = 1; piece < 20000; piece = piece * 7 + 1) {
+        size_t before = mallinfo2().uordblks;
+        struct spool *sp = filled(&conf, 17000, piece);
+
+        assert_true(mallinfo2().uordblks - before < 17000 / 4 * 5 + 512);
+        spool_free(&sp);
+    }
+}
+
 int
 main(void)
 {
@@ -135,6 +152,7 @@ main(void)
         cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_full),
         cmocka_unit_test(test_no_directory),
+        cmocka_unit_test(test_held),
     };
     int failed;
 

@@ -7,8 +7,8 @@ import world
 from table import Table
 from world import Relay, Sink
 
-HALF = (b"From: <a@example.com>\r\nSubject: half\r\n\r\n"
-        + (b"x" * 72 + b"\r\n") * 68)
+LINE = b"x" * 72 + b"\r\n"
+HALF = b"From: <a@example.com>\r\nSubject: half\r\n\r\n" + LINE * 68
 
 
 def _answer(s):
@@ -54,6 +54,13 @@ def half_sent(port):
     return s
 
 
+def unended(port):
+    """In two pieces, so that the second finds memory for the first."""
+    s = half_sent(port)
+    s.sendall(LINE * 68)
+    return s
+
+
 def held(sp, count, opened):
     """(sessions, KiB more, KiB in all) while so many stand open. Those that
     open and close first leave the heap as a daemon's that has worked."""
@@ -62,7 +69,7 @@ def held(sp, count, opened):
     time.sleep(0.5)
     before = world.memory(sp.process)
     sockets = [opened(sp.port) for _ in range(count)]
-    time.sleep(0.5)
+    time.sleep(1)
     after = world.memory(sp.process)
     for s in sockets:
         s.close()
@@ -74,7 +81,9 @@ def run(bench):
     table = Table(bench, "sessions", "number", "KiB a session", "MiB in all")
     for name, opened, count in (
             ("idle, plain", idle, few), ("idle, TLS", secured, few),
-            ("10 KB, half of it sent", half_sent, few), ("idle, plain", idle, many)):
+            ("10 KB, half of it sent", half_sent, few),
+            ("10 KB, all but its end sent", unended, few),
+            ("idle, plain", idle, many)):
         with Sink() as sink, Relay(sink, listen={
                 **world.TRUSTED, "require_tls": "no",
                 "tls": "starttls" if opened is secured else "none"}) as sp:
