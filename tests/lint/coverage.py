@@ -36,20 +36,22 @@ def tool(build, name):
 
 def counters(build):
     """{file: segments} of all runs so far: where on a line a count begins."""
-    raw = glob.glob(os.path.join(build, "coverage", "*.profraw"))
+    raw = glob.glob(os.path.join(build, "coverage", "*.prof*"))
     if not raw:
         sys.exit(f"no counters in {build}/coverage: run the tests first")
-    merged = os.path.join(build, "coverage", "merged.profdata")
+    merged = os.path.join(build, "coverage", "merged")
     subprocess.run([tool(build, "LLVM_PROFDATA"), "merge", "-o",
                     merged, *raw], check=True)
     first, *others = (os.path.join(build, p) for p in PROGRAMS)
-    text = subprocess.run(
+    done = subprocess.run(
         [tool(build, "LLVM_COV"), "export", "-skip-functions",
          "-skip-expansions", "-instr-profile", merged, first,
          *(f"-object={p}" for p in others)],
-        check=True, stdout=subprocess.PIPE).stdout
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    if done.returncode != 0: # else it warns of inline functions without use
+        sys.exit(done.stderr.decode())
     return {os.path.realpath(os.path.join(build, f["filename"])): f["segments"]
-            for f in json.loads(text)["data"][0]["files"]}
+            for f in json.loads(done.stdout)["data"][0]["files"]}
 
 
 def code_lines(path):

@@ -6,6 +6,7 @@
 #include "tests/support/signer.h"
 #include "tests/support/vec.h"
 
+#include <dkim/address.h>
 #include <dkim/authres.h>
 
 enum {
@@ -81,6 +82,33 @@ values(void **state)
         dkim_authres_result(&a, "x", "pass", "");
         dkim_authres_property(&a, "a.b", rows[i].value);
         end_is(&a, want);
+    }
+}
+
+/* What is cut, is cut between characters. */
+static void
+cut_at_a_character(void **state)
+{
+    char value[DKIM_AUTHRES_VALUE_MAX + 20];
+
+    (void)state;
+    for (size_t first = 0; first < 4; first++) {
+        struct dkim_authres a;
+        struct bytes field;
+
+        memset(value, 'v', first);
+        for (size_t i = first; i + 4 <= sizeof(value); i += 4) {
+            memcpy(value + i, "\xf0\x9f\x93\xa7", 4);
+        }
+        dkim_authres_begin(&a, "mx");
+        dkim_authres_result(&a, "x", "fail", "");
+        dkim_authres_property(&a, "a.b", bytes_make(value, sizeof(value) - 3));
+        assert_true(dkim_authres_end(&a, &field));
+        assert_true(dkim_utf8_valid(field));
+        assert_true(bytes_find(field, '?') == field.len);
+        assert_true(field.len > DKIM_AUTHRES_VALUE_MAX);
+        assert_true(field.len < DKIM_AUTHRES_VALUE_MAX + 60);
+        dkim_authres_free(&a);
     }
 }
 
@@ -299,10 +327,15 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(shapes),           cmocka_unit_test(values),
-        cmocka_unit_test(folds_and_limits), cmocka_unit_test(signatures),
-        cmocka_unit_test(injection),        cmocka_unit_test(too_many),
-        cmocka_unit_test(claim_vectors),    cmocka_unit_test(claim_names),
+        cmocka_unit_test(shapes),
+        cmocka_unit_test(values),
+        cmocka_unit_test(folds_and_limits),
+        cmocka_unit_test(signatures),
+        cmocka_unit_test(injection),
+        cmocka_unit_test(too_many),
+        cmocka_unit_test(claim_vectors),
+        cmocka_unit_test(claim_names),
+        cmocka_unit_test(cut_at_a_character),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -265,6 +265,7 @@ from_limits(void **state)
     assert_int_equal(from_of_length(1, 0, 64), DKIM_FROM_SYNTAX);
     assert_int_equal(from_of_length(1, 3, 61), DKIM_FROM_OK); /* 253 */
     assert_int_equal(from_of_length(1, 3, 62), DKIM_FROM_SYNTAX);
+    assert_int_equal(from_of_length(1, 4, 60), DKIM_FROM_SYNTAX);
     for (int i = 0; i < 100000; i++) {
         buf_puts(&b, "(");
     }

@@ -258,11 +258,18 @@ refusals(void **state)
     uint8_t digest[DKIM_SHA256_OCTETS] = { 0 };
     struct buf field = BUF_INIT;
     struct dkim_sign_params p = params(DKIM_ALG_RSA_SHA256);
+    char longer[DKIM_DOMAIN_MAX + 20] = "";
 
     (void)state;
+    for (size_t i = 0; i + 1 < sizeof(longer); i++) {
+        longer[i] = i % 50 == 49 ? '.' : 'a';
+    }
     p.body_hash = bytes_make(digest, sizeof(digest));
     assert_int_equal(dkim_header_parse(BYTES_LIT("From: a\r\n"), &header), 0);
     assert_true(dkim_sign_prepare(&header, &p, &field, digest));
+    p.domain = longer;
+    assert_false(dkim_sign_prepare(&header, &p, &field, digest));
+    p.domain = "example.com";
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         p.domain = bad[i];
         assert_false(dkim_sign_prepare(&header, &p, &field, digest));

@@ -355,6 +355,8 @@ signature_limits(void **state)
     assert_int_equal(changed("bh", buf_str(&b), &sig), DKIM_SIG_BH);
     assert_int_equal(changed("d", buf_str(&b), &sig), DKIM_SIG_DOMAIN);
     assert_int_equal(changed("i", buf_str(&b), &sig), DKIM_SIG_IDENTITY);
+    b.ptr[0] = '@';
+    assert_int_equal(changed("i", buf_str(&b), &sig), DKIM_SIG_IDENTITY);
     buf_free(&b);
 }
 

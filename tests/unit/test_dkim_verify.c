@@ -62,6 +62,8 @@ crafted_tags(void **state)
     EVP_PKEY_free(key);
 }
 
+#define LABEL "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa."
+
 /* Names that are none are judged before anything is asked. */
 static void
 no_question(void **state)
@@ -78,6 +80,8 @@ no_question(void **state)
         " v=1; a=ed25519-sha256; d=example.com; s=sel; x=1; " TAIL,
         " v=1; a=ed25519-sha256; d=example.com; "
         "s=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa; " TAIL,
+        /* each is a name, but not s= ._domainkey. d= */
+        " v=1; a=ed25519-sha256; s=sel; d=" LABEL LABEL LABEL LABEL "a; " TAIL,
     };
     EVP_PKEY *key = signer_key("rfc8463-a2-ed25519.pem");
 

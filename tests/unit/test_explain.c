@@ -194,6 +194,63 @@ records_by_table(void **state)
     EVP_PKEY_free(key);
 }
 
+/* c= says the one, the header was hashed by the other. */
+static void
+a_wrong_canonicalization_is_named(void **state)
+{
+    EVP_PKEY *key = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+    struct buf record = signer_record(key);
+
+    (void)state;
+    for (int simple = 0; simple < 2; simple++) {
+        struct craft craft = {
+            .tags = simple ? " v=1; a=ed25519-sha256; c=simple; d=a.test; "
+                             "s=k; h=from; bh={bh}; b="
+                           : " v=1; a=ed25519-sha256; c=relaxed/simple; "
+                             "d=a.test; s=k; h=from; bh={bh}; b=",
+            .alg = DKIM_ALG_ED25519_SHA256,
+            .header = simple ? DKIM_CANON_RELAXED : DKIM_CANON_SIMPLE,
+            .body = DKIM_CANON_SIMPLE,
+            .key = key,
+        };
+        struct buf message = signer_craft(&craft, BYTES_LIT(HEAD "\r\n" BODY));
+        struct buf out = BUF_INIT;
+
+        tell(buf_bytes(&message), buf_str(&record), &out);
+        assert_non_null(strstr(buf_str(&out),
+                               simple ? "With relaxed canonicalization of the "
+                                        "header it would: the signer named the "
+                                        "wrong one in c=."
+                                      : "With simple canonicalization of the "
+                                        "header it would: the signer named the "
+                                        "wrong one in c=."));
+        buf_free(&message);
+        buf_free(&out);
+    }
+    buf_free(&record);
+    EVP_PKEY_free(key);
+}
+
+static void
+test_mode_is_told(void **state)
+{
+    EVP_PKEY *key = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+    struct buf message = signed_message(&cases[0], key);
+    struct buf record = signer_record(key), out = BUF_INIT;
+
+    (void)state;
+    tell(buf_bytes(&message), buf_str(&record), &out);
+    assert_null(strstr(buf_str(&out), "test mode"));
+    buf_clear(&out);
+    buf_puts(&record, "; t=y");
+    tell(buf_bytes(&message), buf_str(&record), &out);
+    assert_non_null(strstr(buf_str(&out), "The key is in test mode (t=y)."));
+    buf_free(&message);
+    buf_free(&record);
+    buf_free(&out);
+    EVP_PKEY_free(key);
+}
+
 static void
 a_bad_field_is_named(void **state)
 {
@@ -215,6 +272,8 @@ main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(sentences_by_table),
         cmocka_unit_test(records_by_table),
+        cmocka_unit_test(a_wrong_canonicalization_is_named),
+        cmocka_unit_test(test_mode_is_told),
         cmocka_unit_test(a_bad_field_is_named),
     };
 

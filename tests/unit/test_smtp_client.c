@@ -177,6 +177,24 @@ test_stray(void **state)
     buf_free(&out);
 }
 
+/* A client that has said AUTH with a token too long for one command. */
+static void
+after_long_auth(struct smtp_client *c, const struct smtp_client_conf *conf)
+{
+    struct bytes in = BYTES_LIT("220 x\r\n250-x\r\n250 AUTH XOAUTH2\r\n");
+    struct smtp_reply reply;
+    struct buf out = BUF_INIT;
+
+    smtp_client_init(c, conf, true);
+    for (unsigned i = 0; i < 2; i++) {
+        buf_clear(&out);
+        assert_int_equal(smtp_reply_next(&in, &reply), SMTP_REPLY_OK);
+        assert_int_equal(smtp_client_reply(c, &reply, &out), SMTP_CLIENT_WAIT);
+    }
+    assert_true(bytes_is(buf_bytes(&out), "AUTH XOAUTH2\r\n"));
+    buf_free(&out);
+}
+
 /* RFC 4954 4: what makes AUTH longer than a command may be waits for 334. */
 static void
 test_long_token(void **state)
@@ -186,27 +204,29 @@ test_long_token(void **state)
                                      .user = "user",
                                      .secret = token,
                                      .mechs = SMTP_MECH_XOAUTH2 };
-    struct bytes in = BYTES_LIT("220 x\r\n250-x\r\n250 AUTH XOAUTH2\r\n"
-                                "334 \r\n235 ok\r\n");
+    struct bytes in = BYTES_LIT("334 \r\n235 ok\r\n535 no\r\n451 no\r\n");
     struct smtp_client c;
     struct smtp_reply reply;
     struct buf out = BUF_INIT;
 
     (void)state;
     memset(token, 't', sizeof(token) - 1);
-    smtp_client_init(&c, &conf, true);
-    for (unsigned i = 0; i < 2; i++) {
-        buf_clear(&out);
-        assert_int_equal(smtp_reply_next(&in, &reply), SMTP_REPLY_OK);
-        assert_int_equal(smtp_client_reply(&c, &reply, &out), SMTP_CLIENT_WAIT);
-    }
-    assert_true(bytes_is(buf_bytes(&out), "AUTH XOAUTH2\r\n"));
-    buf_clear(&out);
+    after_long_auth(&c, &conf);
     assert_int_equal(smtp_reply_next(&in, &reply), SMTP_REPLY_OK);
     assert_int_equal(smtp_client_reply(&c, &reply, &out), SMTP_CLIENT_WAIT);
     assert_true(out.len > sizeof(token));
     assert_int_equal(smtp_reply_next(&in, &reply), SMTP_REPLY_OK);
     assert_int_equal(smtp_client_reply(&c, &reply, &out), SMTP_CLIENT_READY);
+    for (unsigned i = 0; i < 2; i++) { /* refused before it is said */
+        after_long_auth(&c, &conf);
+        buf_clear(&out);
+        assert_int_equal(smtp_reply_next(&in, &reply), SMTP_REPLY_OK);
+        assert_int_equal(smtp_client_reply(&c, &reply, &out),
+                         SMTP_CLIENT_FAILED);
+        assert_int_equal(c.failure,
+                         i == 0 ? SMTP_CLIENT_TOKEN : SMTP_CLIENT_AUTH_LATER);
+        assert_true(bytes_is(buf_bytes(&out), "QUIT\r\n"));
+    }
     buf_free(&out);
 }
 

@@ -413,6 +413,9 @@ test_encode_end(void **state)
     smtp_data_encode(&e, &in, &out);
     assert_true(bytes_is(out, "cut"));
     assert_true(bytes_is(smtp_data_encode_end(&e), "\r\n.\r\n"));
+    smtp_data_encode(&e, &in, &out); /* nothing is left: nothing changes */
+    assert_int_equal(out.len, 0);
+    assert_true(bytes_is(smtp_data_encode_end(&e), "\r\n.\r\n"));
 }
 
 static void

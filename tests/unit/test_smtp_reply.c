@@ -6,6 +6,7 @@
 
 #include <smtp/caps.h>
 #include <smtp/reply.h>
+#include <smtp/xclient.h>
 
 static void
 put_outcome(struct buf *out, enum smtp_reply_result result,
@@ -180,18 +181,24 @@ test_caps_parse(void **state)
                                     "250-SIZE 1000\r\n"
                                     "250-X-UNKNOWN a b\r\n"
                                     "250-AUTH LOGIN plain FOO SCRAM-SHA-256\r\n"
-                                    "250-LIMITS RCPTMAX=20 MAILMAX=5 X=y\r\n"
+                                    "250-LIMITS RCPTMAX=20 MAILMAX=5 "
+                                    "rcptdomainmax=7 X=y\r\n"
+                                    "250-XFORWARD NAME X-Y HELO\r\n"
                                     "250 8BITMIME\r\n");
 
     (void)state;
     assert_int_equal(caps.offers, SMTP_CAP_PIPELINING | SMTP_CAP_SIZE |
                                       SMTP_CAP_AUTH | SMTP_CAP_LIMITS |
-                                      SMTP_CAP_8BITMIME);
+                                      SMTP_CAP_8BITMIME | SMTP_CAP_XFORWARD);
     assert_int_equal(caps.mechs, SMTP_MECH_LOGIN | SMTP_MECH_PLAIN |
                                      SMTP_MECH_SCRAM_SHA_256);
     assert_int_equal(caps.size, 1000);
     assert_int_equal(caps.rcpt_max, 20);
     assert_int_equal(caps.mail_max, 5);
+    assert_int_equal(caps.rcpt_domain_max, 7);
+    assert_int_equal(caps.xforward,
+                     1u << SMTP_XATTR_NAME | 1u << SMTP_XATTR_HELO);
+    assert_int_equal(caps.xclient, 0);
 
     caps = caps_of("250-x\r\n250-AUTH=LOGIN\r\n250-SIZE\r\n"
                    "250 LIMITS RCPTMAX=9999999 MAILMAX RCPTMAX=x\r\n");
@@ -231,6 +238,13 @@ test_caps_put(void **state)
     again = caps_of(buf_str(&out));
     assert_memory_equal(&again, &caps, sizeof(caps));
 
+    caps.mail_max = 50;
+    caps.rcpt_domain_max = 8;
+    buf_clear(&out);
+    smtp_caps_put(&out, "x", "y", &caps);
+    assert_non_null(strstr(buf_str(&out), "250 LIMITS RCPTMAX=1000 MAILMAX=50 "
+                                          "RCPTDOMAINMAX=8\r\n"));
+
     buf_clear(&out); /* AUTH without a mechanism is not offered */
     caps = (struct smtp_caps){ .offers = SMTP_CAP_AUTH | SMTP_CAP_SIZE };
     smtp_caps_put(&out, "x", "y", &caps);
@@ -253,6 +267,16 @@ test_mechs(void **state)
     assert_int_equal(smtp_mech_parse(BYTES_LIT("")), 0);
 }
 
+/* What smtp_client makes up for a connection that said nothing. */
+static void
+test_no_text(void **state)
+{
+    const struct smtp_reply reply = { .code = 421 };
+
+    (void)state;
+    assert_int_equal(smtp_reply_enhanced(&reply).len, 0);
+}
+
 int
 main(void)
 {
@@ -260,7 +284,7 @@ main(void)
         cmocka_unit_test(test_vectors),       cmocka_unit_test(test_octets_max),
         cmocka_unit_test(test_relay_recoded), cmocka_unit_test(test_put),
         cmocka_unit_test(test_caps_parse),    cmocka_unit_test(test_caps_put),
-        cmocka_unit_test(test_mechs),
+        cmocka_unit_test(test_mechs),         cmocka_unit_test(test_no_text),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -78,6 +78,8 @@ static const struct spf_case {
     { "\"v=spf1 mx -all\"\na.test A " V4, V4, FROM, "h", SPF_FAIL, "-all" },
     { "\"v=spf1 mx -all\"\na.test MX 1 m.test\nm.test A !SERVFAIL", V4, FROM,
       "h", SPF_TEMPERROR, "mx" },
+    { "\"v=spf1 mx -all\"\na.test MX !SERVFAIL", V4, FROM, "h", SPF_TEMPERROR,
+      "mx" },
     { "\"v=spf1 mx -all\"\na.test MX 0 .", V4, FROM, "h", SPF_FAIL, "-all" },
     /* 5.5 ptr: only validated names count, errors are no match */
     { "\"v=spf1 ptr -all\"\n" PTR4 "x.a.test\nx.a.test A " V4, V4, FROM, "h",
@@ -90,6 +92,15 @@ static const struct spf_case {
       "h", SPF_FAIL, "-all" },
     { "\"v=spf1 ptr -all\"\n7.2.0.192.in-addr.arpa PTR !TIMEOUT", V4, FROM, "h",
       SPF_FAIL, "-all" },
+    { "\"v=spf1 ptr -all\"\n7.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0."
+      "8.b.d.0.1.0.0.2.ip6.arpa PTR x.a.test\nx.a.test AAAA " V6,
+      V6, FROM, "h", SPF_PASS, "ptr" },
+    /* 4.6.4: the third answer without a record, of whatever it was */
+    { "\"v=spf1 a:v.test a:w.test ptr ?all\"", V4, FROM, "h", SPF_PERMERROR,
+      "ptr" },
+    { "\"v=spf1 mx ?all\"\na.test MX 1 u.test\na.test MX 2 v.test\n"
+      "a.test MX 3 w.test",
+      V4, FROM, "h", SPF_PERMERROR, "mx" },
     /* 5.6 ip4, ip6 */
     { "\"v=spf1 ip4:192.0.2.7 -all\"", V4, FROM, "h", SPF_PASS,
       "ip4:192.0.2.7" },
@@ -107,6 +118,17 @@ static const struct spf_case {
       SPF_PASS, "exists:b.test" },
     { "\"v=spf1 exists:b.test -all\"\nb.test AAAA ::1", V6, FROM, "h", SPF_FAIL,
       "-all" },
+    { "\"v=spf1 exists:b.test -all\"\nb.test A !TIMEOUT", V4, FROM, "h",
+      SPF_TEMPERROR, "exists:b.test" },
+    /* 4.8: what a macro makes of the sender may be no name */
+    { "\"v=spf1 exists:%{l}.b.test ?all\"\nb.test A 127.0.0.2", V4,
+      "a..b@a.test", "h", SPF_NEUTRAL, "?all" },
+    { "\"v=spf1 exists:%{l}.b.test ?all\"\nb.test A 127.0.0.2", V4,
+      "a\\b@a.test", "h", SPF_NEUTRAL, "?all" },
+    { "\"v=spf1 include:%{l}.b.test ?all\"", V4, "a..b@a.test", "h",
+      SPF_PERMERROR, "include:%{l}.b.test" },
+    { "\"v=spf1 redirect=%{l}.b.test\"", V4, "a..b@a.test", "h", SPF_PERMERROR,
+      "redirect=%{l}.b.test" },
     /* 5.2 include */
     { "\"v=spf1 include:b.test -all\"\nb.test TXT \"v=spf1 +all\"", V4, FROM,
       "h", SPF_PASS, "include:b.test" },
@@ -411,8 +433,32 @@ macros_by_table(void **state)
             fail_msg("%s: %s", macros[i].spec, buf_str(&out));
         }
     }
+    assert_false(spf_macro_good(BYTES_LIT("a b"), false));
     /* '@' is no delimiter */
     assert_false(spf_macro_good(BYTES_LIT("%{s2@}"), true));
+    buf_free(&out);
+}
+
+/* Few octets of a record must not become many of ours. */
+static void
+macros_are_limited(void **state)
+{
+    static const uint8_t ip[4] = { 192, 0, 2, 3 };
+    char local[100];
+    const struct spf_macro_env env = {
+        .local = bytes_make(local, sizeof(local)), .ip = ip, .ip4 = true
+    };
+    struct buf spec = BUF_INIT, out = BUF_INIT;
+
+    (void)state;
+    memset(local, 'x', sizeof(local));
+    for (size_t n = 1; n <= 83; n++) {
+        buf_puts(&spec, "%{l}");
+        buf_clear(&out);
+        assert_int_equal(spf_macro_expand(buf_bytes(&spec), &env, &out),
+                         n * sizeof(local) <= SPF_MACRO_OCTETS_MAX);
+    }
+    buf_free(&spec);
     buf_free(&out);
 }
 
@@ -492,6 +538,19 @@ explanations_by_table(void **state)
         assert_string_equal(spf_explanation(s), exps[i].want);
         spf_free(&s);
     }
+}
+
+/* 6.2: the explanation's own name may be none. */
+static void
+explanation_without_a_name(void **state)
+{
+    struct spf *s = check("\"v=spf1 -all exp=%{l}.e.test\"\ne.test TXT \"a\"",
+                          V4, "a..b@a.test", "h.test", false);
+
+    (void)state;
+    assert_int_equal(spf_result(s), SPF_FAIL);
+    assert_string_equal(spf_explanation(s), "");
+    spf_free(&s);
 }
 
 static void
@@ -661,6 +720,31 @@ identity_by_table(void **state)
     }
 }
 
+/* What is longer than any address names nobody, and is repeated nowhere. */
+static void
+long_identities_are_none(void **state)
+{
+    static const char zone[] =
+        "a.test TXT \"v=spf1 -all exp=e.test\"\ne.test TXT \"<%{h}>\"";
+    char text[514];
+
+    (void)state;
+    for (size_t n = 512; n <= 513; n++) {
+        struct spf *s;
+
+        memset(text, 'x', n);
+        memcpy(text + n - 7, "@a.test", 8);
+        s = check(zone, V4, text, "h.test", false);
+        assert_int_equal(spf_result(s), n == 512 ? SPF_FAIL : SPF_NONE);
+        spf_free(&s);
+        memset(text, 'x', n);
+        s = check(zone, V4, FROM, text, false);
+        assert_int_equal(spf_result(s), SPF_FAIL);
+        assert_int_equal(strcmp(spf_explanation(s), "<>") == 0, n == 513);
+        spf_free(&s);
+    }
+}
+
 /* Freed at every stage: the leak check of a sanitizer looks on. */
 static void
 may_be_given_up_early(void **state)
@@ -698,15 +782,18 @@ main(void)
         cmocka_unit_test(results_by_table),
         cmocka_unit_test(terms_by_grammar),
         cmocka_unit_test(macros_by_table),
+        cmocka_unit_test(macros_are_limited),
         cmocka_unit_test(ipv6_macros),
         cmocka_unit_test(validated_name_by_preference),
         cmocka_unit_test(explanations_by_table),
+        cmocka_unit_test(explanation_without_a_name),
         cmocka_unit_test(explanation_is_cut_and_cleaned),
         cmocka_unit_test(lookups_are_limited),
         cmocka_unit_test(voids_are_limited),
         cmocka_unit_test(names_are_limited),
         cmocka_unit_test(long_names_are_cut),
         cmocka_unit_test(identity_by_table),
+        cmocka_unit_test(long_identities_are_none),
         cmocka_unit_test(may_be_given_up_early),
     };
 
