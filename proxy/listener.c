@@ -10,6 +10,8 @@
 #include "proxy/session.h"
 #include "proxy/stats/stats.h"
 
+#include <base/wipe.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -354,6 +356,31 @@ gate_new(struct worker *w)
     return g;
 }
 
+/* Without memory for the shared tickets the context has some of its own. */
+static SSL_CTX *
+new_tls(const struct worker *w, size_t listener, struct buf *error)
+{
+    SSL_CTX *ctx = tls_server_new(&w->conf->listens[listener], error);
+
+    if (ctx != NULL) {
+        (void)tls_tickets_share(ctx, &w->tickets);
+    }
+    return ctx;
+}
+
+void
+listeners_tickets(struct worker *w, int fd)
+{
+    if (!tls_tickets_unpack(fd, &w->tickets)) {
+        return;
+    }
+    for (size_t i = 0; w->listeners != NULL && i < w->conf->listen_count; i++) {
+        if (w->listeners[i].tls != NULL) {
+            (void)tls_tickets_share(w->listeners[i].tls, &w->tickets);
+        }
+    }
+}
+
 bool
 listeners_new(struct worker *w, struct buf *error)
 {
@@ -372,7 +399,7 @@ listeners_new(struct worker *w, struct buf *error)
         l->worker = w;
         l->index = (unsigned)i;
         if (l->conf->tls != CONF_TLS_NONE) {
-            l->tls = tls_server_new(l->conf, error);
+            l->tls = new_tls(w, i, error);
             if (l->tls == NULL) {
                 return false;
             }
@@ -447,7 +474,7 @@ listeners_reload(struct worker *w, struct buf *error)
 
     for (size_t i = 0; ok && i < count; i++) {
         if (w->listeners[i].tls != NULL) {
-            fresh[i] = tls_server_new(&w->conf->listens[i], error);
+            fresh[i] = new_tls(w, i, error);
             ok = fresh[i] != NULL &&
                  tls_certificates_valid(fresh[i], &w->conf->listens[i], error);
         }
@@ -485,5 +512,6 @@ listeners_free(struct worker *w)
     }
     free(w->listeners);
     w->listeners = NULL;
+    wipe(&w->tickets, sizeof(w->tickets));
     gate_free(&w->gate);
 }

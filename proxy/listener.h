@@ -40,6 +40,9 @@ bool listeners_new(struct worker *w, struct buf *error);
 /* Takes a listening socket. Nothing is accepted before listeners_start(). */
 bool listeners_add(struct worker *w, unsigned index, int fd);
 void listeners_start(struct worker *w);
+/* fd: CONTROL_TICKETS's, stays the caller's. Before listeners_new(), or while
+ * they are open; what is no such fd changes nothing. */
+void listeners_tickets(struct worker *w, int fd);
 /* No more connections; the sockets are closed. When the last session ends the
  * loop does. */
 void listeners_stop(struct worker *w);

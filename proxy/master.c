@@ -428,7 +428,8 @@ master_run(const struct master_options *options, struct conf *conf, int conf_fd)
                         .log_fd = -1,
                         .log_pipe = -1,
                         .status_fd = -1,
-                        .keepers_control = -1 };
+                        .keepers_control = -1,
+                        .env.tickets_fd = -1 };
     struct handover h;
     bool resumed;
 

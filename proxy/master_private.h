@@ -32,6 +32,7 @@ struct master {
     struct event *keepers_event;
     struct event *keepers_again; /* the next call to the service */
     struct event *log_event;
+    struct event *tickets_timer;
     struct generation_env env;
     struct generation *next;    /* starting; NULL: none */
     struct generation *current; /* serving; NULL: not yet */
@@ -73,6 +74,12 @@ void master_keepers_tell(struct master *m, enum control_kind kind,
                          unsigned number, int fd);
 /* The parent that was forked has died. */
 void master_keepers_died(struct master *m);
+
+/* --- master_tickets.c ---------------------------------------------------- */
+
+/* env.tickets_fd, and a new one from time to time. False: no memory. */
+bool master_tickets_new(struct master *m);
+void master_tickets_free(struct master *m);
 
 /* Adds the events of signals, keepers and the keepers' log. */
 bool master_events_new(struct master *m);

@@ -368,7 +368,7 @@ master_events_new(struct master *m)
             return false;
         }
     }
-    if (!master_keepers_events(m)) {
+    if (!master_keepers_events(m) || !master_tickets_new(m)) {
         return false;
     }
     if (m->log_pipe >= 0) {
@@ -388,6 +388,7 @@ master_events_free(struct master *m)
         }
     }
     master_keepers_free(m);
+    master_tickets_free(m);
     if (m->log_event != NULL) {
         event_free(m->log_event);
     }

@@ -37,6 +37,7 @@ struct inheritance {
     int log_fd;
     int keeper_fd;
     int stats_fd;
+    int tickets_fd; /* -1: none */
     unsigned stats_slot;
     struct socket_of {
         unsigned index;
@@ -84,6 +85,7 @@ inherit(struct inheritance *in)
                                 .log_fd = -1,
                                 .keeper_fd = -1,
                                 .stats_fd = -1,
+                                .tickets_fd = -1,
                                 .keep_stderr = true };
     while (control_receive(CHILD_CONTROL_FD, &m) == CONTROL_MESSAGE) {
         switch (m.kind) {
@@ -99,6 +101,9 @@ inherit(struct inheritance *in)
         case CONTROL_STATS:
             in->stats_fd = m.fd;
             in->stats_slot = m.number;
+            break;
+        case CONTROL_TICKETS:
+            in->tickets_fd = m.fd;
             break;
         case CONTROL_LISTEN:
             if (!keep_socket(in, &m)) {
@@ -226,6 +231,9 @@ on_message(struct process *p, const struct control_message *m)
         return;
     case CONTROL_DATA:
         reload_data(w);
+        break;
+    case CONTROL_TICKETS:
+        listeners_tickets(w, fd);
         break;
     case CONTROL_DRAIN:
         end(p, false, m->number);
@@ -427,6 +435,10 @@ make(struct process *p, struct inheritance *in, struct buf *error)
     w->loop = w->base == NULL ? NULL : conn_loop_new(w->base);
     if (w->loop == NULL || !make_events(p)) {
         return false;
+    }
+    listeners_tickets(w, in->tickets_fd);
+    if (in->tickets_fd >= 0) {
+        (void)close(in->tickets_fd);
     }
     w->failures = failures_new(&w->conf->limits);
     w->stats =

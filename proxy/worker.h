@@ -10,6 +10,7 @@
 #include <proxy/dns/resolver.h>
 #include <proxy/keeper/client.h>
 #include <proxy/net/conn.h>
+#include <proxy/net/tls_tickets.h>
 
 struct dovecot;
 struct failures;
@@ -30,6 +31,7 @@ struct worker {
     struct upstream **upstreams; /* as conf->upstreams */
     bool *named_upstreams; /* owns; the same: by a user; NULL: not known */
     struct worker_listener *listeners; /* as conf->listens */
+    struct tls_ticket_secrets tickets; /* of all workers; wiped at the end */
     struct gate *gate;                 /* who may connect, see listener.c */
     struct watch *watch;               /* our records in DNS; mostly NULL */
     struct seenfrom *seenfrom;         /* From domains without a key */

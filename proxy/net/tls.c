@@ -9,6 +9,7 @@
 #include "proxy/net/tls_pair.h"
 #include "proxy/net/tls_peer.h"
 #include "proxy/net/tls_private.h"
+#include "proxy/net/tls_sessions.h"
 
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
@@ -138,7 +139,8 @@ tls_client_new(const struct upstream_conf *conf, struct buf *error)
     SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
 
     ERR_clear_error();
-    if (ctx == NULL || !tls_set_common(ctx, conf->tls_min_version)) {
+    if (ctx == NULL || !tls_set_common(ctx, conf->tls_min_version) ||
+        !tls_sessions_begin(ctx)) {
         buf_printf(error, "cannot set TLS up: %s", tls_reason());
         goto fail;
     }

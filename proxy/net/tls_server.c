@@ -8,6 +8,7 @@
  */
 #include "proxy/net/tls_pair.h"
 #include "proxy/net/tls_private.h"
+#include "proxy/net/tls_tickets.h"
 
 #include <openssl/err.h>
 
@@ -106,36 +107,6 @@ on_protocols(SSL *ssl, const unsigned char **out, unsigned char *out_len,
 /* --- making it ------------------------------------------------------------ */
 
 /*
- * A ticket of one listener is worth nothing at another one: each has its own
- * ticket keys, and its name and what it asks of clients are the session id
- * context.
- */
-static bool
-set_tickets(SSL_CTX *ctx, const struct listen_conf *conf)
-{
-    uint8_t id[SSL_MAX_SID_CTX_LENGTH];
-    struct buf text = BUF_INIT;
-    bool good;
-
-    buf_printf(&text, "%s %d %s", conf->name, (int)conf->tls_min_version,
-               conf->tls_client_ca == NULL ? "" : conf->tls_client_ca);
-    for (size_t i = 0; i < conf->tls_client_users.count; i++) {
-        const struct conf_client_user *user = &conf->tls_client_users.list[i];
-
-        buf_put(&text, bytes_make(user->fingerprint.sha256,
-                                  sizeof(user->fingerprint.sha256)));
-        buf_printf(&text, "%s=%s", user->subject == NULL ? "" : user->subject,
-                   user->user);
-    }
-    good = !buf_failed(&text) &&
-           EVP_Digest(text.ptr, text.len, id, NULL, EVP_sha256(), NULL) == 1 &&
-           SSL_CTX_set_session_id_context(ctx, id, sizeof(id)) == 1;
-    buf_free(&text);
-    SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
-    return good && SSL_CTX_set_num_tickets(ctx, 1) == 1;
-}
-
-/*
  * A certificate that nobody vouches for ends no handshake: its owner may log
  * in by password, or have a fingerprint of ours. What was found is kept as the
  * result, for tls_identify_client().
@@ -179,8 +150,8 @@ ask_clients(SSL_CTX *ctx, const struct listen_conf *conf, struct buf *error)
     return true;
 }
 
-static bool
-set_server(SSL_CTX *ctx, const struct listen_conf *conf)
+static void
+set_server(SSL_CTX *ctx)
 {
     SSL_CTX_set_options(ctx, SSL_OP_CIPHER_SERVER_PREFERENCE |
                                  SSL_OP_PRIORITIZE_CHACHA);
@@ -188,7 +159,6 @@ set_server(SSL_CTX *ctx, const struct listen_conf *conf)
     SSL_CTX_set_mode(ctx, SSL_MODE_NO_AUTO_CHAIN);
     SSL_CTX_set_dh_auto(ctx, 1);
     SSL_CTX_set_alpn_select_cb(ctx, on_protocols, NULL);
-    return set_tickets(ctx, conf);
 }
 
 /* Each pair alone: would OpenSSL take it? A key may be too short for it. */
@@ -244,12 +214,16 @@ tls_server_new(const struct listen_conf *conf, struct buf *error)
     struct tls_pairs *pairs;
 
     ERR_clear_error();
-    if (ctx == NULL || !tls_set_common(ctx, conf->tls_min_version) ||
-        !set_server(ctx, conf)) {
+    if (ctx == NULL || !tls_set_common(ctx, conf->tls_min_version)) {
         buf_printf(error, "cannot set TLS up: %s", tls_reason());
         goto fail;
     }
+    set_server(ctx);
     if (!ask_clients(ctx, conf, error)) {
+        goto fail;
+    }
+    if (!tls_tickets_begin(ctx, conf)) {
+        buf_printf(error, "cannot set TLS up: %s", tls_reason());
         goto fail;
     }
     pairs = tls_pairs_load(conf->certificates, conf->private_keys, error);

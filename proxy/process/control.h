@@ -36,6 +36,9 @@ enum control_kind {
     /* worker to master; new kinds stand last: after an upgrade two programs
      * talk */
     CONTROL_KEEPER_LOST, /* another connection to the keeper, please */
+    /* master to worker, at its start and later; only to those that the same
+     * program has started */
+    CONTROL_TICKETS, /* fd: tls_tickets_pack()'s */
     CONTROL_KINDS
 };
 

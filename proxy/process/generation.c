@@ -42,6 +42,7 @@ struct worker_child {
     struct event *input; /* on control */
     struct event *again; /* the next attempt */
     bool ready;
+    bool adopted; /* another program has started it */
     uint64_t started_ms;
     uint64_t keeper_ms; /* was last given a connection to it */
     unsigned delay_ms;
@@ -129,6 +130,16 @@ send_socket(int fd, void *arg)
     (void)control_send(t->child->control, CONTROL_LISTEN, t->index, fd);
 }
 
+static void
+send_tickets(struct worker_child *c)
+{
+    int fd = c->generation->env->tickets_fd;
+
+    if (fd >= 0) {
+        (void)control_send(c->control, CONTROL_TICKETS, 0, fd);
+    }
+}
+
 /* All that a worker needs; it starts at CONTROL_GO. */
 static void
 send_start(struct worker_child *c)
@@ -147,6 +158,7 @@ send_start(struct worker_child *c)
     c->stats = stats_slot_take(g->env->stats);
     (void)control_send(c->control, CONTROL_STATS, c->stats,
                        stats_fd(g->env->stats));
+    send_tickets(c);
     (void)control_send(c->control, CONTROL_GO, g->env->keep_stderr, -1);
 }
 
@@ -231,6 +243,7 @@ start(struct worker_child *c)
         start_again(c);
         return;
     }
+    c->adopted = false;
     listen_to(c);
     send_start(c);
 }
@@ -347,6 +360,7 @@ adopt(struct generation *g, const struct handover_worker *w)
     c->pid = w->pid;
     c->control = w->control;
     c->ready = true;
+    c->adopted = true;
     c->started_ms = clock_ms();
     listen_to(c);
 }
@@ -476,6 +490,16 @@ generation_send(struct generation *g, enum control_kind kind, uint32_t number,
             log_event(LOG_LEVEL_WARN, "worker-deaf",
                       "worker %u, pid %ld, does not take a message", c->slot,
                       (long)c->pid);
+        }
+    }
+}
+
+void
+generation_send_tickets(struct generation *g)
+{
+    for (unsigned i = 0; i < g->count; i++) {
+        if (g->workers[i].pid != 0 && !g->workers[i].adopted) {
+            send_tickets(&g->workers[i]);
         }
     }
 }

@@ -24,6 +24,7 @@ struct generation_env {
     const struct sockets *sockets;
     struct stats *stats;
     int log_fd;             /* -1: syslog */
+    int tickets_fd;         /* what CONTROL_TICKETS carries; -1: none */
     bool keep_stderr;       /* false: workers leave it when they are ready */
     const char *keeper_dir; /* where the keepers' sockets are */
     const char *keeper_names[2];
@@ -74,6 +75,9 @@ void generation_keeper_failed(struct generation *g, int code);
 /* To every worker. */
 void generation_send(struct generation *g, enum control_kind kind,
                      uint32_t number, int fd);
+/* env->tickets_fd to every worker but those of a master before us, which may
+ * not know the word. */
+void generation_send_tickets(struct generation *g);
 /* CONTROL_DRAIN or CONTROL_STOP: workers are not replaced any more.
  * GENERATION_ENDED follows, never from inside the call. */
 void generation_end(struct generation *g, enum control_kind kind,

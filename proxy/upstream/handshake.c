@@ -16,8 +16,10 @@
 #include <proxy/clock.h>
 #include <proxy/net/tls.h>
 #include <proxy/net/tls_dane.h>
+#include <proxy/net/tls_sessions.h>
 #include <proxy/worker.h>
 #include <stdlib.h>
+#include <time.h>
 
 enum {
     CONNECT_MS = 30 * 1000,
@@ -97,6 +99,9 @@ fail(struct handshake *h, const char *why)
     char error[WHY_MAX];
 
     (void)snprintf(error, sizeof(error), "%s: %s", link->name, why);
+    if (blame == HANDSHAKE_SERVER) {
+        tls_sessions_forget(conn_ssl(link->conn));
+    }
     upstream_link_free(&link);
     finish(h, NULL, error, blame);
 }
@@ -198,6 +203,22 @@ ready(struct handshake *h)
     finish(h, link, "", HANDSHAKE_SERVER);
 }
 
+/* A check makes a full handshake: it should see what a newcomer sees. */
+static void
+use_sessions(const struct handshake *h, SSL *ssl)
+{
+    const struct tlsa *tlsa =
+        h->upstream->conf->tls == CONF_TLS_DANE ? h->to.tlsa : NULL;
+    struct tls_place place = {
+        .address = h->to.address,
+        .host = h->address->host,
+        .records = tlsa == NULL ? NULL : tlsa->records,
+        .record_count = tlsa == NULL ? 0 : tlsa->count,
+    };
+
+    tls_sessions_use(ssl, &place, h->to.wish != NULL, (int64_t)time(NULL));
+}
+
 static SSL *
 new_ssl(struct handshake *h, const char **why_out)
 {
@@ -225,6 +246,7 @@ start_tls(struct handshake *h)
         fail(h, why);
         return;
     }
+    use_sessions(h, ssl);
     arm(h);
     conn_tls_connect(h->link->conn, ssl);
 }

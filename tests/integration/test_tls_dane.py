@@ -213,3 +213,43 @@ class Scripted(unittest.TestCase):
                 # A failure is kept for a second.
                 scratch.wait_for(says, told)
             self.assertEqual(up.sessions, [])
+
+    def test_sessions_are_of_their_records(self):
+        """A record that is gone or new is looked at in a full handshake."""
+        with contextlib.ExitStack() as stack:
+            home = scratch.folder()
+            stack.callback(scratch.remove, home)
+            files = scratch.certificate(home, ("whatever.test",))
+            up = CapturingUpstream(tls=files, resumes=True)
+            stack.callback(up.stop)
+
+            def secure(*rows):
+                return lambda query, tcp: answer(
+                    query, [(None, *row) for row in rows], flags=0x81a0)
+
+            good = (52, 0, b"\3\1\1" + hashlib.sha256(
+                key_der(files[1])).digest())
+            other = (52, 0, b"\3\1\1" + b"x" * 32)
+            name = f"_{up.port}._tcp.up.test"
+            ns = stack.enter_context(Nameserver({
+                ("up.test", "A"): secure((1, 0, b"\x7f\0\0\1")),
+                (name, "TLSA"): secure(good, other)}))
+            sp = stack.enter_context(Sealpost(
+                f"up.test:{up.port}", dns={"nameserver": ns.address},
+                upstream_settings={"tls": "dane", "reuse_messages": "1"},
+                listen={"tls": "none", "require_tls": "no",
+                        "auth": "optional", "trusted_networks": "127.0.0.1"}))
+            for rows, code, resumed in (
+                    ((good, other), 250, [False]),
+                    ((other, good), 250, [True]),
+                    ((good,), 250, [False]),
+                    ((good,), 250, [True]),
+                    ((other,), 451, []),
+                    ((good,), 250, [True])):
+                ns.records[(name, "TLSA")] = secure(*rows)
+                before = len([s for s in up.sessions if s.tls])
+                self.assertEqual(send(sp.port)[0], code)
+                self.assertEqual([s.resumed for s in up.sessions
+                                  if s.tls][before:], resumed)
+            line = sp.lines("message")[-1]
+            self.assertEqual(line["upstream_tls"].split("/")[2], "dane")

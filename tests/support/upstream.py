@@ -105,6 +105,7 @@ class Session:
     ehlo: str = ""
     tls: bool = False
     shown: bytes | None = None # the certificate of the other side
+    resumed: bool = False      # TLS, by a session that the other side had
     user: str = ""
     sender: str = None
     parameters: str = ""
@@ -205,12 +206,10 @@ class Session:
             self._start_tls()
 
     def _start_tls(self):
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(*self.server.certificate)
-        if self.server.tls_context:
-            self.server.tls_context(context)
-        self.socket = context.wrap_socket(self.socket, server_side=True)
+        self.socket = self.server.context().wrap_socket(self.socket,
+                                                        server_side=True)
         self.shown = self.socket.getpeercert(True)
+        self.resumed = self.socket.session_reused
         self.tls = True
 
     def _scram(self, line, initial):
@@ -357,12 +356,14 @@ class CapturingUpstream:
                              "ENHANCEDSTATUSCODES", "SMTPUTF8"),
                  read_size=65536, read_delay=0, tls_context=None,
                  mechanisms="PLAIN LOGIN", impostor=False, port=0, rounds=4096,
-                 host="127.0.0.1"):
+                 host="127.0.0.1", resumes=False):
         self.script = {k: list(v) if isinstance(v, (list, tuple)) else [v]
                        for k, v in (script or {}).items()}
         self.certificate = tls         # (certificate, key): STARTTLS offered
         self.implicit_tls = implicit_tls
         self.tls_context = tls_context # called with each SSLContext
+        self.resumes = resumes # one SSLContext, so that tickets count
+        self.kept_context = None
         self.users = users or {}
         self.extensions = list(extensions)
         self.mechanisms = mechanisms
@@ -376,6 +377,22 @@ class CapturingUpstream:
         self.port = self.listener.getsockname()[1]
         self.thread = threading.Thread(target=self._accept, daemon=True)
         self.thread.start()
+
+    def context(self):
+        with self.lock:
+            if self.kept_context and self.resumes:
+                return self.kept_context
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*self.certificate)
+            if self.tls_context:
+                self.tls_context(context)
+            self.kept_context = context
+            return context
+
+    def forget_tickets(self):
+        """As a server that was started anew; certificate may be changed."""
+        with self.lock:
+            self.kept_context = None
 
     def offered(self, session):
         words = list(self.extensions)
