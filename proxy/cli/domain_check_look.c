@@ -385,6 +385,25 @@ prepare_mail(struct domain_check *dc, struct check_domain *d)
     return read_subdomains(dc, d);
 }
 
+/* Something was seen at the name of a key: then what is above exists, too,
+ * and is an alias that leads nowhere (RFC 6604 3). */
+static bool
+has_names_below(const struct check_domain *d)
+{
+    for (size_t k = 0; k < d->count; k++) {
+        const struct facts *f = &d->keys[k].facts;
+
+        for (size_t i = 0; i < f->counts[PLACE_RECORD]; i++) {
+            const struct raw_answer *a = f->sights[PLACE_RECORD][i].answer;
+
+            if (a != NULL && a->rcode == RAW_NOERROR) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 /* False: no memory. */
 static bool
 look_at_all(struct domain_check *dc)
@@ -394,6 +413,7 @@ look_at_all(struct domain_check *dc)
     for (size_t i = 0; good && i < dc->count; i++) {
         struct check_domain *d = &dc->domains[i];
 
+        d->mail.missing = d->mail.missing && !has_names_below(d);
         findings_of_mail(&d->mail, &d->findings);
         good = judge_keys(d) && !d->findings.failed;
     }

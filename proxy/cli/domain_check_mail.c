@@ -23,6 +23,7 @@ struct counting {
     size_t count;
     char *text; /* MAIL_TEXT_MAX */
     bool failed;
+    bool no_name; /* NXDOMAIN */
 };
 
 struct look;
@@ -51,6 +52,7 @@ on_txt(const struct dns_answer *answer, void *arg)
     size_t n = strlen(c->begins);
 
     c->failed = answer->status == DNS_TEMPFAIL;
+    c->no_name = answer->status == DNS_NXDOMAIN;
     for (size_t i = 0; i < answer->count; i++) {
         struct bytes text = answer->records[i].data;
 
@@ -182,6 +184,7 @@ take_spf(const struct look *l)
     const struct spf_outcome *o = spf_outcome(l->spf, SPF_MAIL_FROM);
     struct mail_facts *m = l->mail;
 
+    m->missing = l->spf_txt.no_name;
     m->spf_records = l->spf_txt.count;
     m->spf_result = o->result;
     m->spf_failed = l->spf_txt.failed || o->result == SPF_TEMPERROR;

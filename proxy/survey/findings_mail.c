@@ -13,13 +13,27 @@ struct mail_rule {
     void (*check)(const struct judging *j, const struct mail_rule *rule);
 };
 
+/* RFC 8020: where a name does not exist, nothing below it does. */
+static void
+check_missing(const struct judging *j, const struct mail_rule *rule)
+{
+    struct finding *f;
+
+    if (j->facts->missing) {
+        f = finding_add(j->out, &rule->kind, "%.253s does not exist in DNS",
+                        j->facts->domain);
+        buf_puts(&f->mend, "correct the name, or register it and give it "
+                           "name servers");
+    }
+}
+
 static void
 check_no_key(const struct judging *j, const struct mail_rule *rule)
 {
     const struct mail_facts *m = j->facts;
     struct finding *f;
 
-    if (m->has_keys || m->no_mail || !m->keys_expected) {
+    if (m->has_keys || m->no_mail || !m->keys_expected || m->missing) {
         return;
     }
     f = finding_add(j->out, &rule->kind, "there is no key for %.253s here",
@@ -51,7 +65,7 @@ check_spf_missing(const struct judging *j, const struct mail_rule *rule)
     const struct mail_facts *m = j->facts;
     struct finding *f;
 
-    if (m->spf_failed || m->spf_records > 0) {
+    if (m->spf_failed || m->spf_records > 0 || m->missing) {
         return;
     }
     f = finding_add(j->out, &rule->kind, "%.253s has no SPF record", m->domain);
@@ -139,7 +153,7 @@ check_dmarc_missing(const struct judging *j, const struct mail_rule *rule)
     const struct mail_facts *m = j->facts;
 
     if (!m->dmarc_failed && m->dmarc_domain[0] == '\0' &&
-        m->dmarc_records == 0) {
+        m->dmarc_records == 0 && !m->missing) {
         struct finding *f = finding_add(j->out, &rule->kind,
                                         "%.253s has no DMARC policy", m->from);
 
@@ -263,6 +277,9 @@ check_subdomains(const struct judging *j, const struct mail_rule *rule)
 }
 
 static const struct mail_rule rules[] = {
+    { { "domain-missing", FINDING_ERROR,
+        "Nobody can find a key, a policy or the way back to it." },
+      check_missing },
     { { "no-key", FINDING_ERROR,
         "Mail of this domain leaves unsigned, or signed for another one." },
       check_no_key },

@@ -21,6 +21,7 @@ struct mail_facts {
     bool no_mail;       /* the domain is to send nothing */
     bool has_keys;      /* some key is looked at */
     bool keys_expected; /* the domain is to have keys of ours */
+    bool missing;       /* domain is no name in DNS, and nothing is below it */
 
     /* SPF of domain, for a client that nobody has ever listed (192.0.2.1) */
     bool spf_failed; /* nobody answered */

@@ -288,6 +288,8 @@ class Check(unittest.TestCase):
         good = cls.keys.made["rsa"]
         half = len(good) // 2
         return lines + [
+            "astray CNAME nowhere.foreign.test.",
+            f"r2048._domainkey.astray TXT {txt(good)}",
             f"cut._domainkey TXT {txt(good[:-40])}",
             f"order._domainkey TXT {quoted(good[half:], good[:half])}"]
 
@@ -437,6 +439,15 @@ class Check(unittest.TestCase):
     def test_a_domain_without_keys(self):
         seen = self.check_json("foreign.test", ok=(1,))
         self.assertEqual(ids(seen["foreign.test"]), ["no-key"])
+
+    def test_a_name_that_is_not_in_dns(self):
+        seen = self.check_json("foriegn.test", ok=(1,))
+        self.assertEqual(ids(seen["foriegn.test"]), ["domain-missing"])
+        seen = self.check_json("foriegn.test", "--selector", "s1", ok=(1,))
+        self.assertEqual(ids(seen["foriegn.test"]), ["domain-missing"])
+        # an alias that leads nowhere is a name, and has a key below it
+        seen = self.check_json("astray.foreign.test", "--selector", "r2048")
+        self.assertEqual(ids(seen["astray.foreign.test"]), ["spf-missing"])
 
     def test_states_and_kinds(self):
         self.keys.give("ours.test", "ed", "ed25519")

@@ -566,6 +566,11 @@ mail(void **state)
     expect_mail(&m, "spf-missing");
     m.spf_failed = true;
     expect_mail(&m, "spf-unknown");
+    m = (struct mail_facts){ .domain = "exmaple.com", .from = "exmaple.com" };
+    m.keys_expected = true;
+    expect_mail(&m, "dmarc-missing no-key spf-missing");
+    m.missing = true; /* advice for it would be of no use */
+    expect_mail(&m, "domain-missing");
     m = sound;
     m.spf_records = 2;
     m.spf_result = SPF_PERMERROR;
