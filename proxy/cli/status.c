@@ -129,6 +129,13 @@ rate(const struct status_command *ch)
     return (double)n / (double)(ch->now_s > from ? ch->now_s - from : 1);
 }
 
+/* ", 1 key", ", 2 keys" */
+static void
+put_count(struct buf *out, unsigned long long n, const char *what)
+{
+    buf_printf(out, ", %llu %s%s", n, what, n == 1 ? "" : "s");
+}
+
 static void
 put_summary(const struct status_command *ch, struct buf *out)
 {
@@ -139,9 +146,11 @@ put_summary(const struct status_command *ch, struct buf *out)
     put_octets(spool, gauge(ch, STATS_SPOOL_OCTETS));
     put_octets(most, conf->spool.max_total);
     put_octets(octets, counter(ch, STATS_OCTETS));
-    buf_printf(out, "running     %s, %u workers, %llu keys, %llu users\n", up,
-               stats_workers(ch->stats), gauge(ch, STATS_KEYS),
-               gauge(ch, STATS_USERS));
+    buf_printf(out, "running     %s", up);
+    put_count(out, stats_workers(ch->stats), "worker");
+    put_count(out, gauge(ch, STATS_KEYS), "key");
+    put_count(out, gauge(ch, STATS_USERS), "user");
+    buf_puts(out, "\n");
     if (gauge(ch, STATS_KEYS_FAULTY) > 0 ||
         counter(ch, STATS_SELF_VERIFY_FAILED) > 0) {
         buf_printf(out,

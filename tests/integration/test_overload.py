@@ -245,7 +245,7 @@ class Overload(unittest.TestCase):
             return done.stdout + done.stderr
 
         text = shown()
-        self.assertRegex(text, r"running     \S+, 2 workers, 1 keys, 3 users")
+        self.assertRegex(text, r"running     \S+, 2 workers, 1 key, 3 users")
         self.assertRegex(text, r"sessions    0 of 40")
         self.assertRegex(text, r"UPSTREAM +DELIVERED")
         self.assertRegex(shown("--by", "domain"), r"^DOMAIN ")
