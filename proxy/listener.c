@@ -212,7 +212,7 @@ admit(struct worker_listener *l, int fd, const union net_address *peer,
     counted(w, w->gate->connections + 1);
     if (session_new(w, l, fd, peer, anonymous) == NULL) {
         log_refusal(l, "-", address, "memory");
-        listener_session_ended(w, l, address);
+        listener_session_ended(w, address);
     }
 }
 
@@ -295,10 +295,8 @@ on_accept(evutil_socket_t listening, short what, void *arg)
 /* --- the sessions' calls -------------------------------------------------- */
 
 void
-listener_session_ended(struct worker *w, struct worker_listener *l,
-                       const char *address)
+listener_session_ended(struct worker *w, const char *address)
 {
-    (void)l;
     counted(w, w->gate->connections - 1);
     limits_disconnected(w);
     if (address != NULL) {
@@ -308,10 +306,8 @@ listener_session_ended(struct worker *w, struct worker_listener *l,
 }
 
 void
-listener_session_authenticated(struct worker *w, struct worker_listener *l,
-                               const char *address)
+listener_session_authenticated(struct worker *w, const char *address)
 {
-    (void)l;
     limits_address_left(w, address);
 }
 

@@ -24,13 +24,11 @@ struct worker_listener {
  * the session was counted under (the peer's, without port; v4-mapped as IPv4);
  * NULL after listener_session_authenticated().
  */
-void listener_session_ended(struct worker *w, struct worker_listener *l,
-                            const char *address);
+void listener_session_ended(struct worker *w, const char *address);
 
 /* The session's client has logged in: it counts no more against its address
  * (connections_per_ip spares authenticated clients). */
-void listener_session_authenticated(struct worker *w, struct worker_listener *l,
-                                    const char *address);
+void listener_session_authenticated(struct worker *w, const char *address);
 
 /* --- for the worker ------------------------------------------------------- */
 

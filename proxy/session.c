@@ -17,7 +17,6 @@
 enum {
     STEPS_A_TURN = 100,
     OCTETS_A_TURN = 256 * 1024, /* as many as are read in one */
-    HANDSHAKE_S = 30,
     STOP_BEFORE_DOT_S = 30,
     TEXT_MAX = 480 /* octets of a reply's text */
 };
@@ -169,7 +168,7 @@ session_free(struct session **sp)
     }
     conn_free(&s->client);
     unlink_session(s);
-    listener_session_ended(s->worker, s->listener,
+    listener_session_ended(s->worker,
                            s->peer.counted[0] == '\0' ? NULL : s->peer.counted);
     buf_free(&s->out);
     free(s->helo);
@@ -319,7 +318,7 @@ start(struct session *s)
             s->dead = true;
             return;
         }
-        session_expect(s, HANDSHAKE_S);
+        session_expect(s, SESSION_HANDSHAKE_S);
         conn_tls_accept(s->client, ssl);
         return;
     }

@@ -10,47 +10,17 @@
  * The keeper is asked before the first command is read, so that no right is
  * ever lent that it does not grant.
  */
+#include "proxy/session_login.h"
 #include "proxy/session_state.h"
 
 #include <smtp/caps.h>
 
 #include <proxy/listener.h>
-#include <proxy/log/log.h>
-#include <stdlib.h>
 
 static void
-log_certified(const struct session *s, bool ok, const char *reason)
+log_certified(const struct session *s, const char *result, const char *reason)
 {
-    struct log_line l;
-
-    log_begin(&l, ok ? LOG_LEVEL_INFO : LOG_LEVEL_WARN,
-              ok ? "login" : "login-failed");
-    log_text(&l, "id", s->id);
-    log_text(&l, "client", s->address);
-    log_text(&l, "user", s->certificate.user);
-    log_text(&l, "mech", "certificate");
-    log_text(&l, "listener", s->conf->name);
-    log_text(&l, "result", ok ? "ok" : "denied");
-    if (!ok) {
-        log_text(&l, "reason", reason);
-    }
-    log_end(&l);
-}
-
-static void
-take_identity(struct session *s, const struct keeper_handle *handle)
-{
-    if (s->has_handle) {
-        keeper_release(s->worker->keeper, &s->handle);
-    }
-    free(s->user);
-    s->user = strdup(s->certificate.user);
-    s->dead = s->dead || s->user == NULL;
-    s->identity = SESSION_TRUSTED;
-    s->handle = *handle;
-    s->has_handle = true;
-    s->handle_life = keeper_client_life(s->worker->keeper);
-    session_set_rules(s);
+    session_log_login(s, s->certificate.user, "certificate", result, reason);
 }
 
 static void
@@ -61,10 +31,10 @@ on_verdict(const struct keeper_reply *reply, void *arg)
     s->request = NULL;
     s->owed = OWED_NOTHING;
     if (reply->status == KEEPER_OK) {
-        take_identity(s, &reply->handle);
-        log_certified(s, true, "");
+        session_become(s, SESSION_TRUSTED, s->certificate.user, &reply->handle);
+        log_certified(s, "ok", "");
     } else {
-        log_certified(s, false,
+        log_certified(s, "denied",
                       reply->status == KEEPER_DENIED
                           ? reply->text
                           : keeper_status_text(reply->status));

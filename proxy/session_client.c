@@ -20,7 +20,6 @@
 #include <time.h>
 
 enum {
-    HANDSHAKE_S = 30,
     OUT_MAX = 64 * 1024,   /* replies waiting for a client that does not read */
     SIZE_HEADROOM = 16384, /* for the fields that we add */
     LINE_MAX_OCTETS = 2048,
@@ -36,6 +35,16 @@ xclient_caps(const struct session *s)
                                : 0;
 }
 
+/* What the upstream has and this client may use. */
+static void
+upstream_offers(const struct session *s, struct smtp_caps *caps)
+{
+    route_caps(s->worker, s->conf, session_user(s), caps);
+    if (!s->server.tls) {
+        caps->offers &= ~(unsigned)SMTP_CAP_REQUIRETLS; /* RFC 8689 2 */
+    }
+}
+
 void
 session_set_rules(struct session *s)
 {
@@ -43,10 +52,7 @@ session_set_rules(struct session *s)
     const struct listen_conf *conf = s->conf;
     struct smtp_caps caps;
 
-    route_caps(s->worker, conf, session_user(s), &caps);
-    if (!s->server.tls) {
-        caps.offers &= ~(unsigned)SMTP_CAP_REQUIRETLS; /* RFC 8689 2 */
-    }
+    upstream_offers(s, &caps);
     s->server.conf = (struct smtp_server_conf){
         .line_max = LINE_MAX_OCTETS,
         .auth_line_max = AUTH_LINE_MAX_OCTETS,
@@ -146,9 +152,6 @@ offer(struct session *s, struct smtp_caps *caps)
     if (may->chunking) {
         caps->offers |= SMTP_CAP_CHUNKING;
     }
-    if (!s->server.tls) {
-        caps->offers &= ~(unsigned)SMTP_CAP_REQUIRETLS; /* RFC 8689 2 */
-    }
     caps->offers |= xclient_caps(s);
     if (may->auth && s->identity != SESSION_AUTHENTICATED &&
         (s->server.tls || !may->auth_needs_tls)) {
@@ -177,7 +180,7 @@ on_hello(struct session *s, const struct smtp_command *cmd)
     if (cmd->verb == SMTP_VERB_HELO) {
         smtp_reply_put(&s->out, 250, "", hostname);
     } else {
-        route_caps(s->worker, s->conf, session_user(s), &caps);
+        upstream_offers(s, &caps);
         offer(s, &caps);
         smtp_caps_put(&s->out, hostname, "", &caps);
     }
@@ -273,7 +276,7 @@ on_starttls(struct session *s, const struct smtp_command *cmd)
     session_reply(s, 220, "2.0.0", "Ready to start TLS");
     conn_write(s->client, buf_bytes(&s->out));
     buf_clear(&s->out);
-    session_expect(s, HANDSHAKE_S);
+    session_expect(s, SESSION_HANDSHAKE_S);
     conn_tls_accept(s->client, ssl);
 }
 

@@ -51,11 +51,10 @@ session_auth_logout(struct session *s)
     }
 }
 
-/* What fail2ban reads (etc/fail2ban): its filter knows this line. */
-static void
-log_login(const struct session *s, const char *result, const char *reason)
+void
+session_log_login(const struct session *s, const char *user, const char *mech,
+                  const char *result, const char *reason)
 {
-    const struct session_login *login = s->login;
     bool ok = strcmp(result, "ok") == 0;
     struct log_line l;
 
@@ -63,14 +62,24 @@ log_login(const struct session *s, const char *result, const char *reason)
               ok ? "login" : "login-failed");
     log_text(&l, "id", s->id);
     log_text(&l, "client", s->address);
-    log_text(&l, "user", login->user);
-    log_text(&l, "mech", smtp_mech_name((enum smtp_mech)login->sasl.mech));
+    log_text(&l, "user", user);
+    log_text(&l, "mech", mech);
     log_text(&l, "listener", s->conf->name);
     log_text(&l, "result", result);
     if (reason[0] != '\0') {
         log_text(&l, "reason", reason);
     }
     log_end(&l);
+}
+
+static void
+log_login(const struct session *s, const char *result, const char *reason)
+{
+    const struct session_login *login = s->login;
+
+    session_log_login(s, login->user,
+                      smtp_mech_name((enum smtp_mech)login->sasl.mech), result,
+                      reason);
 }
 
 /* Who is counted. An address that speaks for many is not. */
@@ -94,6 +103,23 @@ session_login_locked(const struct session *s)
 }
 
 void
+session_become(struct session *s, enum session_identity identity,
+               const char *user, const struct keeper_handle *handle)
+{
+    if (s->has_handle) {
+        keeper_release(s->worker->keeper, &s->handle);
+    }
+    free(s->user);
+    s->user = strdup(user);
+    s->dead = s->dead || s->user == NULL;
+    s->identity = identity;
+    s->handle = *handle;
+    s->has_handle = true;
+    s->handle_life = keeper_client_life(s->worker->keeper);
+    session_set_rules(s);
+}
+
+void
 session_login_right(struct session *s, const struct keeper_handle *handle)
 {
     const char *user = s->login->user;
@@ -111,20 +137,10 @@ session_login_right(struct session *s, const struct keeper_handle *handle)
         session_bye(s, "4.7.0", "Too many connections of this user");
         return;
     }
-    if (s->has_handle) {
-        keeper_release(s->worker->keeper, &s->handle);
-    }
-    free(s->user);
-    s->user = strdup(user);
-    s->dead = s->user == NULL;
+    session_become(s, SESSION_AUTHENTICATED, user, handle);
     s->counted_user = s->user != NULL;
-    s->identity = SESSION_AUTHENTICATED;
-    s->handle = *handle;
-    s->has_handle = true;
-    s->handle_life = keeper_client_life(s->worker->keeper);
-    session_set_rules(s);
     if (s->peer.counted[0] != '\0') {
-        listener_session_authenticated(s->worker, s->listener, s->peer.counted);
+        listener_session_authenticated(s->worker, s->peer.counted);
         s->peer.counted[0] = '\0';
     }
     failures_forget(s->worker->failures, &who, clock_ms());

@@ -13,6 +13,8 @@
 #ifndef PROXY_SESSION_LOGIN_H
 #define PROXY_SESSION_LOGIN_H
 
+#include "proxy/session_state.h"
+
 #include <base/bytes.h>
 
 #include <smtp/sasl.h>
@@ -23,7 +25,6 @@
 #include <proxy/upstream/upstream.h>
 
 struct dovecot_request;
-struct session;
 struct smtp_command;
 
 /* Owns secrets: wiped as a whole. */
@@ -42,6 +43,15 @@ struct session_login {
     struct upstream_wait *wait;      /* the upstream judges */
     struct upstream_refusal refusal;
 };
+
+/* What fail2ban reads (etc/fail2ban): its filter knows this line. result: "ok",
+ * or a word for what else came of it; reason may be "". */
+void session_log_login(const struct session *s, const char *user,
+                       const char *mech, const char *result,
+                       const char *reason);
+/* Whose session this is from now on, and with which rights: handle is taken. */
+void session_become(struct session *s, enum session_identity identity,
+                    const char *user, const struct keeper_handle *handle);
 
 /* What may be offered on this connection now: enum smtp_mech. */
 unsigned session_login_mechs(struct session *s);

@@ -212,12 +212,6 @@ session_message_data(struct session *s, struct bytes octets)
 
 /* --- judged --------------------------------------------------------------- */
 
-struct refusal {
-    int code;
-    const char *enhanced;
-    const char *text;
-};
-
 static struct refusal
 framing_refusal(const struct session *s, unsigned faults)
 {

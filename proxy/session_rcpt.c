@@ -10,26 +10,26 @@
 #include <proxy/limits.h>
 #include <proxy/stats/stats.h>
 
-static const struct rcpt_refusal not_ours = {
+static const struct refusal not_ours = {
     550, "5.7.1", "Relaying denied, this domain is not served here"
 };
-static const struct rcpt_refusal one_only = {
+static const struct refusal one_only = {
     452, "4.5.3",
     "One recipient a message goes to this upstream, send to the others in "
     "messages of their own"
 };
-static const struct rcpt_refusal too_many = {
+static const struct refusal too_many = {
     452, "4.5.3",
     "The upstream takes no more recipients, send the rest in another message"
 };
-static const struct rcpt_refusal too_many_domains = {
+static const struct refusal too_many_domains = {
     452, "4.5.3",
     "The upstream takes no more domains, send the rest in another message"
 };
-static const struct rcpt_refusal no_dsn = {
+static const struct refusal no_dsn = {
     555, "5.5.4", "The upstream does not take NOTIFY and ORCPT any more"
 };
-static const struct rcpt_refusal too_fast = {
+static const struct refusal too_fast = {
     450, "4.7.1", "Too many recipients for now, try again later"
 };
 
@@ -120,7 +120,7 @@ domains(const struct transaction *tx)
 }
 
 /* RFC 9422 4: what the upstream would refuse need not be tried. */
-static const struct rcpt_refusal *
+static const struct refusal *
 over_limits(const struct transaction *tx)
 {
     const struct smtp_caps *caps = tx->link != NULL
@@ -154,10 +154,10 @@ loses_dsn(const struct transaction *tx, const struct smtp_params *params)
            (upstream_link_caps(tx->link)->offers & SMTP_CAP_DSN) == 0;
 }
 
-static const struct rcpt_refusal *
+static const struct refusal *
 judge(struct session *s, const struct smtp_command *cmd)
 {
-    const struct rcpt_refusal *over;
+    const struct refusal *over;
     unsigned wait_s;
 
     if (!is_ours(s->conf, &cmd->path)) {

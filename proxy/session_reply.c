@@ -308,7 +308,7 @@ relay_mail_refusal(struct session *s)
 static bool
 answer_rcpts(struct session *s)
 {
-    const struct rcpt_refusal *no;
+    const struct refusal *no;
     struct transaction *tx = s->tx;
 
     if (tx->rcpt_answered == tx->rcpt_count) {

@@ -35,6 +35,7 @@
 
 enum {
     SESSION_COMMAND_S = 300, /* a silent client; RFC 5321 4.5.3.2.7 */
+    SESSION_HANDSHAKE_S = 30,
     SESSION_LAST_WORD_S = 30 /* a client that does not read it */
 };
 

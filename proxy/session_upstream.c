@@ -52,19 +52,19 @@ wants(const struct smtp_params *params, enum smtp_param one,
 
 /* What the parameters of MAIL need and this upstream does not have; it may be
  * another one than when EHLO was answered. NULL: nothing. */
-static const struct rcpt_refusal *
+static const struct refusal *
 mail_refusal(const struct transaction *tx)
 {
-    static const struct rcpt_refusal utf8 = {
+    static const struct refusal utf8 = {
         550, "5.6.7", "The upstream does not take SMTPUTF8 messages"
     };
-    static const struct rcpt_refusal requiretls = {
+    static const struct refusal requiretls = {
         550, "5.7.30", "The upstream does not support REQUIRETLS"
     };
-    static const struct rcpt_refusal dsn = {
+    static const struct refusal dsn = {
         555, "5.5.4", "The upstream does not take RET and ENVID any more"
     };
-    static const struct rcpt_refusal big = { 552, "5.3.4",
+    static const struct refusal big = { 552, "5.3.4",
                                              "Too big for the upstream" };
     const struct smtp_params *p = &tx->from.params;
     unsigned offers = caps(tx)->offers;
@@ -89,7 +89,7 @@ mail_refusal(const struct transaction *tx)
 static bool
 refuse_mail(struct session *s)
 {
-    const struct rcpt_refusal *no = mail_refusal(s->tx);
+    const struct refusal *no = mail_refusal(s->tx);
 
     if (no == NULL) {
         return false;

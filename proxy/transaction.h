@@ -70,8 +70,8 @@ struct mail_path {
     struct smtp_params params;
 };
 
-/* Static. */
-struct rcpt_refusal {
+/* Our own answer; its texts are static. */
+struct refusal {
     int code;
     const char *enhanced;
     const char *text;
@@ -81,7 +81,7 @@ struct rcpt {
     struct mail_path path;
     enum rcpt_state state;
     /* refused here, without asking the upstream; NULL: not */
-    const struct rcpt_refusal *refusal;
+    const struct refusal *refusal;
 };
 
 struct signing {

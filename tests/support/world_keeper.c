@@ -468,12 +468,10 @@ world_dns_release(struct session_world *w, bool hold)
 /* --- the listener --------------------------------------------------------- */
 
 void
-listener_session_ended(struct worker *worker, struct worker_listener *l,
-                       const char *address)
+listener_session_ended(struct worker *worker, const char *address)
 {
     struct session_world *w = (struct session_world *)(void *)worker;
 
-    (void)l;
     (void)address;
     if (w->connected == 0) {
         world_fail("a session has ended twice");
@@ -482,10 +480,8 @@ listener_session_ended(struct worker *worker, struct worker_listener *l,
 }
 
 void
-listener_session_authenticated(struct worker *worker, struct worker_listener *l,
-                               const char *address)
+listener_session_authenticated(struct worker *worker, const char *address)
 {
     (void)worker;
-    (void)l;
     (void)address;
 }
