@@ -5,6 +5,7 @@
 #include "proxy/live.h"
 #include "proxy/master.h"
 #include "proxy/process/activation.h"
+#include "proxy/process/keeperchild.h"
 #include "proxy/process/keepers.h"
 #include "proxy/process/notify.h"
 #include "proxy/users/userfile.h"

@@ -12,6 +12,7 @@
 #include "proxy/process/background.h"
 #include "proxy/process/child.h"
 #include "proxy/process/control.h"
+#include "proxy/process/inheritance.h"
 #include "proxy/route.h"
 #include "proxy/seenfrom.h"
 #include "proxy/session.h"
@@ -31,22 +32,6 @@
 /* A keeper that dies is there again before that, and the master tells. */
 static const struct timeval keeperless_after = { 2, 0 };
 
-/* What came before CONTROL_GO. All descriptors are owned until used. */
-struct inheritance {
-    int conf_fd;
-    int log_fd;
-    int keeper_fd;
-    int stats_fd;
-    int tickets_fd; /* -1: none */
-    unsigned stats_slot;
-    struct socket_of {
-        unsigned index;
-        int fd;
-    } * sockets;
-    size_t count;
-    bool keep_stderr;
-};
-
 struct process {
     struct worker worker; /* first: callbacks are given this */
     struct event *control;
@@ -60,65 +45,6 @@ struct process {
 };
 
 /* --- the start ------------------------------------------------------------ */
-
-static bool
-keep_socket(struct inheritance *in, const struct control_message *m)
-{
-    struct socket_of *more =
-        realloc(in->sockets, (in->count + 1) * sizeof(*more));
-
-    if (more == NULL) {
-        return false;
-    }
-    in->sockets = more;
-    in->sockets[in->count++] = (struct socket_of){ m->number, m->fd };
-    return true;
-}
-
-/* Blocks until CONTROL_GO. False: the master has gone, or no memory. */
-static bool
-inherit(struct inheritance *in)
-{
-    struct control_message m;
-
-    *in = (struct inheritance){ .conf_fd = -1,
-                                .log_fd = -1,
-                                .keeper_fd = -1,
-                                .stats_fd = -1,
-                                .tickets_fd = -1,
-                                .keep_stderr = true };
-    while (control_receive(CHILD_CONTROL_FD, &m) == CONTROL_MESSAGE) {
-        switch (m.kind) {
-        case CONTROL_CONF:
-            in->conf_fd = m.fd;
-            break;
-        case CONTROL_LOG:
-            in->log_fd = m.fd;
-            break;
-        case CONTROL_KEEPER:
-            in->keeper_fd = m.fd;
-            break;
-        case CONTROL_STATS:
-            in->stats_fd = m.fd;
-            in->stats_slot = m.number;
-            break;
-        case CONTROL_TICKETS:
-            in->tickets_fd = m.fd;
-            break;
-        case CONTROL_LISTEN:
-            if (!keep_socket(in, &m)) {
-                return false;
-            }
-            break;
-        case CONTROL_GO:
-            in->keep_stderr = m.number != 0;
-            return true;
-        default:
-            break;
-        }
-    }
-    return false;
-}
 
 /* Standard error is where the log goes anyway. */
 static bool
@@ -450,7 +376,7 @@ make(struct process *p, struct inheritance *in, struct buf *error)
         return false;
     }
     for (size_t i = 0; i < in->count; i++) {
-        if (!listeners_add(w, in->sockets[i].index, in->sockets[i].fd)) {
+        if (!listeners_add(w, in->sockets[i].listener, in->sockets[i].fd)) {
             return false;
         }
     }
@@ -512,7 +438,7 @@ serve(struct process *p, struct inheritance *in)
         }
         return give_up(p->log_fd, &error, EX_CONFIG);
     }
-    free(in->sockets);
+    inheritance_free(in);
     confine_worker(p->worker.conf);
     event_base_dispatch(p->worker.base);
     if (p->cut) {
@@ -534,7 +460,7 @@ worker_main(unsigned slot)
     /* TLS keys and passwords: no core file, no debugger of the same user. */
     (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     set_signals();
-    if (!inherit(&in)) {
+    if (!inheritance_take(&in)) {
         return EX_OSERR;
     }
     (void)snprintf(name, sizeof(name), "worker/%u", slot);

@@ -3,6 +3,7 @@
  */
 #include "proxy/process/child.h"
 
+#include "proxy/clock.h"
 #include "proxy/process/account.h"
 #include "proxy/process/control.h"
 
@@ -12,6 +13,21 @@
 #include <stdio.h>
 #include <sysexits.h>
 #include <unistd.h>
+
+enum {
+    SHORT_LIFE_MS = 5000,
+    PAUSE_FIRST_MS = 100
+};
+
+unsigned
+child_pause_ms(uint64_t started_ms, unsigned last_ms, unsigned max_ms)
+{
+    bool short_life = clock_ms() - started_ms < SHORT_LIFE_MS;
+    unsigned pause_ms =
+        !short_life || last_ms == 0 ? PAUSE_FIRST_MS : last_ms * 2;
+
+    return pause_ms < max_ms ? pause_ms : max_ms;
+}
 
 /* Between fork and exec: only what signal handlers may do. */
 static void

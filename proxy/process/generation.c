@@ -20,9 +20,7 @@
 enum {
     START_S = 120,          /* keeper and workers must be ready by then */
     GRACE_S = 10,           /* beyond its own deadline a worker is stuck */
-    SHORT_LIFE_MS = 5000,   /* who dies sooner is started later each time */
     KEEPER_AGAIN_MS = 1000, /* how often a worker may ask for it */
-    DELAY_FIRST_MS = 100,
     DELAY_MAX_MS = 30000
 };
 
@@ -211,13 +209,7 @@ on_control(evutil_socket_t fd, short what, void *arg)
 static void
 start_again(struct worker_child *c)
 {
-    bool short_life = clock_ms() - c->started_ms < SHORT_LIFE_MS;
-
-    c->delay_ms =
-        !short_life || c->delay_ms == 0 ? DELAY_FIRST_MS : c->delay_ms * 2;
-    if (c->delay_ms > DELAY_MAX_MS) {
-        c->delay_ms = DELAY_MAX_MS;
-    }
+    c->delay_ms = child_pause_ms(c->started_ms, c->delay_ms, DELAY_MAX_MS);
     plan(c->again, c->delay_ms);
 }
 

@@ -1,16 +1,63 @@
 /*
- * keeperchild - a keeper from exec to its end; see keepers.h.
+ * keeperchild - a keeper from fork to its end; see keeperchild.h.
  */
 #include "proxy/process/keeperchild.h"
 
 #include "proxy/keeper/keeper.h"
 #include "proxy/log/log.h"
-#include "proxy/process/keepers.h"
+#include "proxy/process/account.h"
 
 #include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
 #include <sys/prctl.h>
 #include <sysexits.h>
 #include <unistd.h>
+
+/* --- before exec ---------------------------------------------------------- */
+
+/* fd becomes number, open across exec. */
+static void
+place(int fd, int number)
+{
+    if (fd == number) {
+        (void)fcntl(fd, F_SETFD, 0);
+    } else if (fd >= 0) {
+        (void)dup2(fd, number);
+    } else {
+        (void)close(number);
+    }
+}
+
+void
+keeperchild_exec(const struct keeperchild *child)
+{
+    const int first = CHILD_FDS + CHILD_FD_COUNT; /* above what is placed */
+    char program[] = "sealpostd", option[] = "--keeper-child";
+    char uid[24], pid[24], format[24];
+    char *argv[] = { program, option, uid, pid, format, NULL };
+    int exe = fcntl(child->program_fd, F_DUPFD_CLOEXEC, first);
+    int fds[CHILD_FD_COUNT];
+    sigset_t none;
+
+    (void)snprintf(uid, sizeof(uid), "%lu", (unsigned long)child->worker_uid);
+    (void)snprintf(pid, sizeof(pid), "%lu", (unsigned long)child->parent);
+    (void)snprintf(format, sizeof(format), "%d", (int)child->log_format);
+    for (int i = 0; i < CHILD_FD_COUNT; i++) {
+        fds[i] = child->fds[i] < 0 ? -1 : fcntl(child->fds[i], F_DUPFD, first);
+    }
+    for (int i = 0; i < CHILD_FD_COUNT; i++) {
+        place(fds[i], CHILD_FDS + i);
+    }
+    (void)close_range((unsigned)first, ~0u, CLOSE_RANGE_CLOEXEC);
+    account_drop_capabilities();
+    sigemptyset(&none); /* whatever the one who started our parent blocked */
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    (void)fexecve(exe, argv, environ);
+    _exit(EX_OSERR);
+}
+
+/* --- behind it ------------------------------------------------------------ */
 
 static void
 close_on_exec(void)
@@ -20,7 +67,7 @@ close_on_exec(void)
     }
 }
 
-/* argv: the workers' uid, our parent's pid, the log's format. */
+/* argv: as keeperchild_exec() made it, behind the option. */
 static bool
 parse(int argc, char **argv, struct keeper_conf *keeper,
       enum conf_log_format *format_out)

@@ -6,6 +6,7 @@
 #include "proxy/clock.h"
 #include "proxy/log/log.h"
 #include "proxy/process/background.h"
+#include "proxy/process/child.h"
 #include "proxy/process/control.h"
 #include "proxy/process/keeperchild.h"
 #include "proxy/process/reload.h"
@@ -21,8 +22,6 @@
 #include <unistd.h>
 
 enum {
-    SHORT_LIFE_MS = 5000, /* a keeper that dies sooner is started later */
-    DELAY_FIRST_MS = 100,
     DELAY_MAX_MS = 10000
 };
 
@@ -44,61 +43,13 @@ struct parent {
     int signals;
     int program_fd; /* of sealpostd */
     bool ending;
-    sigset_t old_mask;
     struct keeper keepers[KEEPERS];
 };
-
-/* fd becomes number, open across exec. */
-static void
-place(int fd, int number)
-{
-    if (fd == number) {
-        (void)fcntl(fd, F_SETFD, 0);
-    } else if (fd >= 0) {
-        (void)dup2(fd, number);
-    } else {
-        (void)close(number);
-    }
-}
-
-/* From fork to exec: the rest is keepers_child()'s. */
-static void
-become_keeper(struct parent *p, struct keeper *k, int ready_fd, pid_t parent)
-{
-    const int first = CHILD_FDS + CHILD_FD_COUNT; /* above what is placed */
-    const int fds[CHILD_FD_COUNT] = {
-        fcntl(p->conf.listen_fds[k->number], F_DUPFD, first),
-        fcntl(k->conf_fd, F_DUPFD, first), fcntl(ready_fd, F_DUPFD, first),
-        p->conf.log_fd < 0 ? -1 : fcntl(p->conf.log_fd, F_DUPFD, first)
-    };
-    char program[] = "sealpostd", option[] = "--keeper-child";
-    char uid[24], pid[24], format[24];
-    char *argv[] = { program, option, uid, pid, format, NULL };
-    int exe = fcntl(p->program_fd, F_DUPFD_CLOEXEC, first);
-
-    (void)snprintf(uid, sizeof(uid), "%lu", (unsigned long)p->conf.worker_uid);
-    (void)snprintf(pid, sizeof(pid), "%lu", (unsigned long)parent);
-    (void)snprintf(format, sizeof(format), "%d", (int)p->conf.log_format);
-    for (int i = 0; i < CHILD_FD_COUNT; i++) {
-        place(fds[i], CHILD_FDS + i);
-    }
-    (void)close_range((unsigned)first, ~0u, CLOSE_RANGE_CLOEXEC);
-    account_drop_capabilities();
-    (void)sigprocmask(SIG_SETMASK, &p->old_mask, NULL);
-    (void)fexecve(exe, argv, environ);
-    _exit(EX_OSERR);
-}
 
 static void
 plan(struct keeper *k)
 {
-    bool short_life = clock_ms() - k->started_ms < SHORT_LIFE_MS;
-
-    k->delay_ms =
-        !short_life || k->delay_ms == 0 ? DELAY_FIRST_MS : k->delay_ms * 2;
-    if (k->delay_ms > DELAY_MAX_MS) {
-        k->delay_ms = DELAY_MAX_MS;
-    }
+    k->delay_ms = child_pause_ms(k->started_ms, k->delay_ms, DELAY_MAX_MS);
     k->start_at_ms = clock_ms() + k->delay_ms;
 }
 
@@ -116,8 +67,19 @@ start(struct parent *p, struct keeper *k)
     }
     k->pid = fork();
     if (k->pid == 0) {
+        const struct keeperchild child = {
+            .fds = { [CHILD_FD_LISTEN] = p->conf.listen_fds[k->number],
+                     [CHILD_FD_CONF] = k->conf_fd,
+                     [CHILD_FD_READY] = fds[1],
+                     [CHILD_FD_LOG] = p->conf.log_fd },
+            .program_fd = p->program_fd,
+            .worker_uid = p->conf.worker_uid,
+            .parent = parent,
+            .log_format = p->conf.log_format
+        };
+
         (void)close(fds[0]);
-        become_keeper(p, k, fds[1], parent);
+        keeperchild_exec(&child);
     }
     (void)close(fds[1]);
     if (k->pid < 0) {
@@ -453,8 +415,6 @@ serve(struct parent *p, bool ends_by_signal)
 
     sigfillset(&mask);
     (void)sigprocmask(SIG_BLOCK, &mask, NULL);
-    /* What the keeper starts with, whatever the one who started us blocked. */
-    sigemptyset(&p->old_mask);
     sigemptyset(&mask);
     sigaddset(&mask, SIGCHLD);
     if (ends_by_signal) {

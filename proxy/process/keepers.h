@@ -49,9 +49,6 @@ void keepers_serve(const struct keepers_conf *conf);
 extern const char *const keepers_names[KEEPERS];
 extern const char keepers_masters[];
 
-/* What `sealpostd --keeper-child` does: the rest of a keeper's start. */
-int keepers_child(int argc, char **argv);
-
 /*
  * A keeper's listening socket, as DIRECTORY/NAME, for gid and uid. -1: *error
  * says why; a live socket of another daemon is EADDRINUSE in errno.
