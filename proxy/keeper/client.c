@@ -1,5 +1,6 @@
 /*
- * client - a worker's line to the keeper; see client.h and protocol.h.
+ * client - a worker's line to the keeper; see client.h and protocol.h. What is
+ * asked over it is in asks.c.
  *
  * A request waits in `waiting` until the socket and one of the
  * KEEPER_IN_FLIGHT_MAX slots take it; then its slot stands in the id of the
@@ -10,9 +11,8 @@
 #include <base/wipe.h>
 
 #include <errno.h>
-#include <proxy/keeper/client.h>
+#include <proxy/keeper/asks.h>
 #include <proxy/keeper/inbox.h>
-#include <proxy/keeper/protocol.h>
 #include <proxy/log/log.h>
 #include <stdlib.h>
 #include <sys/queue.h>
@@ -350,8 +350,8 @@ submit(struct keeper_client *k, struct keeper_request *r)
 }
 
 /* What has a callback lives on until the loop runs, whatever happened. */
-static struct keeper_request *
-submit_new(struct keeper_client *k, const struct keeper_ask *ask,
+struct keeper_request *
+client_ask(struct keeper_client *k, const struct keeper_ask *ask,
            keeper_callback *cb, void *arg)
 {
     struct keeper_request *r = request_new(k, ask, cb, arg);
@@ -362,109 +362,14 @@ submit_new(struct keeper_client *k, const struct keeper_ask *ask,
     return r;
 }
 
-struct keeper_request *
-keeper_auth(struct keeper_client *k, const char *user, const char *secret,
-            keeper_callback *cb, void *arg)
-{
-    struct keeper_ask ask = { .op = KEEPER_OP_AUTH,
-                              .user = bytes_str(user),
-                              .secret = bytes_str(secret) };
-
-    return submit_new(k, &ask, cb, arg);
-}
-
-struct keeper_request *
-keeper_scram(struct keeper_client *k, const struct keeper_scram *scram,
-             const char *message, keeper_callback *cb, void *arg)
-{
-    struct keeper_ask ask = { .op = KEEPER_OP_SCRAM,
-                              .plus = scram->plus,
-                              .plus_offered = scram->binding != NULL,
-                              .message = bytes_str(message) };
-
-    if (scram->binding != NULL) {
-        memcpy(ask.binding, scram->binding, sizeof(ask.binding));
-    }
-    return submit_new(k, &ask, cb, arg);
-}
-
-struct keeper_request *
-keeper_proof(struct keeper_client *k, const struct keeper_handle *exchange,
-             const char *message, keeper_callback *cb, void *arg)
-{
-    struct keeper_ask ask = { .op = KEEPER_OP_PROOF,
-                              .handle = *exchange,
-                              .message = bytes_str(message) };
-
-    return submit_new(k, &ask, cb, arg);
-}
-
-struct keeper_request *
-keeper_assert(struct keeper_client *k, unsigned listener, const char *user,
-              keeper_callback *cb, void *arg)
-{
-    struct keeper_ask ask = { .op = KEEPER_OP_ASSERT,
-                              .listener = listener,
-                              .user = bytes_str(user) };
-
-    return submit_new(k, &ask, cb, arg);
-}
-
-struct keeper_request *
-keeper_sign(struct keeper_client *k, const struct keeper_handle *handle,
-            const char *domain, const char *selector, enum dkim_alg alg,
-            const uint8_t *digest, keeper_callback *cb, void *arg)
-{
-    struct keeper_ask ask = { .op = KEEPER_OP_SIGN,
-                              .handle = *handle,
-                              .alg = alg,
-                              .domain = bytes_str(domain),
-                              .selector = bytes_str(selector) };
-
-    memcpy(ask.digest, digest, sizeof(ask.digest));
-    return submit_new(k, &ask, cb, arg);
-}
-
-/* What needs no reply, and is lost with the keeper. */
-static void
-tell(struct keeper_client *k, const struct keeper_ask *ask)
+void
+client_tell(struct keeper_client *k, const struct keeper_ask *ask)
 {
     struct keeper_request *r = request_new(k, ask, NULL, NULL);
 
     if (r != NULL) {
         submit(k, r);
     }
-}
-
-void
-keeper_seen(struct keeper_client *k, const struct view_key *key,
-            enum keeper_seen word)
-{
-    struct keeper_ask ask = { .op = KEEPER_OP_SEEN,
-                              .domain = bytes_str(key->domain),
-                              .selector = bytes_str(key->selector),
-                              .word = word };
-
-    memcpy(ask.public_hash, key->public_hash, sizeof(ask.public_hash));
-    tell(k, &ask);
-}
-
-void
-keeper_from(struct keeper_client *k, const char *domain, uint32_t count)
-{
-    struct keeper_ask ask = { .op = KEEPER_OP_FROM,
-                              .domain = bytes_str(domain),
-                              .count = count };
-
-    tell(k, &ask);
-}
-
-void
-keeper_release(struct keeper_client *k, const struct keeper_handle *handle)
-{
-    struct keeper_ask ask = { .op = KEEPER_OP_RELEASE, .handle = *handle };
-
-    tell(k, &ask);
 }
 
 void
