@@ -147,7 +147,8 @@ read_key(struct rotate_job *job, struct rotate_track *t, const char *selector,
 
     key.view.domain = t->plan.domain;
     key.view.selector = selector;
-    return keystore_note(job->world->store, &job->facts->strings, &key) &&
+    return keystore_note(job->world->store, &job->facts->strings, &key) ==
+               KEY_OK &&
            rotate_track_add(job->facts, t, &key, ours);
 }
 

@@ -127,11 +127,12 @@ enum key_err keystore_pair(const struct keystore_conf *conf, const char *domain,
 
 /*
  * What is known about one key, whose domain and selector key has; texts are
- * kept by s. False: it is not there or its note is faulty.
+ * kept by s. KEY_ERR_MISSING: it is not there; KEY_ERR_FORMAT: its note is
+ * faulty.
  */
 struct strings;
-bool keystore_note(const struct keystore_conf *conf, struct strings *s,
-                   struct keystore_key *key);
+enum key_err keystore_note(const struct keystore_conf *conf, struct strings *s,
+                           struct keystore_key *key);
 
 /* STATE_DIR/keys/DOMAIN/SELECTOR.pem, NUL-terminated in out, for messages. */
 void keystore_path(const struct keystore_conf *conf, const char *domain,

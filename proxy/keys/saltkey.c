@@ -3,7 +3,7 @@
  */
 #include "proxy/keys/saltkey.h"
 
-#include "proxy/keys/replace.h"
+#include "proxy/keys/notefile.h"
 
 #include <base/wipe.h>
 
@@ -49,12 +49,11 @@ read_key(const struct keystore_conf *conf, const char *path, uint8_t *key)
 
 /* Locked: two keepers, or one and a command, make one key. */
 static enum saltkey_result
-make_key(const struct keystore_conf *conf, const char *lock, const char *path,
-         uint8_t *key)
+make_key(const struct keystore_conf *conf, const char *path, uint8_t *key)
 {
-    struct replace_owner owner = { conf->uid, conf->gid, 0600 };
+    struct replace_owner owner = notefile_owner(conf, 0600);
     enum saltkey_result result = SALTKEY_ERROR;
-    int fd = replace_lock(lock, &owner);
+    int fd = notefile_lock(conf, "keys");
 
     if (fd < 0) {
         return SALTKEY_ERROR;
@@ -92,15 +91,12 @@ saltkey_load(const struct keystore_conf *conf, uint8_t key_out[SALTKEY_OCTETS],
     enum saltkey_result result = SALTKEY_ERROR;
     uint8_t key[SALTKEY_OCTETS];
     struct buf path = BUF_INIT;
-    struct buf lock = BUF_INIT;
 
     buf_printf(&path, "%s/keys/.saltkey", conf->state_dir);
-    buf_printf(&lock, "%s/keys/.lock", conf->state_dir);
-    if (buf_str(&path) != NULL && buf_str(&lock) != NULL) {
+    if (buf_str(&path) != NULL) {
         result = read_key(conf, (const char *)path.ptr, key);
         if (result == SALTKEY_MISSING) {
-            result = make_key(conf, (const char *)lock.ptr,
-                              (const char *)path.ptr, key);
+            result = make_key(conf, (const char *)path.ptr, key);
         }
         if (result != SALTKEY_OK) {
             complain(result, (const char *)path.ptr, error);
@@ -111,6 +107,5 @@ saltkey_load(const struct keystore_conf *conf, uint8_t key_out[SALTKEY_OCTETS],
     }
     wipe(key, sizeof(key));
     buf_free(&path);
-    buf_free(&lock);
     return result == SALTKEY_OK;
 }

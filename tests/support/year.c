@@ -107,7 +107,7 @@ add_old_key(struct year *y, struct domain_file *file, const char *domain)
     key.view.activated_s = y->now_s;
     assert_int_equal(
         keystore_generate(&y->store, DKIM_ALG_ED25519_SHA256, 0, &key), KEY_OK);
-    assert_true(keystore_note(&y->store, &strings, &key));
+    assert_int_equal(keystore_note(&y->store, &strings, &key), KEY_OK);
     snprintf(n->owner_text, sizeof(n->owner_text), "p=%s", key.public_b64);
     strings_free(&strings);
     n->owner_has[0] = n->owner_has[1] = true;
