@@ -84,14 +84,12 @@ put_token(struct writer *w, const char *sep, struct bytes token, size_t reserve)
 static void
 put_tag(struct writer *w, const char *tag, const char *value)
 {
-    char text[DKIM_DOMAIN_MAX + 8];
-    int n = snprintf(text, sizeof(text), "%s=%s;", tag, value);
+    struct bytes v = bytes_str(value);
 
-    if (n < 0 || (size_t)n >= sizeof(text)) {
-        w->out->failed = true;
-        return;
-    }
-    put_token(w, " ", bytes_make(text, (size_t)n), 0);
+    put_token(w, " ", bytes_str(tag), v.len + 2);
+    buf_putc(w->out, '=');
+    buf_put(w->out, v);
+    buf_putc(w->out, ';');
 }
 
 static void
@@ -107,8 +105,14 @@ put_number(struct writer *w, const char *tag, uint64_t n)
 static bool
 matches(const char *pattern, struct bytes name)
 {
-    size_t n = strlen(pattern);
+    size_t n;
 
+    /* Most names differ in their first letter. */
+    if (name.len > 0 && pattern[0] != '*' &&
+        byte_lower((uint8_t)pattern[0]) != byte_lower(name.ptr[0])) {
+        return false;
+    }
+    n = strlen(pattern);
     if (n > 0 && pattern[n - 1] == '*') {
         return name.len >= n - 1 &&
                bytes_eq_ci(bytes_take(name, n - 1), bytes_make(pattern, n - 1));
@@ -151,6 +155,17 @@ struct names {
     struct writer *w;
 };
 
+static size_t
+count_present(const struct names *n, struct bytes name)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < n->header->count; i++) {
+        count += bytes_eq_ci(n->header->fields[i].name, name);
+    }
+    return count;
+}
+
 static bool
 was_done(const struct names *n, struct bytes name)
 {
@@ -165,20 +180,17 @@ was_done(const struct names *n, struct bytes name)
 static void
 put_name(struct names *n, struct bytes name)
 {
-    char lower[NAME_MAX_OCTETS + 1];
+    uint8_t lower[NAME_MAX_OCTETS];
 
     for (size_t i = 0; i < name.len; i++) {
-        lower[i] = (char)byte_lower(name.ptr[i]);
+        lower[i] = byte_lower(name.ptr[i]);
     }
-    lower[name.len] = '\0';
     if (n->mentions++ == 0) {
-        char first[NAME_MAX_OCTETS + 3];
-        int len = snprintf(first, sizeof(first), "h=%s", lower);
-
-        put_token(n->w, " ", bytes_make(first, (size_t)len), 1);
+        put_token(n->w, " ", BYTES_LIT("h="), name.len + 1);
+        buf_put(n->w->out, bytes_make(lower, name.len));
         return;
     }
-    buf_puts(n->w->out, ":");
+    buf_putc(n->w->out, ':');
     put_token(n->w, "", bytes_make(lower, name.len), 1);
 }
 
@@ -186,21 +198,14 @@ put_name(struct names *n, struct bytes name)
 static void
 choose(struct names *n, struct bytes name)
 {
-    size_t present = 0;
-    size_t mentions;
+    size_t mentions = count_present(n, name);
 
-    if (!is_signable(name) || was_done(n, name)) {
-        return;
-    }
-    for (size_t i = 0; i < n->header->count; i++) {
-        present += bytes_eq_ci(n->header->fields[i].name, name);
-    }
-    mentions = present;
     if (in_list(n->headers->oversign, name) || bytes_is_ci(name, "from") ||
-        (present > 0 && in_list(n->headers->oversign_present, name))) {
+        (mentions > 0 && in_list(n->headers->oversign_present, name))) {
         mentions++;
     }
-    if (mentions == 0 || n->mentions + mentions > DKIM_NAMES_MAX) {
+    if (mentions == 0 || was_done(n, name) || !is_signable(name) ||
+        n->mentions + mentions > DKIM_NAMES_MAX) {
         return; /* beyond the limit nobody would verify the signature */
     }
     n->done[n->done_count++] = name;

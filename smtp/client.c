@@ -270,7 +270,8 @@ put_param(struct buf *out, const struct smtp_params *params,
     if (!(params->present & BIT(param))) {
         return;
     }
-    buf_printf(out, " %s", name);
+    buf_putc(out, ' ');
+    buf_puts(out, name);
     if (params->value[param].len > 0) {
         buf_putc(out, '=');
         buf_put(out, params->value[param]);
@@ -288,7 +289,8 @@ smtp_mail_put(struct buf *out, const struct smtp_caps *caps, struct bytes path,
     buf_put(out, path);
     buf_putc(out, '>');
     if (caps->offers & SMTP_CAP_SIZE && size > 0) {
-        buf_printf(out, " SIZE=%llu", (unsigned long long)size);
+        buf_puts(out, " SIZE=");
+        buf_put_number(out, size);
     }
     if (caps->offers & SMTP_CAP_8BITMIME &&
         params->body == SMTP_BODY_8BITMIME) {

@@ -76,6 +76,20 @@ buf_putc(struct buf *b, char c)
     buf_put(b, bytes_make(&c, 1));
 }
 
+/* In decimal; printf costs ten times as much. */
+static inline void
+buf_put_number(struct buf *b, uint64_t n)
+{
+    uint8_t digits[20];
+    size_t at = sizeof(digits);
+
+    do {
+        digits[--at] = (uint8_t)('0' + n % 10);
+        n /= 10;
+    } while (n > 0);
+    buf_put(b, bytes_make(digits + at, sizeof(digits) - at));
+}
+
 /* printf into the buffer; no limit but memory. */
 __attribute__((format(printf, 2, 3))) static inline void
 buf_printf(struct buf *b, const char *format, ...)
@@ -83,17 +97,20 @@ buf_printf(struct buf *b, const char *format, ...)
     va_list args;
     int n;
 
-    va_start(args, format);
-    n = vsnprintf(NULL, 0, format, args);
-    va_end(args);
-    if (n < 0 || !buf_reserve(b, (size_t)n + 1)) {
-        b->failed = true;
+    if (!buf_reserve(b, 64)) { /* most texts fit: then once is enough */
         return;
     }
     va_start(args, format);
-    (void)vsnprintf((char *)b->ptr + b->len, (size_t)n + 1, format, args);
+    n = vsnprintf((char *)b->ptr + b->len, b->cap - b->len, format, args);
     va_end(args);
-    b->len += (size_t)n;
+    if (n >= 0 && (size_t)n >= b->cap - b->len &&
+        buf_reserve(b, (size_t)n + 1)) {
+        va_start(args, format);
+        (void)vsnprintf((char *)b->ptr + b->len, (size_t)n + 1, format, args);
+        va_end(args);
+    }
+    b->failed = b->failed || n < 0;
+    b->len += b->failed ? 0 : (size_t)n;
 }
 
 static inline struct bytes

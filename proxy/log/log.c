@@ -133,7 +133,7 @@ void
 log_number(struct log_line *l, const char *key, uint64_t value)
 {
     if (put_key(l, key)) {
-        buf_printf(&l->text, "%llu", (unsigned long long)value);
+        buf_put_number(&l->text, value);
     }
 }
 

@@ -72,6 +72,7 @@ main(int argc, char **argv)
     content(&mail);
     world_open(&w, SMTP_CAP_PIPELINING | SMTP_CAP_8BITMIME | SMTP_CAP_SIZE,
                false);
+    w.keeper_trusted = true; /* as 63 of 64 signatures of a used key */
     world_connect(&w, 0, WORLD_TRUSTED);
     world_settle(&w);
     say(&w, "EHLO client.example\r\n");

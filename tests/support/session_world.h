@@ -122,9 +122,10 @@ struct session_world {
     struct dns_file *dns;
     bool dns_hold;
     bool keeper_hold;
-    bool keeper_wrong;  /* its public key is not that of its signatures */
-    unsigned handles;   /* given out and not void */
-    unsigned connected; /* sessions that have not ended */
+    bool keeper_wrong;   /* its public key is not that of its signatures */
+    bool keeper_trusted; /* gives no public key: no signature is due */
+    unsigned handles;    /* given out and not void */
+    unsigned connected;  /* sessions that have not ended */
     struct world_timer timers[WORLD_TIMERS];
     uint64_t skipped_us;
     bool orphans;       /* messages of clients that were forgotten may come */

@@ -110,7 +110,8 @@ answer(struct keeper_client *k, struct keeper_request *r)
 
         reply.status = KEEPER_OK;
         reply.signature = bytes_make(octets, n);
-        if (EVP_PKEY_get_raw_public_key(k->key, public_key, &public_len) == 1) {
+        if (!k->world->keeper_trusted &&
+            EVP_PKEY_get_raw_public_key(k->key, public_key, &public_len) == 1) {
             reply.public_key = bytes_make(public_key, public_len);
             public_key[0] ^= k->world->keeper_wrong;
         }
