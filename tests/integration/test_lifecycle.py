@@ -246,12 +246,17 @@ class Reload(unittest.TestCase):
                 good.replace(b"127.0.0.1:%d\n" % sp.port,
                              b"127.0.0.1:%d\n" % port),
                 good.replace(sp.state.encode(), b"/tmp"),
+                good.replace(b"[server]\n", b"[server]\nlog_format = json\n"),
+                None, # no file at all
             ]
             with RawClient(sp.port) as c:
                 c.ready(tls=False)
                 for n, text in enumerate(changes):
                     self.assertNotEqual(text, good)
-                    scratch.write(sp.config, text)
+                    if text is None:
+                        os.unlink(sp.config)
+                    else:
+                        scratch.write(sp.config, text)
                     sp.reload()
                     sp.wait_line("reload-refused", n + 1)
                     deliver(c, n)
@@ -265,6 +270,9 @@ class Reload(unittest.TestCase):
             change(sp, "hostname = relay.test", "hostname = second.test")
             sp.reload()
             sp.wait_line("ready", 2)
+            sp.process.send_signal(signal.SIGUSR2)
+            refused = sp.wait_line("upgrade-refused")
+            self.assertIn("still finish", refused[0]["text"])
             change(sp, "hostname = second.test", "hostname = third.test")
             sp.reload()
             sp.wait_line("reload-later")
@@ -416,21 +424,58 @@ class End(unittest.TestCase):
 
 
 class Log(unittest.TestCase):
+    def start(self, up):
+        """A daemon that logs to a file, and the file."""
+        sp = daemon(up, start=False)
+        path = os.path.join(sp.home, "mail.log")
+        change(sp, "[server]\n", f"[server]\nlog = {path}\n")
+        sp.log_path = path
+        scratch.give_to(sp.home, "nobody")
+        sp.process = subprocess.Popen(
+            [scratch.program("sealpostd"), "-c", sp.config, "-f"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL, start_new_session=True)
+        sp.output = open(os.devnull)
+        self.addCleanup(sp.kill)
+        scratch.wait_for("log", lambda: os.path.exists(path))
+        sp.wait_line("ready")
+        return sp, path
+
+    def test_workers_of_before_follow(self):
+        """Those that finish their sessions after a reload write to the new
+        file too."""
+        with CapturingUpstream() as up:
+            sp, path = self.start(up)
+            busy = RawClient(sp.port)
+            busy.ready(tls=False).envelope("a@example.com", "b@example.net")
+            change(sp, "hostname = relay.test", "hostname = second.test")
+            sp.reload()
+            sp.wait_line("ready", 2)
+            os.rename(path, path + ".1")
+            sp.process.send_signal(signal.SIGUSR1)
+            scratch.wait_for("a new file", lambda: os.path.exists(path))
+            sp.wait_line("log")
+            busy.send(FROM + b"\r\nbody\r\n.\r\n")
+            self.assertEqual(busy.reply()[0], 250)
+            self.assertEqual(sp.wait_line("message")[0]["outcome"],
+                             "delivered")
+            self.assertNotIn(b"event=message", scratch.read(path + ".1"))
+            # A file that cannot be made leaves the one that is open.
+            os.rename(path, path + ".2")
+            os.mkdir(path)
+            sp.log_path = path + ".2"
+            sp.process.send_signal(signal.SIGUSR1)
+            scratch.wait_for("an error", lambda: "cannot open the log" in
+                             sp.log())
+            with RawClient(sp.port) as c:
+                deliver(c.ready(tls=False))
+            sp.wait_line("message", 2)
+            os.rmdir(path)
+            sp.stop()
+
     def test_file_is_opened_again(self):
         with CapturingUpstream() as up:
-            sp = daemon(up, start=False)
-            path = os.path.join(sp.home, "mail.log")
-            change(sp, "[server]\n", f"[server]\nlog = {path}\n")
-            sp.log_path = path
-            scratch.give_to(sp.home, "nobody")
-            sp.process = subprocess.Popen(
-                [scratch.program("sealpostd"), "-c", sp.config, "-f"],
-                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL, start_new_session=True)
-            sp.output = open(os.devnull)
-            self.addCleanup(sp.kill)
-            scratch.wait_for("log", lambda: os.path.exists(path))
-            sp.wait_line("ready")
+            sp, path = self.start(up)
             os.rename(path, path + ".1")
             sp.process.send_signal(signal.SIGUSR1)
             scratch.wait_for("a new file", lambda: os.path.exists(path))

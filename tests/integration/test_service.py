@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import smtplib
+import socket
 import subprocess
 import sys
 import threading
@@ -128,6 +129,52 @@ class KeeperService(unittest.TestCase):
     def test_no_keeper(self):
         with self.assertRaisesRegex(AssertionError, "no keeper answers in"):
             self.start()
+
+    def knock(self, name, said):
+        """A stranger at a socket whose mode lets him in by mistake."""
+        door = os.path.join(self.doors, name)
+        for path in (self.sp.home, self.doors, door):
+            os.chmod(path, 0o777)
+        done = subprocess.run(
+            [sys.executable, "-c", KNOCK, door], stdout=subprocess.PIPE,
+            timeout=20, user=pwd.getpwnam("games").pw_uid)
+        self.assertEqual(done.stdout, b"closed")
+        scratch.wait_for(said, lambda: said in self.keeper_log())
+
+    def test_strangers_are_turned_away(self):
+        self.start_keeper()
+        self.knock("masters.sock", "event=master-refused")
+        self.start()
+        self.knock("keeper.sock", "may not connect to the keeper")
+        send(self.sp)
+
+    def run_keeper(self, config, **account):
+        return subprocess.run(
+            [scratch.program("sealpostd"), "-c", config, "--keeper",
+             self.doors], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, timeout=20, **account)
+
+    def test_refuses_to_start(self):
+        done = self.run_keeper(self.sp.config)
+        self.assertEqual(done.returncode, 78, done.stdout)
+        self.assertIn(b"not as root", done.stdout)
+        broken = os.path.join(self.sp.home, "broken.conf")
+        scratch.write(broken, "[server]\nbogus = 1\n")
+        done = self.run_keeper(broken, user=self.keys.pw_uid)
+        self.assertEqual(done.returncode, 78, done.stdout)
+        self.assertIn(f"{broken}:2: ".encode(), done.stdout)
+
+
+KNOCK = """
+import socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+s.settimeout(10)
+s.connect(sys.argv[1])
+try:
+    print(end="open" if s.recv(99) else "closed")
+except ConnectionResetError:
+    print(end="closed")
+"""
 
 
 # What a service manager does: opens the ports, then becomes the program.
@@ -291,6 +338,68 @@ class Upgrade(unittest.TestCase):
             sp.process.send_signal(signal.SIGUSR2)
             self.upgraded(sp, 2)
             send(sp)
+
+
+class Notified(unittest.TestCase):
+    """What sd_notify(3) tells of Type=notify, to a path or a name."""
+
+    def setUp(self):
+        self.up = self.enterContext(CapturingUpstream())
+        self.sp = Sealpost(self.up.port, start=False)
+        self.addCleanup(scratch.remove, self.sp.home)
+        self.addCleanup(self.sp.kill)
+        self.manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.manager.settimeout(20)
+        self.addCleanup(self.manager.close)
+
+    def start(self, name):
+        with unittest.mock.patch.dict(os.environ, NOTIFY_SOCKET=name):
+            self.sp.start()
+
+    def told(self, *words):
+        for word in words:
+            self.assertRegex(self.manager.recv(999).decode(), f"^{word}$")
+
+    def walk(self):
+        """Start, reload, a reload refused, another program, the end."""
+        self.told("READY=1")
+        for pid in processes.of(self.sp, processes.WORKER):
+            self.assertNotIn(b"NOTIFY_SOCKET",
+                             scratch.read(f"/proc/{pid}/environ"))
+        again = ("RELOADING=1\nMONOTONIC_USEC=\\d+", "READY=1")
+        before = time.clock_gettime(time.CLOCK_MONOTONIC)
+        self.sp.reload()
+        word = self.manager.recv(999).decode()
+        when = int(word.partition("MONOTONIC_USEC=")[2]) / 1e6
+        self.assertTrue(before <= when <= before + 20, word)
+        self.told("READY=1")
+        good = scratch.read(self.sp.config)
+        with open(self.sp.config, "ab") as f:
+            f.write(b"bogus = 1\n")
+        self.sp.reload()
+        self.told(*again)
+        with open(self.sp.config, "wb") as f:
+            f.write(good)
+        self.sp.process.send_signal(signal.SIGUSR2)
+        self.told(*again)
+        self.sp.reload()
+        self.told(*again)
+        self.sp.process.terminate()
+        self.told("STOPPING=1")
+        self.assertEqual(self.sp.process.wait(20), 0)
+
+    def test_by_path(self):
+        path = os.path.join(self.sp.home, "manager.sock")
+        self.manager.bind(path)
+        os.chmod(path, 0o777)
+        self.start(path)
+        self.walk()
+
+    def test_by_name(self):
+        name = f"sealpost-test-{os.getpid()}"
+        self.manager.bind(f"\0{name}")
+        self.start(f"@{name}")
+        self.walk()
 
 
 if __name__ == "__main__":
