@@ -123,6 +123,20 @@ within_rate(struct session *s)
     return false;
 }
 
+/* No message has begun whose line would say it. */
+static void
+log_sender(const struct session *s, struct bytes from)
+{
+    struct log_line l;
+
+    log_begin(&l, LOG_LEVEL_WARN, "sender-refused");
+    log_text(&l, "id", s->id);
+    log_text(&l, "client", s->address);
+    log_text(&l, "user", s->user == NULL ? "-" : s->user);
+    log_bytes(&l, "from", from);
+    log_end(&l);
+}
+
 bool
 session_begin(struct session *s, const struct smtp_command *cmd)
 {
@@ -133,6 +147,7 @@ session_begin(struct session *s, const struct smtp_command *cmd)
         session_reply(s, 553, "5.7.1",
                       "This sender address is not yours; use one of those "
                       "that your account may send from");
+        log_sender(s, cmd->path.mailbox);
         return false;
     }
     s->tx = transaction_new(s, cmd);

@@ -366,6 +366,9 @@ class Rules(UserCase):
                          "ceo@sub.a.example", "ceo@a.example@b.example"):
                 code, text = c.command(f"MAIL FROM:<{path}>")
                 self.assertIn(code, (501, 553), (path, text))
+            line = self.sp.wait_line("sender-refused")[0]
+            self.assertEqual((line["user"], line["from"]),
+                             ("one", "cfo@a.example"))
             for path in "ceo@a.example", "CEO@A.EXAMPLE", "":
                 code, text, got, _ = self.send(
                     c, message(sender="ceo@a.example"), sender=path)
