@@ -727,11 +727,10 @@ long_identities_are_none(void **state)
     static const char zone[] =
         "a.test TXT \"v=spf1 -all exp=e.test\"\ne.test TXT \"<%{h}>\"";
     char text[514];
+    struct spf *s;
 
     (void)state;
     for (size_t n = 512; n <= 513; n++) {
-        struct spf *s;
-
         memset(text, 'x', n);
         memcpy(text + n - 7, "@a.test", 8);
         s = check(zone, V4, text, "h.test", false);
