@@ -38,6 +38,20 @@ conf_arena_text(struct conf_arena *a, struct bytes text)
     return copy;
 }
 
+char *
+conf_arena_take(struct conf_arena *a, struct buf *b)
+{
+    char *copy = NULL;
+
+    if (buf_failed(b)) {
+        a->failed = true;
+    } else {
+        copy = conf_arena_text(a, buf_bytes(b));
+    }
+    buf_free(b);
+    return copy;
+}
+
 void
 conf_arena_free(struct conf_arena *a)
 {

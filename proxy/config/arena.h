@@ -10,7 +10,7 @@
 #ifndef PROXY_CONFIG_ARENA_H
 #define PROXY_CONFIG_ARENA_H
 
-#include <base/bytes.h>
+#include <base/buf.h>
 
 struct conf_piece;
 
@@ -24,6 +24,9 @@ void *conf_arena_new(struct conf_arena *a, size_t count, size_t octets);
 
 /* A NUL-terminated copy; NULL: no memory. text has no NUL. */
 char *conf_arena_text(struct conf_arena *a, struct bytes text);
+
+/* The same of what was put together in b, which is freed. */
+char *conf_arena_take(struct conf_arena *a, struct buf *b);
 
 void conf_arena_free(struct conf_arena *a);
 

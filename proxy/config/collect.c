@@ -54,8 +54,9 @@ kind_of_entry(const struct collecting *c, const struct conf_entry *entry,
     } else if (kind == NULL) {
         conf_error(c->errors, entry->file, entry->line,
                    "[%s] is not a section; [server], [spool], [dns], "
-                   "[listen NAME], [upstream NAME], [oauth NAME], [sign], [check NAME], "
-                   "[limits], [rotate], [publish], [notify] and [console] are",
+                   "[listen NAME], [upstream NAME], [oauth NAME], [sign], "
+                   "[check NAME], [limits], [rotate], [publish], [notify] and "
+                   "[console] are",
                    entry->section);
     }
     return kind;

@@ -367,8 +367,8 @@ struct console_conf {
 struct oauth_conf {
     const char *name;
     const char *preset;
-    const char *tenant;             /* m365: its name or number; "" */
-    const char *token_url;          /* resolved */
+    const char *tenant;    /* m365: its name or number; "" */
+    const char *token_url; /* resolved */
     const char *client_id;
     const char *client_secret_file; /* "" : a public client */
     const char *refresh_token_file; /* "" : client credentials */

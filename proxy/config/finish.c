@@ -62,37 +62,25 @@ finish_server(struct conf *conf)
 static void
 finish_spool(struct conf *conf)
 {
-    struct conf_arena *arena = &conf->memory->arena;
     struct buf path = BUF_INIT;
 
     if (conf->spool.directory[0] != '\0') {
         return;
     }
     buf_printf(&path, "%s/spool", conf->server.state_dir);
-    if (buf_failed(&path)) {
-        arena->failed = true;
-    } else {
-        conf->spool.directory = conf_arena_text(arena, buf_bytes(&path));
-    }
-    buf_free(&path);
+    conf->spool.directory = conf_arena_take(&conf->memory->arena, &path);
 }
 
 static void
 finish_notify(struct conf *conf)
 {
-    struct conf_arena *arena = &conf->memory->arena;
     struct buf from = BUF_INIT;
 
     if (conf->notify.from[0] != '\0' || conf->server.hostname == NULL) {
         return;
     }
     buf_printf(&from, "sealpost@%s", conf->server.hostname);
-    if (buf_failed(&from)) {
-        arena->failed = true;
-    } else {
-        conf->notify.from = conf_arena_text(arena, buf_bytes(&from));
-    }
-    buf_free(&from);
+    conf->notify.from = conf_arena_take(&conf->memory->arena, &from);
 }
 
 static void

@@ -20,7 +20,6 @@ static const char microsoft_user[] =
 static void
 finish_microsoft(struct conf *conf, struct oauth_conf *o)
 {
-    struct conf_arena *arena = &conf->memory->arena;
     struct buf url = BUF_INIT;
 
     if (o->scope[0] == '\0') {
@@ -31,12 +30,7 @@ finish_microsoft(struct conf *conf, struct oauth_conf *o)
         buf_printf(&url,
                    "https://login.microsoftonline.com/%s/oauth2/v2.0/token",
                    o->tenant);
-        if (buf_failed(&url)) {
-            arena->failed = true;
-        } else {
-            o->token_url = conf_arena_text(arena, buf_bytes(&url));
-        }
-        buf_free(&url);
+        o->token_url = conf_arena_take(&conf->memory->arena, &url);
     }
 }
 

@@ -191,17 +191,12 @@ rule_senders(const struct rule *r)
     }
 }
 
-/* Weights that stand beside none: those without one only stand by. */
 static void
-rule_weights(const struct rule *r)
+rule_weight(const struct rule *r)
 {
     const struct conf_addresses *a = &r->u->addresses;
-    size_t weighted = 0;
 
-    for (size_t i = 0; i < a->count; i++) {
-        weighted += a->list[i].weight > 0;
-    }
-    if (weighted == 1 && a->count == 1) {
+    if (a->count == 1 && a->list[0].weight > 0) {
         conf_warning(r->errors, AT(r->s, "address"),
                      "a weight for the only address does nothing; take it "
                      "out");
@@ -226,5 +221,5 @@ conf_rules_upstream(const struct conf *conf, const struct upstream_conf *u,
     }
     rule_limits(&r);
     rule_senders(&r);
-    rule_weights(&r);
+    rule_weight(&r);
 }

@@ -35,14 +35,14 @@ enum conf_type {
     CONF_SERVERS,     /* conf_addresses: ADDRESS[:53] (elements) */
     CONF_TARGETS,     /* conf_addresses: HOST:PORT (elements) */
     CONF_POOL,        /* conf_addresses: HOST:PORT [weight=N] (elements) */
-    CONF_SENDERS,     /* conf_list: DNS names or *.NAME, lower case (elements) */
-    CONF_NETWORKS,    /* conf_networks (elements) */
-    CONF_PINS,        /* conf_fingerprints: of certificates (elements) */
-    CONF_CERT_USERS,  /* conf_client_users: certificate = USER (elements) */
-    CONF_PATHS,       /* conf_list: each begins with / (elements) */
-    CONF_DOMAINS,     /* conf_list: DNS names, lower case (elements) */
-    CONF_FIELDS,      /* conf_list: header names, lower case (elements) */
-    CONF_HEADERS,     /* conf_list: default and edits of it (elements) */
+    CONF_SENDERS,    /* conf_list: DNS names or *.NAME, lower case (elements) */
+    CONF_NETWORKS,   /* conf_networks (elements) */
+    CONF_PINS,       /* conf_fingerprints: of certificates (elements) */
+    CONF_CERT_USERS, /* conf_client_users: certificate = USER (elements) */
+    CONF_PATHS,      /* conf_list: each begins with / (elements) */
+    CONF_DOMAINS,    /* conf_list: DNS names, lower case (elements) */
+    CONF_FIELDS,     /* conf_list: header names, lower case (elements) */
+    CONF_HEADERS,    /* conf_list: default and edits of it (elements) */
     CONF_TYPES
 };
 
