@@ -70,8 +70,7 @@ conf_parse_fingerprints(struct conf_value *v, union conf_field *out)
     return NULL;
 }
 
-/* --- tls_client_users ------------------------------------------------------
- */
+/* --- tls_client_users ----------------------------------------------------- */
 
 /* Where " = " begins; text.len: nowhere. */
 static size_t

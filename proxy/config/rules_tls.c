@@ -14,8 +14,7 @@ struct rule {
     const struct conf_section *s;
 };
 
-/* --- clients ---------------------------------------------------------------
- */
+/* --- clients -------------------------------------------------------------- */
 
 /* A subject means something only when somebody vouches for it. */
 static void
@@ -71,8 +70,7 @@ rule_external(const struct rule *r, const struct listen_conf *l)
     }
 }
 
-/* --- upstreams -------------------------------------------------------------
- */
+/* --- upstreams ------------------------------------------------------------ */
 
 /* What is shown to an upstream that asks for a certificate. */
 static void

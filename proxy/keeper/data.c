@@ -213,8 +213,7 @@ data_load(const struct conf *conf, uint64_t epoch)
     return data;
 }
 
-/* --- faults ----------------------------------------------------------------
- */
+/* --- faults --------------------------------------------------------------- */
 
 static struct view *
 view_with_faults(const struct view *notes, const struct faults *faults,

@@ -243,8 +243,7 @@ take_sign(struct server *s, struct connection *c, const struct keeper_ask *ask,
     return true;
 }
 
-/* --- SEEN ------------------------------------------------------------------
- */
+/* --- SEEN ----------------------------------------------------------------- */
 
 /*
  * Locked. A worker's word moves signing among keys that were proved, and no

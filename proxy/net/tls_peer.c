@@ -10,8 +10,7 @@
 #include <openssl/err.h>
 #include <openssl/x509.h>
 
-/* --- fingerprints ----------------------------------------------------------
- */
+/* --- fingerprints --------------------------------------------------------- */
 
 /* RFC 7469 2.4: of the SubjectPublicKeyInfo, which a renewal may keep. */
 static bool
@@ -43,8 +42,7 @@ tls_fingerprint_is(X509 *cert, const struct conf_fingerprint *fingerprint)
     return same;
 }
 
-/* --- clients ---------------------------------------------------------------
- */
+/* --- clients -------------------------------------------------------------- */
 
 /* As `openssl x509 -subject -nameopt RFC2253` prints it. */
 static bool
@@ -102,8 +100,7 @@ tls_identify_client(const SSL *ssl, const struct listen_conf *conf,
     ERR_clear_error();
 }
 
-/* --- upstreams -------------------------------------------------------------
- */
+/* --- upstreams ------------------------------------------------------------ */
 
 /* The handshake ends well only when what is configured was found true. */
 const char *

@@ -99,8 +99,7 @@ sessions_of(const SSL *ssl)
     return SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), sessions_index());
 }
 
-/* --- keeping ---------------------------------------------------------------
- */
+/* --- keeping -------------------------------------------------------------- */
 
 static bool
 is_for(const struct kept *k, const struct place_key *key)
@@ -181,8 +180,7 @@ tls_sessions_begin(SSL_CTX *ctx)
     return true;
 }
 
-/* --- offering --------------------------------------------------------------
- */
+/* --- offering ------------------------------------------------------------- */
 
 static bool
 is_good(const struct kept *k, int64_t now_s)

@@ -129,8 +129,7 @@ tls_tickets_begin(SSL_CTX *ctx, const struct listen_conf *conf)
            SSL_CTX_set_num_tickets(ctx, 1) == 1;
 }
 
-/* --- keys ------------------------------------------------------------------
- */
+/* --- keys ----------------------------------------------------------------- */
 
 _Static_assert(sizeof(struct ticket_key) == NAME_OCTETS + 2 * KEY_OCTETS,
                "octets, and nothing between them");
@@ -228,8 +227,7 @@ tls_tickets_share(SSL_CTX *ctx, const struct tls_ticket_secrets *s)
     return good;
 }
 
-/* --- secrets ---------------------------------------------------------------
- */
+/* --- secrets -------------------------------------------------------------- */
 
 bool
 tls_tickets_renew(struct tls_ticket_secrets *s)

@@ -8,8 +8,7 @@
  */
 #include "proxy/stats/region.h"
 
-/* --- the hash: SipHash-2-4 (Aumasson, Bernstein 2012) ----------------------
- */
+/* --- the hash: SipHash-2-4 (Aumasson, Bernstein 2012) --------------------- */
 
 struct sip {
     uint64_t v[4];

@@ -83,8 +83,7 @@ finish(struct dial *d, struct upstream_link *link)
     done(link, link == NULL ? error : "", arg);
 }
 
-/* --- the hosts of a name ---------------------------------------------------
- */
+/* --- the hosts of a name -------------------------------------------------- */
 
 static bool
 same_host(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
@@ -172,8 +171,7 @@ keep_found(struct dial *d, const struct dns_addresses *found)
     t->turn++;
 }
 
-/* --- trying ----------------------------------------------------------------
- */
+/* --- trying --------------------------------------------------------------- */
 
 /* This address is of no use; why names it. */
 static void
@@ -374,8 +372,7 @@ on_later(evutil_socket_t fd, short what, void *arg)
     next_address(arg);
 }
 
-/* --- beginning -------------------------------------------------------------
- */
+/* --- beginning ------------------------------------------------------------ */
 
 static struct dial *
 dial_new(struct upstream *u, dial_callback *done, void *arg)

@@ -37,8 +37,7 @@ ask(struct tlsa *t, const struct dns_question *q, dns_callback *cb)
     }
 }
 
-/* --- the records -----------------------------------------------------------
- */
+/* --- the records ---------------------------------------------------------- */
 
 static bool
 keep_records(struct tlsa *t, const struct dns_answer *answer)
@@ -109,8 +108,7 @@ ask_records(struct tlsa *t)
     ask(t, &q, on_records);
 }
 
-/* --- aliases ---------------------------------------------------------------
- */
+/* --- aliases -------------------------------------------------------------- */
 
 /* A chain that is not secure to its end counts as none (RFC 7672 2.2.2). */
 static void

@@ -243,8 +243,7 @@ sendmsg(int fd, const struct msghdr *message, int flags)
     return syscall(SYS_sendmsg, fd, &cut, flags);
 }
 
-/* --- OpenSSL: an error that the library has no word for --------------------
- */
+/* --- OpenSSL: an error that the library has no word for ------------------- */
 
 int SSL_read(void *ssl, void *room, int n);
 int SSL_write(void *ssl, const void *data, int n);

@@ -84,8 +84,7 @@ test_fingerprints(void **state)
     X509_free(bob);
 }
 
-/* --- clients ---------------------------------------------------------------
- */
+/* --- clients -------------------------------------------------------------- */
 
 /* A listener's side of one handshake with a client that shows NAME. */
 struct meeting {
@@ -338,8 +337,7 @@ test_ca_file(void **state)
     buf_free(&error);
 }
 
-/* --- upstreams -------------------------------------------------------------
- */
+/* --- upstreams ------------------------------------------------------------ */
 
 static SSL_CTX *
 listener_of(const char *name)
@@ -411,8 +409,7 @@ test_pins(void **state)
     }
 }
 
-/* --- DANE ------------------------------------------------------------------
- */
+/* --- DANE ----------------------------------------------------------------- */
 
 struct tlsa_of {
     uint8_t usage, selector, matching;
