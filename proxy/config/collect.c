@@ -37,21 +37,26 @@ find_kind(struct bytes word, struct conf_suggest *near)
     return NULL;
 }
 
+/* NULL: none is meant. *misnamed_out: it was told, here or by the reader. */
 static const struct conf_kind *
 kind_of_entry(const struct collecting *c, const struct conf_entry *entry,
-              struct bytes word)
+              struct bytes word, bool *misnamed_out)
 {
     struct conf_suggest near = CONF_SUGGEST(word);
-    const struct conf_kind *kind = find_kind(word, &near);
     struct conf_suggest none = CONF_SUGGEST(word);
-    const struct conf_kind *meant;
+    const struct conf_kind *kind = find_kind(word, &near);
+    const struct conf_kind *meant =
+        near.best == NULL ? NULL : find_kind(bytes_str(near.best), &none);
 
-    if (kind == NULL && near.best != NULL) {
-        meant = find_kind(bytes_str(near.best), &none);
+    *misnamed_out = kind == NULL || entry->faulty;
+    if (!*misnamed_out) {
+        return kind;
+    }
+    if (!entry->faulty && meant != NULL) {
         conf_error(c->errors, entry->file, entry->line,
                    "[%s] is not a section; did you mean [%s%s]?",
                    entry->section, meant->name, meant->named ? " NAME" : "");
-    } else if (kind == NULL) {
+    } else if (!entry->faulty) {
         conf_error(c->errors, entry->file, entry->line,
                    "[%s] is not a section; [server], [spool], [dns], "
                    "[listen NAME], [upstream NAME], [oauth NAME], [sign], "
@@ -59,7 +64,7 @@ kind_of_entry(const struct collecting *c, const struct conf_entry *entry,
                    "[console] are",
                    entry->section);
     }
-    return kind;
+    return kind == NULL ? meant : kind;
 }
 
 static bool
@@ -121,17 +126,23 @@ begin_section(struct collecting *c, const struct conf_entry *entry)
     struct bytes name = bytes_skip(word, bytes_find(word, ' '));
     const struct conf_kind *kind;
     const struct conf_section *other;
+    bool misnamed;
     size_t count = 0;
 
     word.len -= name.len;
     name = bytes_trim(name);
     c->section = NULL;
     c->unknown = true;
-    kind = kind_of_entry(c, entry, word);
-    if (kind == NULL || !check_name(c, entry, kind, name)) {
+    kind = kind_of_entry(c, entry, word, &misnamed);
+    if (kind == NULL) {
         return;
     }
+    misnamed = misnamed || !check_name(c, entry, kind, name);
+    name.len = kind->named ? name.len : 0;
     other = find_section(c->memory, kind, name, &count);
+    if (other != NULL && (misnamed || other->misnamed)) {
+        return;
+    }
     if (other != NULL) {
         conf_error(c->errors, entry->file, entry->line,
                    "[%s] is here twice; first at %s:%u, put its keys there",
@@ -147,6 +158,9 @@ begin_section(struct collecting *c, const struct conf_entry *entry)
         conf_section_new(c->memory, kind, name,
                          (struct conf_place){ c->file->path, entry->line });
     c->unknown = false;
+    if (c->section != NULL) {
+        c->section->misnamed = misnamed;
+    }
 }
 
 /* Where else is a key of that name? NULL: nowhere. */
@@ -163,6 +177,18 @@ section_with(const char *key)
     return NULL;
 }
 
+/* Its index; count: there is none. */
+static size_t
+setting_of(const struct conf_section *s, const char *key)
+{
+    size_t n = 0;
+
+    while (n < s->count && strcmp(s->settings[n].key, key) != 0) {
+        n++;
+    }
+    return n;
+}
+
 static void
 unknown_key(const struct collecting *c, const struct conf_entry *entry)
 {
@@ -177,6 +203,7 @@ unknown_key(const struct collecting *c, const struct conf_entry *entry)
         conf_error(c->errors, entry->file, entry->line,
                    "[%s] has no key %s; did you mean %s?", entry->section,
                    entry->key, near.best);
+        s->faulty[setting_of(s, near.best)] = true;
     } else if (elsewhere != NULL) {
         conf_error(c->errors, entry->file, entry->line,
                    "[%s] has no key %s; it belongs in [%s%s]", entry->section,
@@ -216,40 +243,46 @@ add_occurrence(struct collecting *c, const struct conf_entry *entry, size_t n)
     *tail = o->value == NULL ? NULL : o;
 }
 
-static void
-add_setting(struct collecting *c, const struct conf_entry *entry)
+/* False, with the error: a line that the setting does not take. */
+static bool
+check_line(const struct collecting *c, const struct conf_entry *entry, size_t n)
 {
-    const struct conf_section *s = c->section;
-    size_t n = 0;
+    const struct conf_occurrence *first = c->section->seen[n];
+    bool list = conf_type_is_list(c->section->settings[n].type);
 
-    while (n < s->count && strcmp(s->settings[n].key, entry->key) != 0) {
-        n++;
-    }
-    if (n == s->count) {
-        unknown_key(c, entry);
-        return;
-    }
-    if (entry->append && !conf_type_is_list(s->settings[n].type)) {
+    if (entry->append && !list) {
         conf_error(c->errors, entry->file, entry->line,
                    "%s takes one value, no `+=`; `%s = VALUE`", entry->key,
                    entry->key);
-        return;
+        return false;
     }
     if (entry->append && entry->value[0] == '\0') {
         conf_error(c->errors, entry->file, entry->line,
                    "%s += adds nothing; `%s += VALUE`", entry->key, entry->key);
-        return;
+        return false;
     }
-    if (!entry->append && s->seen[n] != NULL) {
+    if (!entry->append && first != NULL) {
         conf_error(c->errors, entry->file, entry->line,
                    "%s is set twice; first at %s:%u%s", entry->key,
-                   s->seen[n]->at.file, s->seen[n]->at.line,
-                   conf_type_is_list(s->settings[n].type)
-                       ? ", `+=` adds to a list"
-                       : "");
-        return;
+                   first->at.file, first->at.line,
+                   list ? ", `+=` adds to a list" : "");
+        return false;
     }
-    add_occurrence(c, entry, n);
+    return true;
+}
+
+static void
+add_setting(struct collecting *c, const struct conf_entry *entry)
+{
+    size_t n = setting_of(c->section, entry->key);
+
+    if (n == c->section->count) {
+        unknown_key(c, entry);
+    } else if (check_line(c, entry, n)) {
+        add_occurrence(c, entry, n);
+    } else {
+        c->section->faulty[n] = true;
+    }
 }
 
 static void

@@ -28,6 +28,12 @@ struct filling {
     struct elements *elements; /* of the setting at hand */
 };
 
+static void
+mark_faulty(const struct filling *f, const struct conf_setting *s)
+{
+    f->section->faulty[s - f->section->settings] = true;
+}
+
 /* "KEY = VALUE: WHY; ALLOWED" */
 static void
 bad_value(const struct filling *f, const struct conf_setting *s,
@@ -36,6 +42,7 @@ bad_value(const struct filling *f, const struct conf_setting *s,
     struct buf allowed = BUF_INIT;
     const char *text;
 
+    mark_faulty(f, s);
     conf_value_allowed(s, &allowed);
     text = buf_str(&allowed);
     if (text == NULL) {
@@ -62,6 +69,7 @@ split(const struct filling *f, const struct conf_setting *s,
         struct bytes element = bytes_trim(bytes_take(rest, comma));
 
         if (e->count >= (s->max == 0 ? ELEMENTS_MAX : s->max)) {
+            mark_faulty(f, s);
             conf_error(f->errors, at.file, at.line,
                        "%s has too many elements; at most %ju", s->key,
                        (uintmax_t)s->max);
@@ -235,7 +243,7 @@ fill_setting(const struct filling *f, size_t n)
     const struct conf_occurrence *o = f->section->seen[n];
 
     fill_default(f, s);
-    if (o == NULL && s->standard == NULL) {
+    if (o == NULL && s->standard == NULL && conf_is_sound(f->section, s->key)) {
         missing(f, s);
     }
     if (o != NULL) {

@@ -34,7 +34,8 @@ finish_hostname(struct conf *conf, struct conf_errors *errors)
         name[sizeof(name) - 1] = '\0';
         conf->server.hostname =
             conf_arena_text(&conf->memory->arena, bytes_str(name));
-        if (strchr(name, '.') == NULL && !conf_is_set(s, "hostname")) {
+        if (strchr(name, '.') == NULL && !conf_is_set(s, "hostname") &&
+            conf_is_sound(s, "hostname")) {
             conf_warning(errors, at.file, at.line,
                          "the host's name %s has no domain; [server] "
                          "hostname = relay.example.com names this relay",

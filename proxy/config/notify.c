@@ -73,6 +73,20 @@ conf_is_address(const char *text)
     return at > 0 && at <= 64 && b.len > 0 && bytes_find(b, '@') == b.len;
 }
 
+/* Is what decides whether a listener takes our mail as it is written? */
+static bool
+are_listeners_sound(const struct conf *conf)
+{
+    for (size_t i = 0; i < conf->listen_count; i++) {
+        if (!conf_is_sound(conf_section_of(conf, &conf->listens[i]),
+                           "address mode auth trusted_networks "
+                           "proxy_protocol_from")) {
+            return false;
+        }
+    }
+    return !conf_has_misnamed(conf, "listen");
+}
+
 static void
 rule_mail(const struct conf *conf, const struct conf_section *s,
           struct conf_errors *errors)
@@ -91,7 +105,8 @@ rule_mail(const struct conf *conf, const struct conf_section *s,
                    "may use",
                    n->from);
     }
-    if (conf_notify_listen(conf) == NULL) {
+    if (conf_notify_listen(conf) == NULL && are_listeners_sound(conf) &&
+        conf_is_sound(s, "listener username password_file")) {
         conf_error(errors, AT(s, n->listener[0] != '\0' ? "listener" : "mail"),
                    "no outbound listener takes our own mail: without username "
                    "it is one that has our address in trusted_networks, with "
@@ -106,7 +121,8 @@ conf_rules_notify(const struct conf *conf, struct conf_errors *errors)
     const struct notify_conf *n = &conf->notify;
     const struct conf_section *s = conf_section_of(conf, n);
 
-    if ((n->username[0] == '\0') != (n->password_file[0] == '\0')) {
+    if ((n->username[0] == '\0') != (n->password_file[0] == '\0') &&
+        conf_is_sound(s, "username password_file")) {
         conf_error(errors,
                    AT(s, n->username[0] == '\0' ? "password_file" : "username"),
                    "username and password_file belong together; both or "
@@ -114,7 +130,8 @@ conf_rules_notify(const struct conf *conf, struct conf_errors *errors)
     }
     if (n->mail[0] != '\0') {
         rule_mail(conf, s, errors);
-    } else if (n->present && n->command[0] == '\0') {
+    } else if (n->present && n->command[0] == '\0' &&
+               conf_is_sound(s, "mail command")) {
         conf_warning(errors, s->at.file, s->at.line,
                      "[notify] without command and mail tells nobody; mail = "
                      "ADDRESS or command = COMMAND");

@@ -68,33 +68,37 @@ conf_rules_oauth(const struct conf *conf, const struct oauth_conf *o,
                  struct conf_errors *errors)
 {
     const struct conf_section *s = conf_section_of(conf, o);
+    bool missing = o->token_url == NULL || o->token_url[0] == '\0';
 
-    if (o->token_url == NULL || o->token_url[0] == '\0') {
+    if (missing && conf_is_sound(s, "token_url preset tenant")) {
         conf_error(errors, AT(s, "token_url"),
                    "[oauth %s] has no token_url; token_url = "
                    "https://HOST/PATH, or preset = m365 with tenant, or "
                    "preset = gmail",
                    o->name);
-    } else if (strncmp(o->token_url, "https://", 8) != 0 &&
+    } else if (!missing && strncmp(o->token_url, "https://", 8) != 0 &&
                !is_loopback_url(o->token_url)) {
         conf_error(errors, AT(s, "token_url"),
                    "token_url = %s would show secrets to the network; "
                    "https://HOST/PATH",
                    o->token_url);
     }
-    if (o->client_secret_file[0] == '\0' && o->refresh_token_file[0] == '\0') {
+    if (o->client_secret_file[0] == '\0' && o->refresh_token_file[0] == '\0' &&
+        conf_is_sound(s, "client_secret_file refresh_token_file")) {
         conf_error(errors, AT(s, "client_secret_file"),
                    "[oauth %s] has neither client_secret_file nor "
                    "refresh_token_file; one of them, or both",
                    o->name);
     }
-    if (strcmp(o->preset, "gmail") == 0 && o->refresh_token_file[0] == '\0') {
+    if (strcmp(o->preset, "gmail") == 0 && o->refresh_token_file[0] == '\0' &&
+        conf_is_sound(s, "refresh_token_file")) {
         conf_error(errors, AT(s, "refresh_token_file"),
                    "Google gives no token for mail by client credentials; "
                    "refresh_token_file = FILE with the refresh token of an "
                    "account that has consented");
     }
-    if (o->tenant[0] != '\0' && strcmp(o->preset, "m365") != 0) {
+    if (o->tenant[0] != '\0' && strcmp(o->preset, "m365") != 0 &&
+        conf_is_sound(s, "preset")) {
         conf_warning(errors, AT(s, "tenant"),
                      "tenant does nothing without preset = m365; take it out");
     }

@@ -4,8 +4,10 @@
  * inih asks for lines through a callback. What it is given has been judged
  * and cleaned here: no comment, no trailing blank, no octet too many. Where
  * a line is faulty inih gets an empty one, so that reading goes on and every
- * mistake is found. inih calls the handler while it holds the line that it
- * asked for last, which is how an entry knows its number.
+ * mistake is found; a faulty head of a section becomes the one that was meant,
+ * so that its settings do not land in the section before. inih calls the
+ * handler while it holds the line that it asked for last, which is how an entry
+ * knows its number.
  *
  * As in inih, `;` after a blank begins a comment and quotes are ordinary
  * characters; a `;` behind anything else belongs to the value.
@@ -17,6 +19,7 @@
 #include <ini.h>
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -94,34 +97,36 @@ fault(struct reading *r, const char *text)
     conf_error(r->errors, r->name, r->line, "%s", text);
 }
 
-/* "[name]": tells the caller; false: faulty. */
-static bool
-begin_section(struct reading *r, struct bytes line)
+/* "[name]": tells the caller, and inih in str. */
+static void
+begin_section(struct reading *r, struct bytes line, char *str, size_t cap)
 {
-    char name[SECTION_OCTETS_MAX + 1];
-    struct conf_entry entry = { r->name, r->line, name, NULL, "", false };
+    char copy[SECTION_OCTETS_MAX + 1];
+    struct conf_entry entry = {
+        .file = r->name, .line = r->line, .section = copy, .value = ""
+    };
     size_t end = bytes_find(line, ']');
+    struct bytes name = bytes_trim(bytes_make(line.ptr + 1, end - 1));
 
-    if (end != line.len - 1) {
-        fault(r, end == line.len
-                     ? "the section's name does not end; [NAME] on one line"
-                     : "text behind the section's name; [NAME] and no more");
-        return false;
-    }
-    line = bytes_trim(bytes_make(line.ptr + 1, line.len - 2));
-    if (line.len == 0) {
+    if (end == line.len) {
+        fault(r, "the section's name does not end; [NAME] on one line");
+    } else if (end != line.len - 1) {
+        fault(r, "text behind the section's name; [NAME] and no more");
+    } else if (name.len == 0) {
         fault(r, "a section without a name; [NAME]");
-        return false;
-    }
-    if (!bytes_copy(line, name, sizeof(name))) {
+    } else if (name.len > SECTION_OCTETS_MAX) {
         r->failed = true;
         conf_error(r->errors, r->name, r->line,
                    "the section's name has %zu octets; at most %d are allowed",
-                   line.len, SECTION_OCTETS_MAX);
-        return false;
+                   name.len, SECTION_OCTETS_MAX);
     }
-    r->cb(&entry, r->arg);
-    return true;
+    entry.faulty = end != line.len - 1 || name.len > SECTION_OCTETS_MAX;
+    name = bytes_take(name, SECTION_OCTETS_MAX);
+    if (name.len > 0) {
+        (void)bytes_copy(name, copy, sizeof(copy));
+        r->cb(&entry, r->arg);
+        (void)snprintf(str, cap, "[%s]", copy);
+    }
 }
 
 /* "key = value", as inih will read it. */
@@ -193,7 +198,9 @@ next_line(char *str, int num, void *stream)
     if (!clean(r, raw, octets_max, &line) || line.len == 0) {
         return str;
     }
-    if (line.ptr[0] == '[' ? begin_section(r, line) : check_setting(r, line)) {
+    if (line.ptr[0] == '[') {
+        begin_section(r, line, str, (size_t)num);
+    } else if (check_setting(r, line)) {
         (void)bytes_copy(line, str, (size_t)num);
     }
     return str;
@@ -206,7 +213,11 @@ on_setting(void *user, const char *section, const char *name, const char *value)
     struct reading *r = user;
     struct bytes key = bytes_str(name);
     char copy[LINE_OCTETS_MAX + 1];
-    struct conf_entry entry = { r->name, r->line, section, copy, value, false };
+    struct conf_entry entry = { .file = r->name,
+                                .line = r->line,
+                                .section = section,
+                                .key = copy,
+                                .value = value };
 
     if (key.len > 0 && key.ptr[key.len - 1] == '+') {
         key.len--;

@@ -21,6 +21,7 @@ struct conf_entry {
     const char *key;     /* NULL: this line begins the section */
     const char *value;   /* trimmed, without its comment; "" for none */
     bool append;         /* "key += value" */
+    bool faulty;         /* a section's head, of which a mistake was told */
 };
 
 typedef void conf_entry_callback(const struct conf_entry *entry, void *arg);
@@ -29,7 +30,8 @@ typedef void conf_entry_callback(const struct conf_entry *entry, void *arg);
  * Reads path from a descriptor that the caller opened (and closes), so that
  * the caller can judge owner and mode first. `include` is an ordinary key
  * here. False: it could not be read or had a faulty line; errors says which.
- * Entries before and after a faulty line are given all the same.
+ * Entries before and after a faulty line are given all the same, and the
+ * section whose head is faulty, as far as its name can be read.
  */
 bool conf_read_fd(int fd, const char *path, conf_entry_callback *cb, void *arg,
                   struct conf_errors *errors);

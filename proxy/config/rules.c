@@ -26,6 +26,7 @@ struct listen_rule {
     const struct judging *j;
     const struct conf_section *s;
     const struct listen_conf *l;
+    bool exposed; /* not on loopback alone, as far as that is known */
 };
 
 static void
@@ -34,7 +35,7 @@ rule_open_relay(const struct listen_rule *r)
     const struct conf_networks *nets = &r->l->trusted_networks;
     struct conf_errors *errors = r->j->errors;
 
-    for (size_t i = 0; i < nets->count && !r->l->loopback; i++) {
+    for (size_t i = 0; i < nets->count && r->exposed; i++) {
         unsigned least =
             nets->nets[i].family == AF_INET ? TRUSTED_BITS_4 : TRUSTED_BITS_6;
 
@@ -45,20 +46,22 @@ rule_open_relay(const struct listen_rule *r)
                        nets->nets[i].prefix, least);
         }
     }
-    if (nets->count > 0 && r->l->trusted_user[0] == '\0' && !r->l->loopback) {
+    if (nets->count > 0 && r->l->trusted_user[0] == '\0' && r->exposed &&
+        conf_is_sound(r->s, "trusted_user")) {
         conf_error(errors, AT(r->s, "trusted_networks"),
                    "trusted_networks without trusted_user; trusted_user = "
                    "USER of users.conf, whose From domains and key count, or "
                    "listen on loopback only");
     }
     if (r->l->mode == CONF_OUTBOUND && r->l->auth == CONF_AUTH_NONE &&
-        nets->count == 0 && r->l->tls_client_users.count == 0) {
+        nets->count == 0 && r->l->tls_client_users.count == 0 &&
+        conf_is_sound(r->s, "mode trusted_networks tls_client_users")) {
         conf_error(errors, AT(r->s, "auth"),
                    "auth = none and no trusted_networks: nobody could send; "
                    "auth = required, or trusted_networks = those who may");
     }
     if (r->l->mode == CONF_INBOUND && r->l->relay_domains[0] == NULL &&
-        !r->l->loopback) {
+        r->exposed && conf_is_sound(r->s, "relay_domains")) {
         conf_error(errors, AT(r->s, "relay_domains"),
                    "mode = inbound without relay_domains: an open relay; "
                    "relay_domains = the domains whose mail is taken");
@@ -73,7 +76,7 @@ static void
 rule_believed(const struct listen_rule *r, const char *key,
               const struct conf_networks *nets)
 {
-    for (size_t i = 0; i < nets->count && !r->l->loopback; i++) {
+    for (size_t i = 0; i < nets->count && r->exposed; i++) {
         unsigned least =
             nets->nets[i].family == AF_INET ? TRUSTED_BITS_4 : TRUSTED_BITS_6;
 
@@ -99,13 +102,15 @@ rule_unused(const struct listen_rule *r)
 {
     struct conf_errors *errors = r->j->errors;
 
-    if (r->l->trusted_user[0] != '\0' && r->l->trusted_networks.count == 0) {
+    if (r->l->trusted_user[0] != '\0' && r->l->trusted_networks.count == 0 &&
+        conf_is_sound(r->s, "trusted_networks")) {
         conf_warning(errors, AT(r->s, "trusted_user"),
                      "trusted_user without trusted_networks does nothing; "
                      "trusted_networks = those who send as %s",
                      r->l->trusted_user);
     }
-    if (r->l->mode == CONF_OUTBOUND && r->l->relay_domains[0] != NULL) {
+    if (r->l->mode == CONF_OUTBOUND && r->l->relay_domains[0] != NULL &&
+        conf_is_sound(r->s, "mode")) {
         conf_warning(errors, AT(r->s, "relay_domains"),
                      "relay_domains does nothing with mode = outbound; take "
                      "it out");
@@ -125,26 +130,30 @@ rule_listen_tls(const struct listen_rule *r)
                    "require_tls = yes with tls = none: nobody could send; "
                    "tls = starttls or implicit, or require_tls = no");
     }
-    if (l->tls != CONF_TLS_NONE && certificates == 0) {
+    if (l->tls != CONF_TLS_NONE && certificates == 0 &&
+        conf_is_sound(r->s, "tls certificate")) {
         conf_error(errors, AT(r->s, "tls"),
                    "[listen %s] has TLS and no certificate; certificate = "
                    "FILE, or tls = none",
                    l->name);
     }
-    if (l->tls != CONF_TLS_NONE && keys == 0) {
+    if (l->tls != CONF_TLS_NONE && keys == 0 &&
+        conf_is_sound(r->s, "tls private_key")) {
         conf_error(errors, AT(r->s, "tls"),
                    "[listen %s] has TLS and no private_key; private_key = "
                    "FILE, or tls = none",
                    l->name);
     }
-    if (certificates > 0 && keys > 0 && certificates != keys) {
+    if (certificates > 0 && keys > 0 && certificates != keys &&
+        conf_is_sound(r->s, "certificate private_key")) {
         conf_error(errors, AT(r->s, "private_key"),
                    "private_key has %zu files and certificate has %zu; the "
                    "key of each certificate, in the same order",
                    keys, certificates);
     }
     if (l->tls != CONF_TLS_IMPLICIT && !l->require_tls &&
-        l->auth != CONF_AUTH_NONE && !l->loopback) {
+        l->auth != CONF_AUTH_NONE && r->exposed &&
+        conf_is_sound(r->s, "tls require_tls auth")) {
         conf_warning(errors,
                      AT(r->s, l->tls == CONF_TLS_NONE ? "tls" : "require_tls"),
                      "passwords may cross the network in clear; tls = "
@@ -159,7 +168,8 @@ rule_deadlines(const struct listen_rule *r)
     const struct listen_conf *l = r->l;
     struct conf_errors *errors = r->j->errors;
 
-    if (l->dot_reserve_s >= l->end_of_data_deadline_s) {
+    if (l->dot_reserve_s >= l->end_of_data_deadline_s &&
+        conf_is_sound(r->s, "dot_reserve end_of_data_deadline")) {
         conf_error(errors, AT(r->s, "dot_reserve"),
                    "dot_reserve (%us) leaves nothing of "
                    "end_of_data_deadline (%us): no message could be sent; "
@@ -186,18 +196,22 @@ rule_names(const struct listen_rule *r)
     const struct conf *conf = r->j->conf;
     const struct listen_conf *l = r->l;
 
-    if (l->upstream[0] != '\0' && conf_upstream(conf, l->upstream) == NULL) {
+    if (l->upstream[0] != '\0' && conf_upstream(conf, l->upstream) == NULL &&
+        !conf_has_misnamed(conf, "upstream")) {
         conf_error(r->j->errors, AT(r->s, "upstream"),
                    "there is no [upstream %s]; the NAME of an [upstream NAME]",
                    l->upstream);
     }
-    if (conf_check_section(conf, l->check) == NULL) {
+    if (conf_check_section(conf, l->check) == NULL &&
+        !conf_has_misnamed(conf, "check")) {
         conf_error(r->j->errors, AT(r->s, "check"),
                    "there is no [check %s]; the NAME of a [check NAME], or "
                    "default",
                    l->check);
     }
-    if (l->max_message_size > conf->spool.max_total) {
+    if (l->max_message_size > conf->spool.max_total &&
+        conf_is_sound(conf_section_of(conf, &conf->spool), "max_total") &&
+        conf_is_sound(r->s, "max_message_size")) {
         conf_error(r->j->errors, AT(r->s, "max_message_size"),
                    "max_message_size is more than [spool] max_total (%ju "
                    "octets): such a message could never be kept; at most that",
@@ -259,7 +273,8 @@ rules_single(const struct judging *j)
                      "less than it, or raise it in the unit",
                      UNIT_STOP_S);
     }
-    if (conf->spool.memory_threshold > conf->spool.max_total) {
+    if (conf->spool.memory_threshold > conf->spool.max_total &&
+        conf_is_sound(spool, "memory_threshold max_total")) {
         conf_error(j->errors, AT(spool, "memory_threshold"),
                    "memory_threshold is more than max_total; at most %ju",
                    (uintmax_t)conf->spool.max_total);
@@ -285,7 +300,9 @@ conf_rules(const struct conf *conf, struct conf_errors *errors)
     conf_rules_notify(conf, errors);
     for (size_t i = 0; i < conf->listen_count; i++) {
         const struct listen_conf *l = &conf->listens[i];
-        struct listen_rule r = { &j, conf_section_of(conf, l), l };
+        const struct conf_section *s = conf_section_of(conf, l);
+        struct listen_rule r = { &j, s, l,
+                                 !l->loopback && conf_is_sound(s, "address") };
 
         rule_open_relay(&r);
         rule_believed(&r, "proxy_protocol_from", &l->proxy_protocol_from);

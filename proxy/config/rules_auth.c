@@ -31,7 +31,8 @@ static void
 rule_tokens(const struct rule *r)
 {
     if (r->l->auth_backend.judge == CONF_JUDGE_USERS &&
-        (r->l->auth_mechanisms & TOKENS) != 0) {
+        (r->l->auth_mechanisms & TOKENS) != 0 &&
+        conf_is_sound(r->s, "auth_backend")) {
         conf_error(r->errors, AT(r->s, "auth_mechanisms"),
                    "users.conf knows no tokens; auth_backend = dovecot:PATH "
                    "or upstream, or take xoauth2 and oauthbearer out");
@@ -67,7 +68,8 @@ rule_passed(const struct rule *r)
     const struct upstream_conf *u = conf_upstream(r->conf, r->l->upstream);
 
     rule_passed_mechanisms(r);
-    if (r->l->mode != CONF_OUTBOUND || r->l->auth != CONF_AUTH_REQUIRED) {
+    if ((r->l->mode != CONF_OUTBOUND || r->l->auth != CONF_AUTH_REQUIRED) &&
+        conf_is_sound(r->s, "mode auth")) {
         conf_error(r->errors, AT(r->s, "auth_backend"),
                    "auth_backend = upstream: who does not log in could send "
                    "nothing; mode = outbound and auth = required");
@@ -78,7 +80,8 @@ rule_passed(const struct rule *r)
                    "with auth_backend = upstream; another listener for "
                    "trusted_networks");
     }
-    if (u != NULL && u->login != CONF_LOGIN_CLIENT) {
+    if (u != NULL && u->login != CONF_LOGIN_CLIENT &&
+        conf_is_sound(conf_section_of(r->conf, u), "login")) {
         conf_error(r->errors, AT(r->s, "auth_backend"),
                    "auth_backend = upstream, and [upstream %s] does not take "
                    "the client's credentials; login = client there",
@@ -92,7 +95,8 @@ rule_not_passed(const struct rule *r)
 {
     const struct upstream_conf *u = conf_upstream(r->conf, r->l->upstream);
 
-    if (u != NULL && u->login == CONF_LOGIN_CLIENT) {
+    if (u != NULL && u->login == CONF_LOGIN_CLIENT &&
+        conf_is_sound(r->s, "auth_backend")) {
         conf_error(r->errors, AT(r->s, "upstream"),
                    "[upstream %s] has login = client and nobody here logs in "
                    "to it; auth_backend = upstream, or another upstream",

@@ -19,24 +19,27 @@ rule_way(const struct conf *conf, const struct conf_section *rotate,
     const struct publish_conf *p = &conf->publish;
     const struct conf_section *s = conf_section_of(conf, p);
 
-    if (conf->rotate.publish == CONF_PUBLISH_RFC2136 && p->server.count == 0) {
+    if (conf->rotate.publish == CONF_PUBLISH_RFC2136 && p->server.count == 0 &&
+        conf_is_sound(s, "server")) {
         conf_error(errors, AT(rotate, "publish"),
                    "publish = rfc2136 needs [publish] server; server = "
                    "HOST:PORT of the zone's primary server");
     }
     if (conf->rotate.publish == CONF_PUBLISH_RFC2136 && p->server.count > 0 &&
-        p->tsig_key_file[0] == '\0') {
+        p->tsig_key_file[0] == '\0' && conf_is_sound(s, "tsig_key_file")) {
         conf_warning(errors, AT(s, "server"),
                      "updates without tsig_key_file are not signed: the "
                      "server can only go by our address; tsig_key_file = "
                      "FILE of tsig-keygen");
     }
-    if (conf->rotate.publish == CONF_PUBLISH_ZONEFILE && p->file[0] == '\0') {
+    if (conf->rotate.publish == CONF_PUBLISH_ZONEFILE && p->file[0] == '\0' &&
+        conf_is_sound(s, "file")) {
         conf_error(errors, AT(rotate, "publish"),
                    "publish = zonefile needs [publish] file; file = PATH that "
                    "the zone includes");
     }
-    if (conf->rotate.publish == CONF_PUBLISH_EXEC && p->program[0] == '\0') {
+    if (conf->rotate.publish == CONF_PUBLISH_EXEC && p->program[0] == '\0' &&
+        conf_is_sound(s, "program")) {
         conf_error(errors, AT(rotate, "publish"),
                    "publish = exec needs [publish] program; program = PATH of "
                    "yours");
@@ -58,7 +61,8 @@ rule_times(const struct conf *conf, const struct conf_section *rotate,
                      r->retire_s, least_s);
     }
     /* else a slot would be needed again before it is free */
-    if (r->present && r->every_s <= retire_s + r->revoked_s) {
+    if (r->present && r->every_s <= retire_s + r->revoked_s &&
+        conf_is_sound(rotate, "every retire revoked")) {
         conf_error(errors, AT(rotate, "every"),
                    "every is not longer than retire and revoked together; "
                    "every = %ud or more",
@@ -84,12 +88,14 @@ conf_rules_publish(const struct conf *conf, struct conf_errors *errors)
 
     rule_way(conf, rotate, errors);
     rule_times(conf, rotate, errors);
-    if (conf->publish.present && !conf_is_set(rotate, "publish")) {
+    if (conf->publish.present && !conf_is_set(rotate, "publish") &&
+        conf_is_sound(rotate, "publish")) {
         conf_warning(errors, s->at.file, s->at.line,
                      "[publish] does nothing without [rotate] publish; "
                      "publish = rfc2136, zonefile or exec");
     }
-    if (zone[0] != '\0' && !is_at_or_below(conf->rotate.zone, zone)) {
+    if (zone[0] != '\0' && !is_at_or_below(conf->rotate.zone, zone) &&
+        conf_is_sound(rotate, "zone")) {
         conf_error(errors, AT(s, "zone"),
                    "[rotate] zone is not in zone = %s; the zone of the server "
                    "that the names of [rotate] zone stand in",

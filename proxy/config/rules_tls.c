@@ -22,7 +22,8 @@ rule_subjects(const struct rule *r, const struct listen_conf *l)
 {
     for (size_t i = 0; i < l->tls_client_users.count; i++) {
         if (l->tls_client_users.list[i].subject != NULL &&
-            l->tls_client_ca[0] == '\0') {
+            l->tls_client_ca[0] == '\0' &&
+            conf_is_sound(r->s, "tls_client_ca")) {
             conf_error(r->errors, AT(r->s, "tls_client_users"),
                        "subject: without tls_client_ca: anybody could write "
                        "such a certificate; tls_client_ca = FILE, or sha256:");
@@ -37,7 +38,7 @@ rule_external(const struct rule *r, const struct listen_conf *l)
     bool external = (l->auth_mechanisms & SMTP_MECH_EXTERNAL) != 0;
     bool users = l->tls_client_users.count > 0;
 
-    if (external && !users) {
+    if (external && !users && conf_is_sound(r->s, "tls_client_users")) {
         conf_error(r->errors, AT(r->s, "auth_mechanisms"),
                    "external without tls_client_users: nobody could use it; "
                    "tls_client_users = sha256:HEX = USER, or take it out");
@@ -63,7 +64,8 @@ rule_external(const struct rule *r, const struct listen_conf *l)
                    "tls_client_users with mode = inbound: nobody signs there; "
                    "take it out");
     }
-    if (l->tls_client_ca[0] != '\0' && !users) {
+    if (l->tls_client_ca[0] != '\0' && !users &&
+        conf_is_sound(r->s, "tls_client_users")) {
         conf_warning(r->errors, AT(r->s, "tls_client_ca"),
                      "tls_client_ca does nothing without tls_client_users; "
                      "tls_client_users = subject:DN = USER");
@@ -79,7 +81,7 @@ rule_own_certificate(const struct rule *r, const struct upstream_conf *u)
     bool certificate = u->certificate[0] != '\0';
     bool key = u->private_key[0] != '\0';
 
-    if (certificate != key) {
+    if (certificate != key && conf_is_sound(r->s, "certificate private_key")) {
         conf_error(r->errors,
                    AT(r->s, certificate ? "certificate" : "private_key"),
                    "%s without %s; both, or neither",

@@ -30,11 +30,11 @@ rule_credentials(const struct rule *r)
     const char *path = oauth ? r->u->token_file : r->u->password_file;
     const char *other = oauth ? "password_file" : "token_file";
 
-    if (r->u->username[0] == '\0') {
+    if (r->u->username[0] == '\0' && conf_is_sound(r->s, "username")) {
         conf_error(r->errors, AT(r->s, "login"),
                    "login = %s needs username; username = NAME", word);
     }
-    if (path[0] == '\0') {
+    if (path[0] == '\0' && conf_is_sound(r->s, key)) {
         conf_error(r->errors, AT(r->s, "login"),
                    "login = %s needs %s; %s = FILE with the %s in its first "
                    "line",
@@ -55,7 +55,7 @@ rule_unused_login(const struct rule *r)
                                         "login_unverified" };
 
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-        if (conf_is_set(r->s, keys[i])) {
+        if (conf_is_set(r->s, keys[i]) && conf_is_sound(r->s, "login")) {
             conf_warning(r->errors, AT(r->s, keys[i]),
                          "nobody logs in with login = none; login = password "
                          "or oauth");
@@ -70,7 +70,9 @@ rule_verified(const struct rule *r)
 {
     const struct upstream_conf *u = r->u;
 
-    if (conf_all_loopback(&u->addresses) || u->login_unverified) {
+    if (conf_all_loopback(&u->addresses) || u->login_unverified ||
+        !conf_is_sound(r->s, "address tls tls_verify tls_fingerprint "
+                             "login_unverified")) {
         return;
     }
     if (u->tls == CONF_TLS_NONE) {
@@ -131,7 +133,7 @@ rule_mechanisms(const struct rule *r)
     bool oauth = r->u->login == CONF_LOGIN_OAUTH;
     unsigned left = r->u->auth_mechanisms & (oauth ? tokens : ~tokens);
 
-    if (left == 0) {
+    if (left == 0 && conf_is_sound(r->s, "auth_mechanisms")) {
         conf_error(r->errors, AT(r->s, "auth_mechanisms"),
                    "none of these auth_mechanisms is one of login = %s; %s",
                    oauth ? "oauth" : "password",

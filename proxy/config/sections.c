@@ -20,7 +20,8 @@ conf_section_new(struct conf_memory *m, const struct conf_kind *kind,
     s->name = conf_arena_text(&m->arena, name);
     s->settings = conf_settings_of(kind->name, &s->count);
     s->seen = conf_arena_new(&m->arena, s->count, sizeof(*s->seen));
-    if (s->name == NULL || s->seen == NULL) {
+    s->faulty = conf_arena_new(&m->arena, s->count, sizeof(*s->faulty));
+    if (s->name == NULL || s->seen == NULL || s->faulty == NULL) {
         return NULL;
     }
     while (*tail != NULL) {
@@ -42,16 +43,52 @@ conf_section_of(const struct conf *conf, const void *base)
     return s;
 }
 
-static const struct conf_occurrence *
-seen(const struct conf_section *s, const char *key)
+static size_t
+index_of(const struct conf_section *s, struct bytes key)
 {
     size_t i = 0;
 
-    while (i < s->count && strcmp(s->settings[i].key, key) != 0) {
+    while (i < s->count && !bytes_is(key, s->settings[i].key)) {
         i++;
     }
     assert(i < s->count);
-    return s->seen[i];
+    return i;
+}
+
+static const struct conf_occurrence *
+seen(const struct conf_section *s, const char *key)
+{
+    return s->seen[index_of(s, bytes_str(key))];
+}
+
+bool
+conf_is_sound(const struct conf_section *s, const char *keys)
+{
+    struct bytes rest = bytes_str(keys);
+
+    if (s->misnamed) {
+        return false; /* who knows what it was to be */
+    }
+    while (rest.len > 0) {
+        struct bytes key = bytes_take(rest, bytes_find(rest, ' '));
+
+        if (s->faulty[index_of(s, key)]) {
+            return false;
+        }
+        rest = bytes_trim(bytes_skip(rest, key.len));
+    }
+    return true;
+}
+
+bool
+conf_has_misnamed(const struct conf *conf, const char *kind)
+{
+    const struct conf_section *s = conf->memory->sections;
+
+    while (s != NULL && !(s->misnamed && strcmp(s->kind->name, kind) == 0)) {
+        s = s->next;
+    }
+    return s != NULL;
 }
 
 bool

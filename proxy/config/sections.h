@@ -35,6 +35,8 @@ struct conf_section {
     const struct conf_setting *settings;
     size_t count;
     struct conf_occurrence **seen; /* count lists, in the order written */
+    bool *faulty;  /* count: a mistake was told of what is written there */
+    bool misnamed; /* a mistake was told of its head */
     struct conf_section *next;
 };
 
@@ -50,6 +52,14 @@ const struct conf_section *conf_section_of(const struct conf *conf,
 bool conf_is_set(const struct conf_section *s, const char *key);
 /* It is set, to nothing. */
 bool conf_is_empty(const struct conf_section *s, const char *key);
+/*
+ * No mistake was told of the section's head, nor of any of these keys ("a b
+ * c") of it: what a rule finds in them stands there. Else it may only follow
+ * from the mistake.
+ */
+bool conf_is_sound(const struct conf_section *s, const char *keys);
+/* Was a mistake told of the head of a section of that kind? */
+bool conf_has_misnamed(const struct conf *conf, const char *kind);
 /* Where the key was last written; else where the section begins. */
 struct conf_place conf_place_of(const struct conf_section *s, const char *key);
 /* Where that element of a list was written; else as conf_place_of(). */

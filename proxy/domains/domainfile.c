@@ -385,6 +385,8 @@ begin_section(struct reading *r, const struct conf_entry *e)
     r->in = IN_OTHER;
     if (strcmp(e->section, "domain") == 0) {
         r->in = IN_DOMAIN;
+    } else if (e->faulty) {
+        r->bad = true;
     } else if (strcmp(e->section, "track") != 0) {
         fail(r, e, "unknown section; [domain] and [track]");
     } else if ((r->track = add_track(r->file)) == NULL) {

@@ -88,11 +88,13 @@ begin_user(struct userread *r, const struct conf_entry *e)
     r->from_count = 0;
     r->selector_count = 0;
     r->seen = 0;
-    r->skipping = !uservalue_name(bytes_str(e->section));
-    if (r->skipping) {
+    r->skipping = e->faulty || !uservalue_name(bytes_str(e->section));
+    if (r->skipping && !e->faulty) {
         fault(r, e,
               "not a user's name; 1 to 255 octets, no blanks, no "
               "control characters");
+    }
+    if (r->skipping) {
         return;
     }
     if (!grow(r->f)) {

@@ -63,7 +63,7 @@ test_vectors(void **state)
     config_vectors(folder, sizeof(folder));
     (void)snprintf(pattern, sizeof(pattern), "%s*.conf", folder);
     assert_int_equal(glob(pattern, 0, NULL, &found), 0);
-    assert_true(found.gl_pathc >= 13);
+    assert_true(found.gl_pathc >= 14);
     for (size_t i = 0; i < found.gl_pathc; i++) {
         try_vector(found.gl_pathv[i], folder);
     }

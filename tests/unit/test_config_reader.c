@@ -82,8 +82,8 @@ test_texts(void **state)
         { "; a\n# b\n  ; c\n\t# d\n", "", "" },
         { "k = v ; c\nk = v;c\nk = v\t;c;d ; e\nk = ;c\nk =;c\nk = v # c\n",
           "1:/k=v 2:/k=v;c 3:/k=v 4:/k= 5:/k=;c 6:/k=v # c ", "" },
-        { "[a] ; c\n[b];c\n", "1:[a] ", "2 " },
-        { "[a ; b]\n[a;b]\n", "2:[a;b] ", "1 " },
+        { "[a] ; c\n[b];c\n", "1:[a] 2:[b] ", "2 " },
+        { "[a ; b]\n[a;b]\n", "1:[a] 2:[a;b] ", "1 " },
         { "k ; = v\n", "", "1 " },
         /* quotes are ordinary characters */
         { "k = \"a b\"\nk = 'a ; b'\n", "1:/k=\"a b\" 2:/k='a ", "" },
@@ -91,15 +91,16 @@ test_texts(void **state)
         { "k\nk2 = v\n", "2:/k2=v ", "1 " },
         { "k: v\n=v\n += v\n+=v\nk=v\nk:v = w\n", "5:/k=v ", "1 2 3 4 6 " },
         { " k = v\n\tk = v\n [a]\nk = v\n", "4:/k=v ", "1 2 3 " },
-        { "[a\n[]\n[ ]\n[a]b\n[a]]\n]\n", "", "1 2 3 4 5 6 " },
+        { "[a\n[]\n[ ]\n[a]b\n[a]]\n]\n[\n", "1:[a] 4:[a] 5:[a] ",
+          "1 2 3 4 5 6 7 " },
         { "k = a\rb\nk = \x01\n; \x7f\n\x1b[a]\n", "", "1 2 3 4 " },
-        /* the section stays what it was */
-        { "[a]\n[b\nk = v\n", "1:[a] 3:a/k=v ", "2 " },
+        /* its settings do not land in the section before */
+        { "[a]\n[b\nk = v\n", "1:[a] 2:[b] 3:b/k=v ", "2 " },
         /* a mark at the start of the file, nowhere else */
         { "\xef\xbb\xbf[a]\nk = v\n", "1:[a] 2:a/k=v ", "" },
         { "\xef\xbb\xbf", "", "" },
-        { "\xef\xbb\xbf\xef\xbb\xbf\xef\xbb\xbf[a]\nk = v\n",
-          "1:[a] 2:a/k=v ", "" },
+        { "\xef\xbb\xbf\xef\xbb\xbf\xef\xbb\xbf[a]\nk = v\n", "1:[a] 2:a/k=v ",
+          "" },
         { "k = v\n\xef\xbb\xbfj = v\n", "1:/k=v 2:/\xef\xbb\xbfj=v ", "" },
     };
 
@@ -157,7 +158,7 @@ test_names(void **state)
     repeat(&want, "1:[", 's', 49, "] ");
     try_text(repeat(&text, "[", 's', 49, "]\n"), buf_str(&want), "");
     try_text(repeat(&text, "[  ", 's', 49, "\t]\n"), buf_str(&want), "");
-    try_text(repeat(&text, "[", 's', 50, "]\n"), "", "1 ");
+    try_text(repeat(&text, "[", 's', 50, "]\n"), buf_str(&want), "1 ");
     repeat(&want, "1:/", 'k', 198, "= ");
     try_text(repeat(&text, "", 'k', 198, "=\n"), buf_str(&want), "");
     buf_free(&text);
