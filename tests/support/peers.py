@@ -32,6 +32,9 @@ PEERS = {
     "rspamd": ["rspamd"],
     "systemd": ["systemd", "procps"],
     "haproxy": ["haproxy"],
+    # signing relays beside us in tests/bench, with what drives them
+    "relay-postfix": ["postfix", "opendkim", "python3", "openssl"],
+    "relay-exim": ["exim4-daemon-light", "python3", "openssl"],
     "opensmtpd-client": ["opensmtpd"],
     # no servers, but clients with what they need
     "clients": ["swaks", "libnet-ssleay-perl", "libauthen-sasl-perl", "msmtp",
