@@ -245,7 +245,7 @@ session_run(struct session *s)
         s->tx->turn_octets = 0;
     }
     while (!s->dead && (session_step_upstream(s) || session_step_message(s) ||
-                        session_step_client(s))) {
+                        session_step_client(s) || session_step_envelope(s))) {
         if (had_its_turn(s, ++steps)) {
             run_again(s); /* others want their turn too */
             break;

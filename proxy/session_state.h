@@ -107,6 +107,8 @@ const struct view_user *session_user(const struct session *s);
 /* The steps: move one thing and return true, or wait and return false. */
 bool session_step_client(struct session *s);
 bool session_step_upstream(struct session *s);
+/* After all others: what a client has pipelined leaves in one write. */
+bool session_step_envelope(struct session *s);
 bool session_step_message(struct session *s);
 
 /* session_client.c */

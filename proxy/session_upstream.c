@@ -65,7 +65,7 @@ mail_refusal(const struct transaction *tx)
         555, "5.5.4", "The upstream does not take RET and ENVID any more"
     };
     static const struct refusal big = { 552, "5.3.4",
-                                             "Too big for the upstream" };
+                                        "Too big for the upstream" };
     const struct smtp_params *p = &tx->from.params;
     unsigned offers = caps(tx)->offers;
     uint64_t size = caps(tx)->size;
@@ -446,9 +446,14 @@ on_link_timeout(struct session *s)
 bool
 session_step_upstream(struct session *s)
 {
-    return s->tx != NULL &&
-           (session_step_reply(s) || replay(s) || send_envelope(s) ||
-            send_data(s) || session_send_content(s));
+    return s->tx != NULL && (session_step_reply(s) || replay(s) ||
+                             send_data(s) || session_send_content(s));
+}
+
+bool
+session_step_envelope(struct session *s)
+{
+    return s->tx != NULL && send_envelope(s);
 }
 
 static void
