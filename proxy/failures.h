@@ -10,9 +10,9 @@
  * is no weapon against her, and an office does not suffer from one telephone
  * with an old password.
  *
- * A table of fixed size, hashed under a key of this process: an attacker can
- * neither make it grow nor aim at an entry. When it is full the fewest
- * failures are forgotten first. Each worker has its own.
+ * They are tallies in the memory that all workers share (proxy/stats): a table
+ * of fixed size, hashed under a key of this start: an attacker can neither make
+ * it grow nor aim at an entry, nor begin anew at another worker.
  */
 #ifndef PROXY_FAILURES_H
 #define PROXY_FAILURES_H
@@ -22,11 +22,11 @@
 
 enum {
     FAILURES_DELAY_MAX_MS = 15 * 1000,
-    FAILURES_KNOWN_MS = 24 * 3600 * 1000, /* an address of the user's */
-    FAILURES_ENTRIES = 16384
+    FAILURES_KNOWN_MS = 24 * 3600 * 1000 /* an address of the user's */
 };
 
 struct failures;
+struct stats;
 
 /* One attempt. */
 struct failures_who {
@@ -34,8 +34,9 @@ struct failures_who {
     const char *user;                 /* lower case; "": nobody knows */
 };
 
-/* conf is borrowed. NULL: no memory or no random octets. */
-struct failures *failures_new(const struct limits_conf *conf);
+/* Both are borrowed. NULL: no memory. */
+struct failures *failures_new(const struct limits_conf *conf,
+                              struct stats *stats);
 void failures_free(struct failures **f);
 
 /* now_ms: monotonic. f may be NULL in all of these: nothing is counted. */

@@ -366,9 +366,9 @@ make(struct process *p, struct inheritance *in, struct buf *error)
     if (in->tickets_fd >= 0) {
         (void)close(in->tickets_fd);
     }
-    w->failures = failures_new(&w->conf->limits);
     w->stats =
         stats_join(in->stats_fd, in->stats_slot, w->conf->limits.connections);
+    w->failures = failures_new(&w->conf->limits, w->stats);
     w->resolver = resolver_new(w->base, &w->conf->dns);
     if (w->resolver == NULL || w->stats == NULL || w->failures == NULL ||
         !make_upstreams(w, error) || !make_dovecots(w) ||

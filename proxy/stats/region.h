@@ -5,8 +5,8 @@
  * write. A slot has one writer, so that nothing in it is ever locked and a
  * worker that is killed leaves nothing half held; readers add up all slots.
  * The first slot is the master's own: what workers that have ended had
- * counted is kept there. Only the token buckets are written by all, each by
- * one compare-and-swap.
+ * counted is kept there. Only token buckets and tallies are written by all,
+ * each by one compare-and-swap.
  *
  * Private to proxy/stats.
  */
@@ -59,6 +59,7 @@ struct region_head {
     uint64_t started_s;   /* CLOCK_REALTIME */
     _Atomic uint64_t taken[REGION_SLOTS]; /* pages of others are not touched */
     struct region_entry buckets[STATS_BUCKET_KINDS][REGION_BUCKETS];
+    struct region_entry tallies[STATS_TALLIES_MAX];
 };
 
 struct stats {

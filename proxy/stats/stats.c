@@ -116,7 +116,8 @@ make(int fd, unsigned slots, unsigned connections)
         (void)close(fd);
     }
     if (s != NULL) {
-        memcpy(s->head, head, sizeof(*head));
+        /* Behind it all is zero: pages that nobody needs yet. */
+        memcpy(s->head, head, offsetof(struct region_head, buckets));
         s->mine = slot_at(s, 0);
     }
     free(head);

@@ -25,6 +25,33 @@ def fail2ban_hosts(log):
     return [m["host"] for m in found if m]
 
 
+class Workers(unittest.TestCase):
+    def test_failures_are_of_all_workers(self):
+        """Connections go to any of three; who has failed eight times is shut
+        out at each, though none has seen all of them."""
+        with upstream.CapturingUpstream() as up, sealpost.Sealpost(
+                up.port, server={"workers": 3},
+                listen={"require_tls": "no", "xclient_from": "127.0.0.0/8"},
+                limits={"auth_delay": "0s", "auth_lock_after": 8},
+                users={"alice": ("alice's", "example.com")}) as sp:
+            def login(address, password):
+                with smtplib.SMTP("localhost", sp.port, timeout=30) as client:
+                    client.ehlo()
+                    client.docmd("XCLIENT", "ADDR=" + address)
+                    client.ehlo()
+                    return sasl.auth(client, "PLAIN",
+                                     sasl.b64(f"\0alice\0{password}"))[0]
+            codes = [login("203.0.113.7", "x") for _ in range(7)]
+            self.assertEqual(login("203.0.113.8", "alice's"), 235)
+            codes.append(login("203.0.113.7", "x"))
+            for _ in range(8): # her name is forgiven, the address is not
+                codes.append(login("203.0.113.7", "alice's"))
+            self.assertEqual(set(codes), {535})
+            # Where she has logged in, whichever worker it was, she is known.
+            self.assertEqual({login("203.0.113.8", "alice's")
+                              for _ in range(6)}, {235})
+
+
 class Failures(unittest.TestCase):
     @classmethod
     def setUpClass(cls):

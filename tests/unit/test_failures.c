@@ -4,6 +4,7 @@
 #include "tests/support/cmocka.h"
 
 #include <proxy/failures.h>
+#include <proxy/stats/stats.h>
 #include <stdio.h>
 
 static const struct limits_conf conf = { .auth_delay_s = 1,
@@ -12,6 +13,23 @@ static const struct limits_conf conf = { .auth_delay_s = 1,
 enum {
     LOCK_MS = 600 * 1000
 };
+
+static struct stats *stats;
+
+static struct failures *
+begin(const struct limits_conf *limits)
+{
+    stats = stats_join(-1, STATS_NO_SLOT, 16);
+    assert_non_null(stats);
+    return failures_new(limits, stats);
+}
+
+static void
+end(struct failures **f)
+{
+    failures_free(f);
+    stats_free(&stats);
+}
 
 static union net_address
 address(const char *text)
@@ -58,7 +76,7 @@ delays_double(void **state)
     static const unsigned want[] = {
         1000, 1000, 2000, 4000, 8000, 15000, 15000
     };
-    struct failures *f = failures_new(&conf);
+    struct failures *f = begin(&conf);
 
     (void)state;
     for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
@@ -72,14 +90,14 @@ delays_double(void **state)
     assert_int_equal(delay(f, "192.0.2.2", "alice", 5), 15000); /* by user */
     assert_int_equal(delay(f, "192.0.2.2", "bob", 5), 1000);
     assert_int_equal(delay(f, "192.0.2.1", "x", 5 + LOCK_MS), 1000);
-    failures_free(&f);
+    end(&f);
     assert_null(f);
 }
 
 static void
 locks_come_and_go(void **state)
 {
-    struct failures *f = failures_new(&conf);
+    struct failures *f = begin(&conf);
 
     (void)state;
     fail_often(f, "192.0.2.1", "alice", 4, 5);
@@ -92,27 +110,27 @@ locks_come_and_go(void **state)
     assert_false(locked(f, "192.0.2.2", "bob", 10));
     assert_true(locked(f, "192.0.2.1", "alice", 9 + LOCK_MS));
     assert_false(locked(f, "192.0.2.1", "alice", 10 + LOCK_MS));
-    failures_free(&f);
+    end(&f);
 }
 
 /* One subscriber has a /64 of IPv6. */
 static void
 networks_of_ipv6(void **state)
 {
-    struct failures *f = failures_new(&conf);
+    struct failures *f = begin(&conf);
 
     (void)state;
     fail_often(f, "2001:db8:0:1::1", "", 5, 5);
     assert_true(locked(f, "2001:db8:0:1:ffff::", "", 5));
     assert_false(locked(f, "2001:db8:0:2::1", "", 5));
-    failures_free(&f);
+    end(&f);
 }
 
 /* Nobody can lock her out where she usually is. */
 static void
 known_addresses_are_spared(void **state)
 {
-    struct failures *f = failures_new(&conf);
+    struct failures *f = begin(&conf);
     union net_address home = address("198.51.100.7");
     struct failures_who alice = { &home, "alice" };
 
@@ -131,14 +149,14 @@ known_addresses_are_spared(void **state)
     /* A day later the address is anybody's. */
     fail_often(f, "192.0.2.1", "alice", 5, 10 + FAILURES_KNOWN_MS);
     assert_true(locked(f, "198.51.100.7", "alice", 10 + FAILURES_KNOWN_MS));
-    failures_free(&f);
+    end(&f);
 }
 
 /* One telephone with an old password behind the office's address. */
 static void
 an_office_goes_on(void **state)
 {
-    struct failures *f = failures_new(&conf);
+    struct failures *f = begin(&conf);
     union net_address office = address("198.51.100.7");
 
     (void)state;
@@ -150,14 +168,14 @@ an_office_goes_on(void **state)
     /* Her login does not open the address for guessing. */
     failures_forget(f, &(struct failures_who){ &office, "alice" }, 10);
     assert_true(locked(f, "198.51.100.7", "bob", 10));
-    failures_free(&f);
+    end(&f);
 }
 
 static void
 what_is_not_counted(void **state)
 {
     static const struct limits_conf off = { .auth_lock_s = 600 };
-    struct failures *f = failures_new(&conf);
+    struct failures *f = begin(&conf);
     struct failures_who nobody = { NULL, "" };
     union net_address unix_socket = { .any = { .sa_family = AF_UNIX } };
 
@@ -169,12 +187,12 @@ what_is_not_counted(void **state)
     assert_false(
         failures_locked(f, &(struct failures_who){ &unix_socket, "a" }, 5));
     assert_int_equal(failures_delay_ms(f, &nobody, 5), 1000);
-    failures_free(&f);
-    f = failures_new(&off);
+    end(&f);
+    f = begin(&off);
     fail_often(f, "192.0.2.1", "alice", 1000, 5);
     assert_false(locked(f, "192.0.2.1", "alice", 5));
     assert_int_equal(delay(f, "192.0.2.1", "alice", 5), 0);
-    failures_free(&f);
+    end(&f);
     assert_false(locked(NULL, "192.0.2.1", "alice", 5));
     assert_int_equal(delay(NULL, "192.0.2.1", "alice", 5), 0);
     fail_often(NULL, "192.0.2.1", "alice", 1, 5);
@@ -184,12 +202,12 @@ what_is_not_counted(void **state)
 static void
 a_flood_does_not_unlock(void **state)
 {
-    struct failures *f = failures_new(&conf);
+    struct failures *f = begin(&conf);
     char from[64], user[64];
 
     (void)state;
     fail_often(f, "192.0.2.1", "alice", 5, 5);
-    for (unsigned i = 0; i < 4 * FAILURES_ENTRIES; i++) {
+    for (unsigned i = 0; i < 4 * STATS_TALLIES_MAX; i++) {
         (void)snprintf(from, sizeof(from), "10.%u.%u.%u", i >> 16, i >> 8 & 255,
                        i & 255);
         (void)snprintf(user, sizeof(user), "user%u", i);
@@ -197,7 +215,7 @@ a_flood_does_not_unlock(void **state)
     }
     assert_true(locked(f, "192.0.2.1", "bob", 6));
     assert_true(locked(f, "192.0.2.2", "alice", 6));
-    failures_free(&f);
+    end(&f);
 }
 
 int

@@ -77,6 +77,69 @@ tables_are_bounded(void **state)
     stats_free(&s);
 }
 
+/* Of all workers, each kind for itself, until its time is over. */
+static void
+tallies_are_of_all_workers(void **state)
+{
+    struct stats *m = stats_new(10);
+    struct stats *one = join(m, stats_slot_take(m));
+    struct stats *two = join(m, stats_slot_take(m));
+
+    (void)state;
+    assert_int_equal(stats_tally(one, STATS_FAILED_USER, alice, 5), 0);
+    stats_tally_add(one, STATS_FAILED_USER, alice, 100, 5);
+    stats_tally_add(two, STATS_FAILED_USER, alice, 100, 50);
+    assert_int_equal(stats_tally(one, STATS_FAILED_USER, alice, 149), 2);
+    assert_int_equal(stats_tally(two, STATS_FAILED_USER, alice, 149), 2);
+    assert_int_equal(stats_tally(one, STATS_FAILED_USER, alice, 150), 0);
+    assert_int_equal(stats_tally(one, STATS_FAILED_PAIR, alice, 50), 0);
+    assert_int_equal(stats_tally(one, STATS_FAILED_USER, BYTES_LIT("alic"), 50),
+                     0);
+    stats_tally_add(one, STATS_FAILED_USER, alice, 100, 150); /* begins anew */
+    assert_int_equal(stats_tally(two, STATS_FAILED_USER, alice, 150), 1);
+    stats_tally_end(two, STATS_FAILED_USER, alice);
+    assert_int_equal(stats_tally(one, STATS_FAILED_USER, alice, 150), 0);
+    for (unsigned i = 0; i < (1u << 20) + 5; i++) {
+        stats_tally_add(one, STATS_FAILED_USER, alice, 100, 150);
+    }
+    assert_int_equal(stats_tally(one, STATS_FAILED_USER, alice, 249),
+                     (1u << 20) - 1); /* and its time is as it was */
+    assert_int_equal(stats_tally(one, STATS_FAILED_USER, alice, 250), 0);
+    stats_free(&one);
+    stats_free(&two);
+    stats_free(&m);
+}
+
+/* Who adds at once loses nothing. */
+static void
+tallies_of_many_at_once(void **state)
+{
+    enum {
+        WORKERS = 4,
+        TIMES = 20000
+    };
+    struct stats *m = stats_new(10);
+
+    (void)state;
+    stats_tally_add(m, STATS_FAILED_USER, alice, 1000, 5);
+    for (unsigned i = 0; i < WORKERS; i++) {
+        if (fork() == 0) {
+            struct stats *s = stats_join(dup(stats_fd(m)), i + 1, 10);
+
+            for (unsigned k = 0; k < TIMES; k++) {
+                stats_tally_add(s, STATS_FAILED_USER, alice, 1000, 5);
+            }
+            _exit(0);
+        }
+    }
+    for (unsigned i = 0; i < WORKERS; i++) {
+        (void)wait(NULL);
+    }
+    assert_int_equal(stats_tally(m, STATS_FAILED_USER, alice, 5),
+                     WORKERS * TIMES + 1);
+    stats_free(&m);
+}
+
 /* As many tokens as there are, however the time is cut. */
 static void
 buckets_fill_with_time(void **state)
@@ -282,6 +345,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(limits_are_of_all_workers),
         cmocka_unit_test(tables_are_bounded),
+        cmocka_unit_test(tallies_are_of_all_workers),
+        cmocka_unit_test(tallies_of_many_at_once),
         cmocka_unit_test(buckets_fill_with_time),
         cmocka_unit_test(buckets_give_way),
         cmocka_unit_test(rows_are_merged),
