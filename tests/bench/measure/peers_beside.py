@@ -110,7 +110,7 @@ def run(bench):
     if not ready:
         return
     found = {}
-    with Sink() as sink, Relay(sink) as sp:
+    with Sink("-k") as sink, Relay(sink) as sp:
         load(sp.port, 1, 2048, 0.2)
         for sessions in (20,) if bench.quick else (1, 20, 100):
             for _ in range(bench.rounds):

@@ -128,13 +128,15 @@ def descriptors(process):
 
 
 def spool():
-    """[spool] on tmpfs, as recommended, when there is some."""
+    """[spool] on tmpfs, as recommended, when there is some; what has 1 MB
+    stays in memory."""
     if not os.access("/dev/shm", os.W_OK):
         return "", None
     folder = tempfile.mkdtemp(prefix="sealpost-bench-", dir="/dev/shm")
     os.chmod(folder, 0o700)
     scratch.give_to(folder, "nobody")
-    return section("spool", {"directory": folder, "max_total": "8G"}), folder
+    return section("spool", {"directory": folder, "max_total": "8G",
+                             "memory_threshold": "2M"}), folder
 
 
 def connections():
