@@ -265,6 +265,7 @@ open_directory(const struct walk *w, const char *path)
     return dir;
 }
 
+/* name: lent by the store. */
 static void
 take_domain(struct walk *w, const char *name)
 {
@@ -283,9 +284,9 @@ take_domain(struct walk *w, const char *name)
                      name);
         return;
     }
-    w->domain = strings_copy(&w->store->strings, bytes_str(domain));
+    w->domain = name;
     buf_printf(&path, "%s/keys/%s", w->conf->state_dir, domain);
-    if (w->domain == NULL || buf_str(&path) == NULL) {
+    if (buf_str(&path) == NULL) {
         w->no_memory = true;
         goto out;
     }
@@ -310,12 +311,72 @@ compare_keys(const void *a, const void *b)
     return order != 0 ? order : strcmp(ka->view.selector, kb->view.selector);
 }
 
+/* The domains of a directory, before they are looked into. */
+struct found {
+    ino_t inode;
+    const char *name; /* lent by the store */
+};
+
+struct list {
+    struct found *found; /* owns */
+    size_t count;
+    size_t cap;
+};
+
+static int
+compare_inodes(const void *a, const void *b)
+{
+    const struct found *fa = a;
+    const struct found *fb = b;
+
+    return (fa->inode > fb->inode) - (fa->inode < fb->inode);
+}
+
+static bool
+keep_name(struct walk *w, struct list *l, const struct dirent *entry)
+{
+    const char *name =
+        strings_copy(&w->store->strings, bytes_str(entry->d_name));
+
+    if (l->count == l->cap) {
+        size_t cap = l->cap == 0 ? 64 : l->cap * 2;
+        struct found *found = realloc(l->found, cap * sizeof(*found));
+
+        if (found == NULL) {
+            return false;
+        }
+        l->found = found;
+        l->cap = cap;
+    }
+    l->found[l->count++] = (struct found){ entry->d_ino, name };
+    return name != NULL;
+}
+
+/* In the order of their inodes, which is about that of their blocks: readdir()
+ * of ext4 gives names by their hash, and a disk would have to seek for each. */
+static void
+take_domains(struct walk *w, DIR *dir)
+{
+    struct list l = { NULL, 0, 0 };
+    const struct dirent *entry;
+
+    while (!w->no_memory && (entry = readdir(dir)) != NULL) {
+        w->no_memory = !keep_name(w, &l, entry);
+    }
+    if (l.count > 0) {
+        qsort(l.found, l.count, sizeof(*l.found), compare_inodes);
+    }
+    for (size_t i = 0; !w->no_memory && i < l.count; i++) {
+        take_domain(w, l.found[i].name);
+    }
+    free(l.found);
+}
+
 /* False: the directory cannot be trusted, or no memory. */
 static bool
 walk_all(struct walk *w)
 {
     struct buf path = BUF_INIT;
-    const struct dirent *entry;
     bool good = true;
     struct stat st;
     DIR *dir;
@@ -328,9 +389,7 @@ walk_all(struct walk *w)
     } else if ((dir = open_directory(w, (const char *)path.ptr)) == NULL) {
         good = false;
     } else {
-        while (!w->no_memory && (entry = readdir(dir)) != NULL) {
-            take_domain(w, entry->d_name);
-        }
+        take_domains(w, dir);
         closedir(dir);
         good = !w->no_memory;
     }
