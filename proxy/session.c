@@ -16,7 +16,7 @@
 
 enum {
     STEPS_A_TURN = 100,
-    OCTETS_A_TURN = 256 * 1024, /* as many as are read in one */
+    OCTETS_A_TURN = 64 * 1024, /* as many as are read in one */
     STOP_BEFORE_DOT_S = 30,
     TEXT_MAX = 480 /* octets of a reply's text */
 };

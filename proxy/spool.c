@@ -17,7 +17,8 @@
 
 enum {
     BUFFER_MIN = 512,
-    FILE_BUFFER = 64 * 1024 /* gathers writes, carries reads */
+    FILE_BUFFER = 64 * 1024, /* gathers writes, carries reads */
+    HOLE = 1024 * 1024       /* given back at once while it is read */
 };
 
 struct spool {
@@ -29,8 +30,9 @@ struct spool {
     uint64_t octets;  /* appended, all told */
     uint64_t flushed; /* of them in the file */
     uint64_t read_at;
-    int fd;    /* -1: all in memory */
-    int error; /* errno of the first failure, 0 for none */
+    uint64_t given_back; /* of the file, from its start */
+    int fd;              /* -1: all in memory */
+    int error;           /* errno of the first failure, 0 for none */
     enum spool_result state;
 };
 
@@ -58,7 +60,7 @@ forget(struct spool *sp)
     sp->buffer = NULL;
     sp->used = sp->cap = 0;
     *sp->total -= sp->octets;
-    sp->octets = sp->flushed = sp->read_at = 0;
+    sp->octets = sp->flushed = sp->read_at = sp->given_back = 0;
 }
 
 static enum spool_result
@@ -205,16 +207,25 @@ spool_octets(const struct spool *sp)
     return sp->octets;
 }
 
-void
-spool_rewind(struct spool *sp)
-{
-    sp->read_at = 0;
-}
-
 bool
 spool_at_end(const struct spool *sp)
 {
     return sp->read_at == sp->octets;
+}
+
+/* What was read is given back by and by: to free 50 MB of a tmpfs at once takes
+ * 10 ms, for which all other sessions would wait. A file system that cannot do
+ * it frees all at the end. */
+static void
+give_back(struct spool *sp)
+{
+    uint64_t octets = sp->read_at - sp->given_back;
+
+    if (octets >= HOLE) {
+        (void)fallocate(sp->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                        (off_t)sp->given_back, (off_t)octets);
+        sp->given_back = sp->read_at;
+    }
 }
 
 static enum spool_result
@@ -236,6 +247,7 @@ read_file(struct spool *sp, struct bytes *out)
     }
     sp->read_at += (uint64_t)n;
     *out = bytes_make(sp->buffer, (size_t)n);
+    give_back(sp);
     return SPOOL_OK;
 }
 

@@ -2,8 +2,8 @@
  * spool - the body of one message: in memory up to a threshold, then in a file.
  *
  * The file is unlinked before the first octet is in it: a crash leaves
- * nothing behind. Reading goes once from the start to the end, as often as
- * spool_rewind() says.
+ * nothing behind. Reading goes once from the start to the end, and what was
+ * read of a file is given back to the file system meanwhile.
  *
  * OWNERSHIP
  *   spool_new()    the caller owns the spool until spool_free().
@@ -35,10 +35,9 @@ struct spool *spool_new(const struct spool_conf *conf, uint64_t *total);
 /* After a failure the spool holds nothing and stays failed. */
 enum spool_result spool_append(struct spool *sp, struct bytes b);
 uint64_t spool_octets(const struct spool *sp);
-void spool_rewind(struct spool *sp);
 /* The next piece, up to 64 KiB; empty at the end. */
 enum spool_result spool_read(struct spool *sp, struct bytes *out);
-/* All has been read since the last rewind. */
+/* All has been read. */
 bool spool_at_end(const struct spool *sp);
 /* errno of the failure as text; "" when there was none. */
 const char *spool_error(const struct spool *sp);

@@ -11,10 +11,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum {
-    READS_A_TURN = 4
-}; /* then the others' turn */
-
 /* --- the loop's next turn ----------------------------------------------- */
 
 void
@@ -197,7 +193,7 @@ conn_flush(struct conn *c)
 
 /* Shows the owner n octets of loop->input, and keeps what it leaves. */
 static void
-deliver(struct conn *c, size_t n, bool full)
+deliver(struct conn *c, size_t n)
 {
     struct bytes fresh = bytes_make(c->loop->input, n);
 
@@ -210,7 +206,6 @@ deliver(struct conn *c, size_t n, bool full)
         c->view = fresh;
     }
     tell(c, CONN_INPUT);
-    c->hungry = full && conn_unread(c) == 0;
     if (c->view.len > 0 && !c->dead && !queue_put(&c->unread, c->view)) {
         conn_fail(c, transport_error_text(ENOMEM));
     }
@@ -224,19 +219,20 @@ may_read(const struct conn *c)
            (c->phase == CONN_PHASE_PLAIN || c->phase == CONN_PHASE_TLS);
 }
 
-/* One read; false: nothing more to be had in this turn. */
+/* One read; false: nothing more to be had in this turn. Adds to *octets. */
 static bool
-read_once(struct conn *c)
+read_once(struct conn *c, size_t *octets)
 {
     enum conn_phase phase = c->phase;
-    size_t cap = c->hungry ? CONN_INPUT_ROOM : CONN_INPUT_MAX - c->unread.len;
+    size_t cap = CONN_INPUT_ROOM - c->unread.len;
     enum transport_result result;
     size_t n;
 
     c->read_wants_write = false;
     result = transport_read(&c->transport, c->loop->input, cap, &n);
+    *octets += n;
     if (n > 0) {
-        deliver(c, n, n == cap);
+        deliver(c, n);
     }
     if (c->dead || c->phase != phase) {
         return false; /* STARTTLS: nothing of the plain stream counts now */
@@ -263,9 +259,10 @@ static void
 read_some(struct conn *c)
 {
     bool more = true;
+    size_t octets = 0;
 
-    for (int i = 0; more && i < READS_A_TURN && may_read(c); i++) {
-        more = read_once(c);
+    while (more && octets < CONN_INPUT_ROOM && may_read(c)) {
+        more = read_once(c, &octets);
     }
     if (more && may_read(c) && transport_has_input(&c->transport)) {
         make_due(c);

@@ -13,9 +13,11 @@
 
 #include <netinet/in.h>
 
+/* One recv(), and about what one connection reads in a turn of the loop: all
+ * of it is hashed and spooled before anybody else has a turn. */
 enum {
-    CONN_INPUT_ROOM = 256 * 1024
-}; /* one recv() */
+    CONN_INPUT_ROOM = CONN_INPUT_MAX
+};
 
 enum conn_phase {
     CONN_PHASE_CONNECTING,
@@ -57,7 +59,6 @@ struct conn {
     enum conn_phase phase;
     bool want_input;
     bool eof;
-    bool hungry;           /* the owner took all of a full read */
     bool busy;             /* inside an event: its end settles */
     bool due;              /* in loop->due */
     bool dead;             /* conn_free() was called */

@@ -665,7 +665,7 @@ test_fairness(void **state)
         size_t before = p.b.got.len;
 
         event_base_loop(p.base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
-        assert_true(p.b.got.len - before <= 4 * CONN_INPUT_ROOM);
+        assert_true(p.b.got.len - before <= 2 * CONN_INPUT_ROOM);
     }
     PEERS_UNTIL(&p, p.b.got.len == 16 * 1024 * 1024);
     assert_int_equal(last_writer, 2);
