@@ -99,10 +99,8 @@ int cli_read_all(const struct cli *c, int fd, const char *name,
 /* All of it to stdout. EX_OK or EX_IOERR. */
 int cli_write(const struct cli *c, struct bytes text);
 
-/* A JSON string with its quotes; octets that are no UTF-8 become U+FFFD. */
-void cli_json(struct buf *out, struct bytes text);
-/* "key":"value" with a comma before it unless it is the first. */
-void cli_json_text(struct buf *out, const char *key, const char *value);
+/* A time as keynote_time() has it, as a member; see json.h. */
+void cli_json_time(struct buf *out, const char *key, uint64_t time_s);
 
 /* --- tables ------------------------------------------------------------- */
 

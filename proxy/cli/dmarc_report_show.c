@@ -2,9 +2,9 @@
  * dmarc_report_show - reports as a table and as JSON.
  */
 #include "proxy/cli/dmarc_report.h"
+#include "proxy/json/json.h"
 
 #include <sysexits.h>
-#include <time.h>
 
 /* Cells of one domain and selector stand together. */
 static bool
@@ -91,27 +91,14 @@ dmarc_report_table(struct dmarc_reports *d)
 /* --- JSON --------------------------------------------------------------- */
 
 static void
-put_time(struct buf *out, const char *member, uint64_t time_s)
-{
-    time_t t = (time_t)time_s;
-    char text[32] = "";
-    struct tm tm;
-
-    if (gmtime_r(&t, &tm) != NULL) {
-        (void)strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
-    }
-    cli_json_text(out, member, text);
-}
-
-static void
 put_report(struct buf *out, const struct dmarc_report_seen *s)
 {
     buf_putc(out, '{');
-    cli_json_text(out, "organisation", s->organisation);
-    cli_json_text(out, "id", s->id);
-    cli_json_text(out, "domain", s->domain);
-    put_time(out, "begin", s->begin_s);
-    put_time(out, "end", s->end_s);
+    json_member(out, "organisation", s->organisation);
+    json_member(out, "id", s->id);
+    json_member(out, "domain", s->domain);
+    cli_json_time(out, "begin", s->begin_s);
+    cli_json_time(out, "end", s->end_s);
     buf_printf(out, ",\"counted_before\":%s}", s->again ? "true" : "false");
 }
 
@@ -133,13 +120,13 @@ put_signature(struct buf *out, const struct dmarc_reports *d, size_t i,
     struct report_cell sum = sum_of(d, i, end_out);
 
     buf_putc(out, '{');
-    cli_json_text(out, "domain", sum.domain);
-    cli_json_text(out, "selector", sum.selector);
+    json_member(out, "domain", sum.domain);
+    json_member(out, "selector", sum.selector);
     put_sums(out, &sum);
     buf_puts(out, ",\"sources\":[");
     for (size_t k = i; k < *end_out; k++) {
         buf_puts(out, k == i ? "\n  {" : ",\n  {");
-        cli_json_text(out, "source", d->cells[k].source);
+        json_member(out, "source", d->cells[k].source);
         put_sums(out, &d->cells[k]);
         buf_putc(out, '}');
     }

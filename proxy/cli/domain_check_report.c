@@ -2,6 +2,7 @@
  * domain_check_report - what `domain check` prints.
  */
 #include "proxy/cli/domain_check.h"
+#include "proxy/json/json.h"
 #include "proxy/keys/keynote.h"
 #include "proxy/survey/judge.h"
 
@@ -168,7 +169,7 @@ static void
 put_member(struct buf *o, const char *key, struct bytes value)
 {
     buf_printf(o, ",\"%s\":", key);
-    cli_json(o, value);
+    json_string(o, value);
 }
 
 static void
@@ -179,10 +180,10 @@ put_json_findings(struct buf *o, const struct findings *f)
         const struct finding *one = &f->list[i];
 
         buf_puts(o, i == 0 ? "{" : ",{");
-        cli_json_text(o, "id", one->id);
-        cli_json_text(o, "severity", finding_severity_name(one->severity));
+        json_member(o, "id", one->id);
+        json_member(o, "severity", finding_severity_name(one->severity));
         put_member(o, "what", buf_bytes(&one->what));
-        cli_json_text(o, "why", one->why);
+        json_member(o, "why", one->why);
         put_member(o, "mend", buf_bytes(&one->mend));
         put_member(o, "visible", buf_bytes(&one->visible));
         buf_printf(o, ",\"wait_s\":%u,\"temporary\":%s}", one->wait_s,
@@ -206,10 +207,10 @@ put_json_sights(struct buf *o, const struct facts *facts)
 
         judge_sight(&q, &facts->sights[PLACE_RECORD][i], &at);
         buf_puts(o, i == 0 ? "{" : ",{");
-        cli_json_text(o, "role", roles[at.role]);
-        cli_json_text(o, "server", at.server);
-        cli_json_text(o, "what", whats[at.what]);
-        cli_json_text(o, "detail", at.detail);
+        json_member(o, "role", roles[at.role]);
+        json_member(o, "server", at.server);
+        json_member(o, "what", whats[at.what]);
+        json_member(o, "detail", at.detail);
         buf_printf(o, ",\"ttl_s\":%u,\"negative_s\":%u}", at.ttl_s,
                    at.negative_s);
     }
@@ -219,58 +220,50 @@ put_json_sights(struct buf *o, const struct facts *facts)
 static void
 put_json_key(struct buf *out, const struct check_key *k)
 {
-    struct buf o = BUF_INIT; /* cli_json_text() looks at its start */
-
-    buf_putc(&o, '{');
-    cli_json_text(&o, "name", k->facts.names[PLACE_RECORD]);
-    cli_json_text(&o, "selector", k->facts.key.selector);
-    cli_json_text(&o, "target", k->facts.key.target);
-    cli_json_text(&o, "colour", colour(findings_worst(&k->findings)));
+    buf_putc(out, '{');
+    json_member(out, "name", k->facts.names[PLACE_RECORD]);
+    json_member(out, "selector", k->facts.key.selector);
+    json_member(out, "target", k->facts.key.target);
+    json_member(out, "colour", colour(findings_worst(&k->findings)));
     if (k->key != NULL) {
-        cli_json_text(&o, "type", keynote_type_name(k->key->view.alg));
-        cli_json_text(&o, "state", keynote_state_name(k->key->view.state));
+        json_member(out, "type", keynote_type_name(k->key->view.alg));
+        json_member(out, "state", keynote_state_name(k->key->view.state));
     }
-    put_json_sights(&o, &k->facts);
-    put_json_findings(&o, &k->findings);
-    buf_putc(&o, '}');
-    buf_put(out, buf_bytes(&o));
-    buf_free(&o);
+    put_json_sights(out, &k->facts);
+    put_json_findings(out, &k->findings);
+    buf_putc(out, '}');
 }
 
 static void
 put_json_mail(struct buf *o, const struct mail_facts *m)
 {
     buf_puts(o, ",\"spf\":{");
-    cli_json_text(o, "record", m->spf_text);
-    cli_json_text(o, "stranger", spf_result_name(m->spf_result));
+    json_member(o, "record", m->spf_text);
+    json_member(o, "stranger", spf_result_name(m->spf_result));
     buf_puts(o, "},\"dmarc\":{");
-    cli_json_text(o, "domain", m->dmarc_domain);
-    cli_json_text(
+    json_member(o, "domain", m->dmarc_domain);
+    json_member(
         o, "policy",
         m->dmarc_domain[0] == '\0' ? "" : dmarc_policy_name(m->dmarc_policy));
-    cli_json_text(o, "from", m->from);
+    json_member(o, "from", m->from);
     buf_printf(o, ",\"aligned\":%s}", m->aligned ? "true" : "false");
 }
 
 static void
 put_json_domain(struct buf *out, const struct check_domain *d)
 {
-    struct buf o = BUF_INIT;
-
-    buf_putc(&o, '{');
-    cli_json_text(&o, "domain", d->name);
-    cli_json_text(&o, "colour", colour(domain_check_worst(d)));
-    buf_puts(&o, ",\"keys\":[");
+    buf_putc(out, '{');
+    json_member(out, "domain", d->name);
+    json_member(out, "colour", colour(domain_check_worst(d)));
+    buf_puts(out, ",\"keys\":[");
     for (size_t k = 0; k < d->count; k++) {
-        buf_puts(&o, k == 0 ? "" : ",");
-        put_json_key(&o, &d->keys[k]);
+        buf_puts(out, k == 0 ? "" : ",");
+        put_json_key(out, &d->keys[k]);
     }
-    buf_putc(&o, ']');
-    put_json_mail(&o, &d->mail);
-    put_json_findings(&o, &d->findings);
-    buf_putc(&o, '}');
-    buf_put(out, buf_bytes(&o));
-    buf_free(&o);
+    buf_putc(out, ']');
+    put_json_mail(out, &d->mail);
+    put_json_findings(out, &d->findings);
+    buf_putc(out, '}');
 }
 
 int

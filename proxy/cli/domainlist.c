@@ -2,6 +2,7 @@
  * domainlist - `sealpost domain list`.
  */
 #include "proxy/cli/domain.h"
+#include "proxy/json/json.h"
 #include "proxy/keys/keynote.h"
 
 #include <sysexits.h>
@@ -14,24 +15,16 @@ static const char list_usage[] =
 static void
 put_json(struct buf *out, const struct domain_file *file)
 {
-    char time[KEYNOTE_TIME];
-    struct buf o = BUF_INIT; /* cli_json_text() looks at its start */
-
-    buf_putc(&o, '{');
-    cli_json_text(&o, "domain", file->domain);
-    cli_json_text(&o, "way", domainfile_way_name(file->way));
-    keynote_time(file->added_s, time);
-    cli_json_text(&o, "added", time);
-    cli_json_text(&o, "colour", domainfile_colour_name(file->colour));
-    keynote_time(file->colour_s, time);
-    cli_json_text(&o, "colour_since", time);
-    keynote_time(file->checked_s, time);
-    cli_json_text(&o, "checked", time);
-    cli_json_text(&o, "why", file->why);
-    cli_json_text(&o, "note", file->note);
-    buf_putc(&o, '}');
-    buf_put(out, buf_bytes(&o));
-    buf_free(&o);
+    buf_putc(out, '{');
+    json_member(out, "domain", file->domain);
+    json_member(out, "way", domainfile_way_name(file->way));
+    cli_json_time(out, "added", file->added_s);
+    json_member(out, "colour", domainfile_colour_name(file->colour));
+    cli_json_time(out, "colour_since", file->colour_s);
+    cli_json_time(out, "checked", file->checked_s);
+    json_member(out, "why", file->why);
+    json_member(out, "note", file->note);
+    buf_putc(out, '}');
 }
 
 static void

@@ -7,6 +7,7 @@
  */
 #include "proxy/cli/domainrecords.h"
 
+#include "proxy/json/json.h"
 #include "proxy/keys/keynote.h"
 
 #include <sysexits.h>
@@ -38,23 +39,20 @@ is_text(const struct line *line)
 static void
 put_json(struct listing *l, const struct line *line)
 {
-    struct buf o = BUF_INIT;
+    struct buf *o = &l->json;
     struct buf name = BUF_INIT;
     const char *text;
 
     buf_printf(&name, "%s%s%s", line->name, line->name[0] == '\0' ? "" : ".",
                l->file->domain);
     text = buf_str(&name);
-    buf_putc(&o, '{');
-    cli_json_text(&o, "name", text == NULL ? "" : text);
-    cli_json_text(&o, "host", line->name[0] == '\0' ? "@" : line->name);
-    cli_json_text(&o, "type", line->type);
-    cli_json_text(&o, "value", line->value);
-    cli_json_text(&o, "about", line->about);
-    buf_printf(&o, ",\"sample\":%s}", line->sample ? "true" : "false");
-    buf_puts(&l->json, l->count == 0 ? "\n" : ",\n");
-    buf_put(&l->json, buf_bytes(&o));
-    buf_free(&o);
+    buf_puts(o, l->count == 0 ? "\n{" : ",\n{");
+    json_member(o, "name", text == NULL ? "" : text);
+    json_member(o, "host", line->name[0] == '\0' ? "@" : line->name);
+    json_member(o, "type", line->type);
+    json_member(o, "value", line->value);
+    json_member(o, "about", line->about);
+    buf_printf(o, ",\"sample\":%s}", line->sample ? "true" : "false");
     buf_free(&name);
 }
 
@@ -154,8 +152,8 @@ write_out(struct listing *l)
 
     if (l->cli->json) {
         buf_putc(&out, '{');
-        cli_json_text(&out, "domain", l->file->domain);
-        cli_json_text(&out, "way", domainfile_way_name(l->file->way));
+        json_member(&out, "domain", l->file->domain);
+        json_member(&out, "way", domainfile_way_name(l->file->way));
         buf_puts(&out, ",\"records\":[");
         buf_put(&out, buf_bytes(&l->json));
         buf_puts(&out, "\n]}\n");

@@ -3,6 +3,7 @@
  */
 #include "proxy/cli/domain.h"
 #include "proxy/cli/rotating.h"
+#include "proxy/json/json.h"
 #include "proxy/keys/keynote.h"
 
 #include <stdio.h>
@@ -29,7 +30,7 @@ struct status {
 };
 
 static const char *
-free_of_step(const struct plan *next)
+step_word(const struct plan *next)
 {
     return next->step == PLAN_WAIT ? "-" : plan_step_name(next->step);
 }
@@ -67,38 +68,23 @@ put_row(struct status *s, const struct plan_track *t, size_t key,
     cli_table_cell(&s->table, k->life.fault == KEY_FAULT_NONE
                                   ? keynote_state_name(k->view.state)
                                   : keynote_fault_name(k->life.fault));
-    cli_table_cell(&s->table, free_of_step(next));
+    cli_table_cell(&s->table, step_word(next));
     cli_table_cell(&s->table, when);
     cli_table_cell(&s->table, condition_of(t, key, next));
-}
-
-static void
-put_date(struct buf *o, const char *name, uint64_t time_s)
-{
-    char text[KEYNOTE_TIME];
-
-    keynote_time(time_s, text);
-    cli_json_text(o, name, text);
 }
 
 /* The servers that are waited for. */
 static void
 put_silent(struct buf *o, const struct key_life *life)
 {
-    struct buf one = BUF_INIT;
-
     buf_puts(o, ",\"silent\":[");
     for (size_t i = 0; i < life->silent_count; i++) {
-        buf_clear(&one);
-        buf_putc(&one, '{');
-        cli_json_text(&one, "server", life->silent[i].server);
-        put_date(&one, "since", life->silent[i].since_s);
-        buf_putc(&one, '}');
-        buf_puts(o, i == 0 ? "" : ",");
-        buf_put(o, buf_bytes(&one));
+        buf_puts(o, i == 0 ? "{" : ",{");
+        json_member(o, "server", life->silent[i].server);
+        cli_json_time(o, "since", life->silent[i].since_s);
+        buf_putc(o, '}');
     }
     buf_putc(o, ']');
-    buf_free(&one);
 }
 
 static void
@@ -106,35 +92,32 @@ put_json(struct status *s, const struct plan_track *t, size_t key,
          const struct plan *next)
 {
     const struct keystore_key *k = t->keys[key].key;
-    struct buf o = BUF_INIT;
+    struct buf *o = &s->json;
 
-    buf_putc(&o, '{');
-    cli_json_text(&o, "domain", t->domain);
-    cli_json_text(&o, "selector", k->view.selector);
-    cli_json_text(&o, "type", keynote_type_name(k->view.alg));
-    buf_printf(&o, ",\"bits\":%u,\"ours\":%s", k->view.bits,
+    buf_puts(o, s->keys == 0 ? "\n{" : ",\n{");
+    json_member(o, "domain", t->domain);
+    json_member(o, "selector", k->view.selector);
+    json_member(o, "type", keynote_type_name(k->view.alg));
+    buf_printf(o, ",\"bits\":%u,\"ours\":%s", k->view.bits,
                t->keys[key].ours ? "true" : "false");
-    cli_json_text(&o, "user", t->owner);
-    cli_json_text(&o, "state", keynote_state_name(k->view.state));
-    put_date(&o, "created", k->created_s);
-    put_date(&o, "published", k->life.published_s);
-    put_date(&o, "seen", k->life.seen_s);
-    put_date(&o, "proved", k->view.proved_s);
-    put_date(&o, "activated", k->view.activated_s);
-    put_date(&o, "retired", k->life.retired_s);
-    put_date(&o, "revoked", k->life.revoked_s);
-    cli_json_text(&o, "fault", keynote_fault_name(k->life.fault));
-    put_date(&o, "fault_since", k->life.fault_s);
-    cli_json_text(&o, "reason", k->life.reason);
-    put_silent(&o, &k->life);
-    cli_json_text(&o, "next",
-                  next->step == PLAN_WAIT ? "" : plan_step_name(next->step));
-    put_date(&o, "when", next->when_s);
-    cli_json_text(&o, "condition", condition_of(t, key, next));
-    buf_putc(&o, '}');
-    buf_puts(&s->json, s->keys == 0 ? "\n" : ",\n");
-    buf_put(&s->json, buf_bytes(&o));
-    buf_free(&o);
+    json_member(o, "user", t->owner);
+    json_member(o, "state", keynote_state_name(k->view.state));
+    cli_json_time(o, "created", k->created_s);
+    cli_json_time(o, "published", k->life.published_s);
+    cli_json_time(o, "seen", k->life.seen_s);
+    cli_json_time(o, "proved", k->view.proved_s);
+    cli_json_time(o, "activated", k->view.activated_s);
+    cli_json_time(o, "retired", k->life.retired_s);
+    cli_json_time(o, "revoked", k->life.revoked_s);
+    json_member(o, "fault", keynote_fault_name(k->life.fault));
+    cli_json_time(o, "fault_since", k->life.fault_s);
+    json_member(o, "reason", k->life.reason);
+    put_silent(o, &k->life);
+    json_member(o, "next",
+                next->step == PLAN_WAIT ? "" : plan_step_name(next->step));
+    cli_json_time(o, "when", next->when_s);
+    json_member(o, "condition", condition_of(t, key, next));
+    buf_putc(o, '}');
 }
 
 static void

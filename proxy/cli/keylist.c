@@ -4,6 +4,7 @@
 #include "proxy/cli/key.h"
 #include "proxy/cli/keyrecord.h"
 #include "proxy/cli/rotating.h"
+#include "proxy/json/json.h"
 #include "proxy/keys/keynote.h"
 
 #include <proxy/domains/domainfile.h>
@@ -75,28 +76,20 @@ static void
 put_json_key(struct buf *out, const struct keystore_key *k,
              const struct plan *next)
 {
-    char time[KEYNOTE_TIME];
-    struct buf o = BUF_INIT;
-
-    buf_putc(&o, '{');
-    cli_json_text(&o, "domain", k->view.domain);
-    cli_json_text(&o, "selector", k->view.selector);
-    cli_json_text(&o, "type", keynote_type_name(k->view.alg));
-    buf_printf(&o, ",\"bits\":%u", k->view.bits);
-    cli_json_text(&o, "state", keynote_state_name(k->view.state));
-    keynote_time(k->created_s, time);
-    cli_json_text(&o, "created", time);
-    keynote_time(k->view.activated_s, time);
-    cli_json_text(&o, "activated", time);
-    cli_json_text(&o, "next",
-                  next->step == PLAN_WAIT ? "" : plan_step_name(next->step));
-    keynote_time(next->step == PLAN_WAIT ? 0 : next->when_s, time);
-    cli_json_text(&o, "when", time);
-    cli_json_text(&o, "owner", k->view.owner);
-    cli_json_text(&o, "note", k->note);
-    buf_printf(&o, ",\"test_mode\":%s}", k->test_mode ? "true" : "false");
-    buf_put(out, buf_bytes(&o));
-    buf_free(&o);
+    buf_putc(out, '{');
+    json_member(out, "domain", k->view.domain);
+    json_member(out, "selector", k->view.selector);
+    json_member(out, "type", keynote_type_name(k->view.alg));
+    buf_printf(out, ",\"bits\":%u", k->view.bits);
+    json_member(out, "state", keynote_state_name(k->view.state));
+    cli_json_time(out, "created", k->created_s);
+    cli_json_time(out, "activated", k->view.activated_s);
+    json_member(out, "next",
+                next->step == PLAN_WAIT ? "" : plan_step_name(next->step));
+    cli_json_time(out, "when", next->step == PLAN_WAIT ? 0 : next->when_s);
+    json_member(out, "owner", k->view.owner);
+    json_member(out, "note", k->note);
+    buf_printf(out, ",\"test_mode\":%s}", k->test_mode ? "true" : "false");
 }
 
 static bool

@@ -7,6 +7,7 @@
 #include "proxy/cli/keyrecord.h"
 
 #include "proxy/cli/cli.h"
+#include "proxy/json/json.h"
 #include "proxy/keys/keynote.h"
 
 enum {
@@ -114,7 +115,7 @@ put_json_name(const struct keystore_key *key, const char *zone,
 
     keyrecord_name(key, zone, &name);
     text = buf_str(&name);
-    cli_json_text(out, member, text == NULL ? "" : text);
+    json_member(out, member, text == NULL ? "" : text);
     buf_free(&name);
 }
 
@@ -122,17 +123,17 @@ static void
 put_json(const struct keystore_key *key, const char *zone, struct buf *out)
 {
     struct buf value = BUF_INIT;
-    struct buf object = BUF_INIT; /* cli_json_text() looks at its start */
+    struct buf object = BUF_INIT; /* json_member() looks at its start */
 
     keyrecord_value(key, &value);
     buf_putc(&object, '{');
     put_json_name(key, zone, "name", &object);
-    cli_json_text(&object, "type", "TXT");
+    json_member(&object, "type", "TXT");
     buf_printf(&object, ",\"ttl\":%d,\"value\":", TTL_S);
-    cli_json(&object, buf_bytes(&value));
-    cli_json_text(&object, "domain", key->view.domain);
-    cli_json_text(&object, "selector", key->view.selector);
-    cli_json_text(&object, "state", keynote_state_name(key->view.state));
+    json_string(&object, buf_bytes(&value));
+    json_member(&object, "domain", key->view.domain);
+    json_member(&object, "selector", key->view.selector);
+    json_member(&object, "state", keynote_state_name(key->view.state));
     buf_puts(&object, "}\n");
     buf_put(out, buf_bytes(&object));
     buf_free(&object);
@@ -152,7 +153,7 @@ put_route53(const struct keystore_key *key, const char *zone, struct buf *out)
                ",\"Type\":\"TXT\",\"TTL\":%d,\"ResourceRecords\":"
                "[{\"Value\":",
                TTL_S);
-    cli_json(out, buf_bytes(&strings));
+    json_string(out, buf_bytes(&strings));
     buf_puts(out, "}]}}");
     buf_free(&strings);
 }
@@ -168,7 +169,7 @@ put_cloudflare(const struct keystore_key *key, const char *zone,
     buf_puts(out, "{\"type\":\"TXT\"");
     put_json_name(key, zone, "name", out);
     buf_printf(out, ",\"ttl\":%d,\"content\":", TTL_S);
-    cli_json(out, buf_bytes(&strings));
+    json_string(out, buf_bytes(&strings));
     buf_puts(out, "}\n");
     buf_free(&strings);
 }

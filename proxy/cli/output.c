@@ -2,23 +2,20 @@
  * output - tables and JSON; see cli.h.
  */
 #include "proxy/cli/cli.h"
-
 #include "proxy/json/json.h"
+#include "proxy/keys/keynote.h"
 
 #include <sysexits.h>
 
 /* --- JSON --------------------------------------------------------------- */
 
 void
-cli_json(struct buf *out, struct bytes text)
+cli_json_time(struct buf *out, const char *key, uint64_t time_s)
 {
-    json_string(out, text);
-}
+    char text[KEYNOTE_TIME];
 
-void
-cli_json_text(struct buf *out, const char *key, const char *value)
-{
-    json_member(out, key, value);
+    keynote_time(time_s, text);
+    json_member(out, key, text);
 }
 
 /* --- tables ------------------------------------------------------------- */

@@ -4,6 +4,7 @@
 #include "proxy/cli/rotating.h"
 
 #include "proxy/cli/keyrecord.h"
+#include "proxy/json/json.h"
 #include "proxy/keys/keynote.h"
 #include "proxy/keys/replace.h"
 
@@ -131,30 +132,25 @@ put_json(struct rotating *r, const struct rotate_event *e)
     static const char *const kinds[] = { "step",        "failed", "waits",
                                          "unpublished", "colour", "stuck",
                                          "fault" };
-    struct buf o = BUF_INIT; /* cli_json_text() looks at its start */
-    char when[KEYNOTE_TIME];
+    struct buf *o = &r->json;
 
-    buf_putc(&o, '{');
-    cli_json_text(&o, "event", kinds[e->kind]);
-    cli_json_text(&o, "domain", e->domain);
-    cli_json_text(&o, "selector", e->selector);
-    cli_json_text(&o, "user", e->user);
+    buf_puts(o, r->events++ == 0 ? "[\n{" : ",\n{");
+    json_member(o, "event", kinds[e->kind]);
+    json_member(o, "domain", e->domain);
+    json_member(o, "selector", e->selector);
+    json_member(o, "user", e->user);
     if (e->kind == ROTATE_STEP) {
-        cli_json_text(&o, "step", plan_step_name(e->step));
+        json_member(o, "step", plan_step_name(e->step));
     }
     if (e->kind == ROTATE_COLOUR) {
-        cli_json_text(&o, "colour", domainfile_colour_name(e->colour));
-        cli_json_text(&o, "was", domainfile_colour_name(e->was));
+        json_member(o, "colour", domainfile_colour_name(e->colour));
+        json_member(o, "was", domainfile_colour_name(e->was));
     }
     if (e->kind == ROTATE_WAITS) {
-        keynote_time(e->when_s, when);
-        cli_json_text(&o, "when", when);
+        cli_json_time(o, "when", e->when_s);
     }
-    cli_json_text(&o, "why", e->why);
-    buf_putc(&o, '}');
-    buf_puts(&r->json, r->events++ == 0 ? "[\n" : ",\n");
-    buf_put(&r->json, buf_bytes(&o));
-    buf_free(&o);
+    json_member(o, "why", e->why);
+    buf_putc(o, '}');
 }
 
 /* --- notices ------------------------------------------------------------ */

@@ -6,6 +6,7 @@
  */
 #include "proxy/cli/cli.h"
 #include "proxy/cli/sink.h"
+#include "proxy/json/json.h"
 
 #include <base/wipe.h>
 
@@ -105,7 +106,7 @@ on_rcpt(struct sink_session *s, const struct smtp_command *cmd)
         return;
     }
     buf_puts(&s->recipients, s->recipient_count++ > 0 ? "," : "");
-    cli_json(&s->recipients, cmd->path.mailbox);
+    json_string(&s->recipients, cmd->path.mailbox);
     answer(s, 250, "2.1.5", "Recipient accepted");
 }
 
@@ -239,7 +240,7 @@ on_end(struct sink_session *s)
 
     begin_file(s); /* BDAT 0 LAST: an empty message */
     buf_puts(&envelope, "{\"from\":");
-    cli_json(&envelope, buf_bytes(&s->sender));
+    json_string(&envelope, buf_bytes(&s->sender));
     buf_puts(&envelope, ",\"to\":[");
     buf_put(&envelope, buf_bytes(&s->recipients));
     buf_printf(&envelope, "],\"tls\":%s,\"authenticated\":%s}\n",

@@ -3,6 +3,7 @@
  */
 #include "proxy/cli/spf.h"
 
+#include "proxy/json/json.h"
 #include "proxy/methods.h"
 
 #include <arpa/inet.h>
@@ -111,13 +112,13 @@ put_json(struct buf *out, const struct spf *s)
     const struct spf_outcome *o = spf_outcome(s, identity);
 
     buf_putc(out, '{');
-    cli_json_text(out, "result", spf_result_name(o->result));
-    cli_json_text(out, "reason", o->reason);
-    cli_json_text(out, "identity", identity == SPF_HELO ? "helo" : "mailfrom");
-    cli_json_text(out, "domain", o->domain);
-    cli_json_text(out, "record", o->where);
-    cli_json_text(out, "term", o->term);
-    cli_json_text(out, "explanation", spf_explanation(s));
+    json_member(out, "result", spf_result_name(o->result));
+    json_member(out, "reason", o->reason);
+    json_member(out, "identity", identity == SPF_HELO ? "helo" : "mailfrom");
+    json_member(out, "domain", o->domain);
+    json_member(out, "record", o->where);
+    json_member(out, "term", o->term);
+    json_member(out, "explanation", spf_explanation(s));
     buf_puts(out, "}\n");
 }
 

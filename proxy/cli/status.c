@@ -8,6 +8,7 @@
 #include "proxy/process/status.h"
 
 #include "proxy/cli/cli.h"
+#include "proxy/json/json.h"
 #include "proxy/stats/stats.h"
 
 #include <errno.h>
@@ -296,7 +297,7 @@ put_rows(struct status_command *ch, enum stats_row_kind kind, struct buf *out)
     buf_printf(out, ",\"by_%s\":[", kinds[kind]);
     for (size_t i = 0; i < count; i++) {
         buf_puts(out, i == 0 ? "{\"name\":" : ",{\"name\":");
-        cli_json(out, bytes_str(ch->rows[i].name));
+        json_string(out, bytes_str(ch->rows[i].name));
         for (unsigned v = 0; v < STATS_ROW_VALUES; v++) {
             put_number(out, values[v], ch->rows[i].values[v]);
         }

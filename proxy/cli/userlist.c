@@ -5,6 +5,7 @@
 #include "proxy/cli/cli.h"
 #include "proxy/cli/user.h"
 #include "proxy/cli/userkeys.h"
+#include "proxy/json/json.h"
 #include "proxy/keeper/daybook.h"
 #include "proxy/keys/keynote.h"
 
@@ -197,25 +198,18 @@ list_table(struct listing *l)
 static void
 put_json_keys(const struct userkeys *keys, struct buf *out)
 {
-    char time[KEYNOTE_TIME];
-
     buf_puts(out, ",\"keys\":[");
     for (size_t i = 0; i < keys->count; i++) {
         const struct keystore_key *k = keys->keys[i];
-        struct buf o = BUF_INIT;
 
-        buf_putc(&o, '{');
-        cli_json_text(&o, "domain", k->view.domain);
-        cli_json_text(&o, "selector", k->view.selector);
-        cli_json_text(&o, "algorithm", dkim_alg_name(k->view.alg));
-        cli_json_text(&o, "state", keynote_state_name(k->view.state));
-        cli_json_text(&o, "dns", userkeys_dns(k));
-        keynote_time(k->view.proved_s, time);
-        cli_json_text(&o, "proved", time);
-        buf_puts(out, i > 0 ? "," : "");
-        buf_put(out, buf_bytes(&o));
+        buf_puts(out, i > 0 ? ",{" : "{");
+        json_member(out, "domain", k->view.domain);
+        json_member(out, "selector", k->view.selector);
+        json_member(out, "algorithm", dkim_alg_name(k->view.alg));
+        json_member(out, "state", keynote_state_name(k->view.state));
+        json_member(out, "dns", userkeys_dns(k));
+        cli_json_time(out, "proved", k->view.proved_s);
         buf_putc(out, '}');
-        buf_free(&o);
     }
     buf_puts(out, "]");
 }
@@ -223,21 +217,15 @@ put_json_keys(const struct userkeys *keys, struct buf *out)
 static void
 put_json_last(const struct signed_row *last, struct buf *out)
 {
-    char time[KEYNOTE_TIME];
-    struct buf o = BUF_INIT;
-
     if (last == NULL) {
         buf_puts(out, ",\"last_signed\":null");
         return;
     }
-    keynote_time(last->time_s, time);
-    cli_json_text(&o, "time", time);
-    cli_json_text(&o, "domain", last->domain);
-    cli_json_text(&o, "selector", last->selector);
     buf_puts(out, ",\"last_signed\":{");
-    buf_put(out, buf_bytes(&o));
+    cli_json_time(out, "time", last->time_s);
+    json_member(out, "domain", last->domain);
+    json_member(out, "selector", last->selector);
     buf_putc(out, '}');
-    buf_free(&o);
 }
 
 static void
@@ -249,13 +237,13 @@ put_json_lists(const struct view_user *u, struct buf *o)
 
         put_from(u->from + n, &from);
         buf_puts(o, n > 0 ? "," : "");
-        cli_json(o, buf_bytes(&from));
+        json_string(o, buf_bytes(&from));
         buf_free(&from);
     }
     buf_puts(o, "],\"selectors\":[");
     for (conf_list s = u->selectors; *s != NULL; s++) {
         buf_puts(o, s == u->selectors ? "" : ",");
-        cli_json(o, bytes_str(*s));
+        json_string(o, bytes_str(*s));
     }
     buf_printf(o, "],\"own_selector\":%s", u->own_selector ? "true" : "false");
 }
@@ -264,28 +252,25 @@ static void
 put_json_user(struct listing *l, size_t i, struct buf *out)
 {
     const struct view_user *u = &l->data.users->users[i];
-    struct buf o = BUF_INIT;
     struct userkeys keys;
 
     userkeys_find(&l->cli, &l->data, u, &keys);
-    buf_putc(&o, '{');
-    cli_json_text(&o, "user", u->name);
-    cli_json_text(&o, "login",
-                  login_word(l->data.users, i, conf_has_scram(l->cli.conf)));
-    put_json_lists(u, &o);
-    cli_json_text(&o, "domain", u->domain);
-    cli_json_text(&o, "upstream", u->upstream);
-    buf_printf(&o,
+    buf_putc(out, '{');
+    json_member(out, "user", u->name);
+    json_member(out, "login",
+                login_word(l->data.users, i, conf_has_scram(l->cli.conf)));
+    put_json_lists(u, out);
+    json_member(out, "domain", u->domain);
+    json_member(out, "upstream", u->upstream);
+    buf_printf(out,
                ",\"rate_count\":%u,\"rate_s\":%u,\"recipient_count\":%u,"
                "\"recipient_s\":%u,\"locked\":%s",
                u->rate_count, u->rate_s, u->recipient_count, u->recipient_s,
                u->locked ? "true" : "false");
-    cli_json_text(&o, "dns", userkeys_worst(&keys));
-    put_json_keys(&keys, &o);
-    put_json_last(signed_book_find(l->signatures, u->name), &o);
-    buf_putc(&o, '}');
-    buf_put(out, buf_bytes(&o));
-    buf_free(&o);
+    json_member(out, "dns", userkeys_worst(&keys));
+    put_json_keys(&keys, out);
+    put_json_last(signed_book_find(l->signatures, u->name), out);
+    buf_putc(out, '}');
 }
 
 static int

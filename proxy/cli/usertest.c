@@ -4,6 +4,7 @@
 #include "proxy/cli/user.h"
 
 #include "proxy/cli/cli.h"
+#include "proxy/json/json.h"
 #include "proxy/users/decide.h"
 #include "proxy/users/uservalue.h"
 
@@ -189,31 +190,31 @@ put_trial_json(const struct trial *t, struct buf *out)
     const struct decision *d = &t->decision;
 
     buf_putc(out, '{');
-    cli_json_text(out, "user", t->user->name);
-    cli_json_text(out, "from", t->from);
-    cli_json_text(out, "listener", t->listen->name);
-    cli_json_text(out, "upstream", t->upstream->name);
-    cli_json_text(out, "route", t->route);
-    cli_json_text(out, "decision",
-                  d->kind == DECIDE_SIGN       ? "sign"
-                  : d->kind == DECIDE_UNSIGNED ? "unsigned"
-                                               : "refuse");
-    cli_json_text(out, "rule", d->rule);
-    cli_json_text(out, "reason", d->reason);
-    cli_json_text(out, "fault", d->fault);
+    json_member(out, "user", t->user->name);
+    json_member(out, "from", t->from);
+    json_member(out, "listener", t->listen->name);
+    json_member(out, "upstream", t->upstream->name);
+    json_member(out, "route", t->route);
+    json_member(out, "decision",
+                d->kind == DECIDE_SIGN       ? "sign"
+                : d->kind == DECIDE_UNSIGNED ? "unsigned"
+                                             : "refuse");
+    json_member(out, "rule", d->rule);
+    json_member(out, "reason", d->reason);
+    json_member(out, "fault", d->fault);
     buf_puts(out, ",\"signatures\":[");
     for (size_t i = 0; i < d->count; i++) {
         buf_puts(out, i > 0 ? ",{" : "{");
-        cli_json_text(out, "domain", d->signatures[i].domain);
-        cli_json_text(out, "selector", d->signatures[i].selector);
-        cli_json_text(out, "algorithm", dkim_alg_name(d->signatures[i].alg));
+        json_member(out, "domain", d->signatures[i].domain);
+        json_member(out, "selector", d->signatures[i].selector);
+        json_member(out, "algorithm", dkim_alg_name(d->signatures[i].alg));
         buf_putc(out, '}');
     }
     buf_printf(out, "],\"aligned\":%s,\"trusted\":%s,\"code\":%d",
                d->aligned ? "true" : "false", t->trusted ? "true" : "false",
                d->code);
-    cli_json_text(out, "enhanced", d->enhanced);
-    cli_json_text(out, "text", d->text);
+    json_member(out, "enhanced", d->enhanced);
+    json_member(out, "text", d->text);
     buf_puts(out, "}\n");
 }
 

@@ -6,6 +6,7 @@
  */
 #include "proxy/cli/verify.h"
 
+#include "proxy/json/json.h"
 #include "proxy/users/uservalue.h"
 
 #include <arpa/inet.h>
@@ -181,7 +182,7 @@ print(struct verification *v)
     buf_putc(&object, '{');
     buf_put(&object, buf_bytes(&v->json));
     buf_puts(&object, ",\"field\":");
-    cli_json(&object, field);
+    json_string(&object, field);
     buf_puts(&object, "}\n");
     code = buf_failed(&object) ? cli_fail(&v->cli, EX_OSERR, "no memory")
                                : cli_write(&v->cli, buf_bytes(&object));

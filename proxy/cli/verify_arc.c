@@ -2,6 +2,7 @@
  * verify_arc - the ARC chain, for `sealpost verify`; see verify.h.
  */
 #include "proxy/cli/verify.h"
+#include "proxy/json/json.h"
 
 /* One question's way back to the chain. */
 struct waiting {
@@ -48,8 +49,8 @@ verify_arc(struct verification *v)
     result = arc_result(v->arc);
     verification_member(v, "arc");
     buf_putc(&v->json, '{');
-    cli_json_text(&v->json, "result", arc_result_name(result));
-    cli_json_text(&v->json, "reason", arc_reason(v->arc));
+    json_member(&v->json, "result", arc_result_name(result));
+    json_member(&v->json, "reason", arc_reason(v->arc));
     buf_printf(&v->json, ",\"sets\":%u,\"oldest_pass\":%u}", arc_count(v->arc),
                arc_oldest_pass(v->arc));
     v->results.arc = v->arc;

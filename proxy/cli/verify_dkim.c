@@ -2,6 +2,7 @@
  * verify_dkim - the signatures, for `sealpost verify`; see verify.h.
  */
 #include "proxy/cli/verify.h"
+#include "proxy/json/json.h"
 
 enum {
     SIGNATURES_MAX = 8 /* max_signatures, without a configuration */
@@ -11,16 +12,16 @@ static void
 put_json(struct buf *out, const struct dkim_verify_result *r)
 {
     buf_putc(out, '{');
-    cli_json_text(out, "result", dkim_verdict_name(r->verdict));
-    cli_json_text(out, "reason", r->reason);
-    cli_json_text(out, "domain", r->domain);
-    cli_json_text(out, "selector", r->selector);
+    json_member(out, "result", dkim_verdict_name(r->verdict));
+    json_member(out, "reason", r->reason);
+    json_member(out, "domain", r->domain);
+    json_member(out, "selector", r->selector);
     buf_puts(out, ",\"identity\":");
-    cli_json(out, r->identity);
-    cli_json_text(out, "algorithm", r->alg_known ? dkim_alg_name(r->alg) : "");
+    json_string(out, r->identity);
+    json_member(out, "algorithm", r->alg_known ? dkim_alg_name(r->alg) : "");
     buf_printf(out, ",\"key_bits\":%u,\"testing\":%s,\"b\":", r->key_bits,
                r->testing ? "true" : "false");
-    cli_json(out, bytes_take(r->b, 8)); /* as header.b (RFC 6008) */
+    json_string(out, bytes_take(r->b, 8)); /* as header.b (RFC 6008) */
     buf_putc(out, '}');
 }
 

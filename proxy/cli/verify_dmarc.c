@@ -5,6 +5,7 @@
  * field.
  */
 #include "proxy/cli/verify.h"
+#include "proxy/json/json.h"
 
 static void
 on_answer(const struct dns_answer *answer, void *arg)
@@ -34,11 +35,11 @@ put_json(struct verification *v, const struct dmarc_outcome *o)
 {
     verification_member(v, "dmarc");
     buf_putc(&v->json, '{');
-    cli_json_text(&v->json, "result", dmarc_result_name(o->result));
-    cli_json_text(&v->json, "reason", o->reason);
-    cli_json_text(&v->json, "policy", dmarc_policy_name(o->policy));
-    cli_json_text(&v->json, "from", o->author);
-    cli_json_text(&v->json, "policy_domain", o->policy_domain);
+    json_member(&v->json, "result", dmarc_result_name(o->result));
+    json_member(&v->json, "reason", o->reason);
+    json_member(&v->json, "policy", dmarc_policy_name(o->policy));
+    json_member(&v->json, "from", o->author);
+    json_member(&v->json, "policy_domain", o->policy_domain);
     buf_printf(&v->json, ",\"testing\":%s,\"aligned\":{\"dkim\":%s,",
                o->testing ? "true" : "false",
                o->dkim_aligned ? "true" : "false");

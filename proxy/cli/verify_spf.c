@@ -3,6 +3,7 @@
  */
 #include "proxy/cli/spf.h"
 #include "proxy/cli/verify.h"
+#include "proxy/json/json.h"
 
 #include <sysexits.h>
 
@@ -31,11 +32,11 @@ verify_spf(struct verification *v)
     o = spf_outcome(v->spf, spf_identity(v->spf));
     verification_member(v, "spf");
     buf_putc(&v->json, '{');
-    cli_json_text(&v->json, "result", spf_result_name(o->result));
-    cli_json_text(&v->json, "reason", o->reason);
-    cli_json_text(&v->json, "identity",
-                  spf_identity(v->spf) == SPF_HELO ? "helo" : "mailfrom");
-    cli_json_text(&v->json, "domain", o->domain);
+    json_member(&v->json, "result", spf_result_name(o->result));
+    json_member(&v->json, "reason", o->reason);
+    json_member(&v->json, "identity",
+                spf_identity(v->spf) == SPF_HELO ? "helo" : "mailfrom");
+    json_member(&v->json, "domain", o->domain);
     buf_putc(&v->json, '}');
     v->results.spf = v->spf;
     return o->result == SPF_PASS        ? VERIFY_PASS

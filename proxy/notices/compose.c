@@ -6,6 +6,7 @@
 #include <base/base64.h>
 
 #include <proxy/json/json.h>
+#include <proxy/keys/keynote.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -34,39 +35,23 @@ notice_kind_name(enum notice_kind kind)
     return kinds[kind].name;
 }
 
-/* RFC 3339. */
-static void
-put_time(uint64_t time_s, struct buf *out)
-{
-    time_t t = (time_t)time_s;
-    char text[64];
-    struct tm tm;
-
-    if (gmtime_r(&t, &tm) != NULL &&
-        strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm) > 0) {
-        buf_puts(out, text);
-    }
-}
-
 void
 notice_put_json(const struct notice *n, const char *hostname, struct buf *out)
 {
-    struct buf time = BUF_INIT, object = BUF_INIT;
-    const char *text;
+    struct buf object = BUF_INIT;
+    char time[KEYNOTE_TIME];
 
-    put_time(n->time_s, &time);
-    text = buf_str(&time);
+    keynote_time(n->time_s, time);
     buf_puts(&object, "{\"version\":1");
     json_member(&object, "kind", notice_kind_name(n->kind));
     json_member(&object, "subject", n->subject);
     json_member(&object, "selector", n->selector);
     json_member(&object, "text", n->text);
-    json_member(&object, "time", text == NULL ? "" : text);
+    json_member(&object, "time", time);
     json_member(&object, "hostname", hostname);
     buf_puts(&object, "}\n");
     buf_put(out, buf_bytes(&object));
     out->failed = out->failed || buf_failed(&object);
-    buf_free(&time);
     buf_free(&object);
 }
 
