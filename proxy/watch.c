@@ -7,6 +7,8 @@
 #include "proxy/clock.h"
 #include "proxy/log/log.h"
 
+#include <base/namehash.h>
+
 #include <dkim/keyrecord.h>
 
 #include <openssl/evp.h>
@@ -251,14 +253,9 @@ compare(const void *a, const void *b)
 static uint64_t
 spread(const struct watched *k, uint64_t over_ms)
 {
-    uint32_t hash = 2166136261u;
+    uint32_t hash = name_hash(name_hash(NAME_HASH_FIRST, bytes_str(k->domain)),
+                              bytes_str(k->selector));
 
-    for (const char *c = k->domain; *c != '\0'; c++) {
-        hash = (hash ^ (uint8_t)*c) * 16777619u;
-    }
-    for (const char *c = k->selector; *c != '\0'; c++) {
-        hash = (hash ^ (uint8_t)*c) * 16777619u;
-    }
     return over_ms == 0 ? 0 : hash % over_ms;
 }
 

@@ -1,6 +1,8 @@
 /*
  * faults - words about keys, by name; see faults.h.
  */
+#include <base/namehash.h>
+
 #include <proxy/keeper/faults.h>
 #include <proxy/keeper/protocol.h>
 #include <stdlib.h>
@@ -88,19 +90,12 @@ faults_copy(const struct faults *f)
     return copy;
 }
 
-/* FNV-1a over both names. */
 static size_t
 bucket_of(const char *domain, const char *selector)
 {
-    uint32_t hash = 2166136261u;
-
-    for (; *domain != '\0'; domain++) {
-        hash = (hash ^ (uint8_t)*domain) * 16777619u;
-    }
-    for (; *selector != '\0'; selector++) {
-        hash = (hash ^ (uint8_t)*selector) * 16777619u;
-    }
-    return hash % BUCKETS;
+    return name_hash(name_hash(NAME_HASH_FIRST, bytes_str(domain)),
+                     bytes_str(selector)) %
+           BUCKETS;
 }
 
 static struct fault *

@@ -4,6 +4,8 @@
  * It grows with the users that exist (names are of users.conf, not of peers),
  * and is swept when users.conf is loaded anew.
  */
+#include <base/namehash.h>
+
 #include <proxy/keeper/identities.h>
 #include <stdlib.h>
 
@@ -42,22 +44,11 @@ identities_free(struct identities **ids)
     *ids = NULL;
 }
 
-/* FNV-1a; ASCII letters without case. */
-static size_t
-bucket_of(struct bytes name)
-{
-    uint32_t hash = 2166136261u;
-
-    for (size_t i = 0; i < name.len; i++) {
-        hash = (hash ^ byte_lower(name.ptr[i])) * 16777619u;
-    }
-    return hash % BUCKETS;
-}
-
 struct identity *
 identities_get(struct identities *ids, struct bytes name, bool asserted)
 {
-    struct identity **bucket = &ids->buckets[bucket_of(name)];
+    struct identity **bucket =
+        &ids->buckets[name_hash(NAME_HASH_FIRST, name) % BUCKETS];
     struct identity *id;
 
     for (id = *bucket; id != NULL; id = id->next) {

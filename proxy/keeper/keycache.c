@@ -5,6 +5,8 @@
  * to one thread alone is the context that it signs with, made at its first
  * signature with this key and kept as long as the key.
  */
+#include <base/namehash.h>
+
 #include <openssl/evp.h>
 #include <openssl/rsa.h>
 
@@ -230,19 +232,12 @@ keycache_new(const struct keycache_conf *conf)
     return c;
 }
 
-/* FNV-1a over both names; they are those of our own key files. */
 static struct key_entry **
 bucket_of(struct keycache *c, const char *domain, const char *selector)
 {
-    uint32_t hash = 2166136261u;
+    uint32_t hash = name_hash(name_hash(NAME_HASH_FIRST, bytes_str(domain)),
+                              bytes_str(selector));
 
-    for (; *domain != '\0'; domain++) {
-        hash = (hash ^ (uint8_t)*domain) * 16777619u;
-    }
-    hash = (hash ^ '/') * 16777619u;
-    for (; *selector != '\0'; selector++) {
-        hash = (hash ^ (uint8_t)*selector) * 16777619u;
-    }
     return &c->buckets[hash % BUCKETS];
 }
 

@@ -6,6 +6,8 @@
  */
 #include "proxy/survey/zones.h"
 
+#include <base/namehash.h>
+
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -201,12 +203,7 @@ ask_at(struct search *s)
 static struct search_list *
 bucket_of(struct zones *z, const char *name)
 {
-    uint32_t hash = 2166136261u; /* FNV-1a; names are our own users' */
-
-    for (; *name != '\0'; name++) {
-        hash = (hash ^ (uint8_t)*name) * 16777619u;
-    }
-    return &z->buckets[hash % BUCKETS];
+    return &z->buckets[name_hash(NAME_HASH_FIRST, bytes_str(name)) % BUCKETS];
 }
 
 static struct search *
