@@ -1,6 +1,6 @@
 /*
- * session_message - content from the client, and what is counted of it.
- * Private to session*.c.
+ * session_message - content from the client, what becomes of it and what is
+ * counted. Private to session*.c.
  */
 #ifndef PROXY_SESSION_MESSAGE_H
 #define PROXY_SESSION_MESSAGE_H
@@ -31,6 +31,27 @@ enum head_step session_gather_head(struct buf *head, struct bytes octets,
 void session_timed_out(struct session *s);
 /* Content as it will go upstream. */
 void session_message_take(struct session *s, struct bytes octets);
+
+/* session_sign.c */
+/* Decides and asks the keeper, or ends the transaction. */
+void session_sign(struct session *s);
+/* Every answer is in: builds the header that goes out, or ends it. */
+void session_signed(struct session *s);
+
+/* session_check.c */
+/* The header as received is parsed: questions leave. Borrowed by tx->check. */
+void session_check_begin(struct session *s, const struct dkim_header *header);
+/* The body is over. */
+void session_check_end(struct session *s);
+/* The verdict is there: refuses, or builds the header that goes out. */
+void session_checked(struct session *s);
+
+/* session_header.c */
+void session_header_remove(struct session *s);
+/* Date and Message-ID; false: no memory. */
+bool session_header_add_missing(struct session *s);
+/* The last step before the message may go. */
+void session_header_build(struct session *s);
 
 /* session_stats.c */
 void session_count_begin(struct session *s);

@@ -178,25 +178,4 @@ void session_content_drained(struct session *s);
 /* The dot has left this process. */
 bool session_dot_left(const struct session *s);
 
-/* session_sign.c */
-/* Decides and asks the keeper, or ends the transaction. */
-void session_sign(struct session *s);
-/* Every answer is in: builds the header that goes out, or ends it. */
-void session_signed(struct session *s);
-
-/* session_check.c */
-/* The header as received is parsed: questions leave. Borrowed by tx->check. */
-void session_check_begin(struct session *s, const struct dkim_header *header);
-/* The body is over. */
-void session_check_end(struct session *s);
-/* The verdict is there: refuses, or builds the header that goes out. */
-void session_checked(struct session *s);
-
-/* session_header.c */
-void session_header_remove(struct session *s);
-/* Date and Message-ID; false: no memory. */
-bool session_header_add_missing(struct session *s);
-/* The last step before the message may go. */
-void session_header_build(struct session *s);
-
 #endif
