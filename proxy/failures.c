@@ -3,7 +3,7 @@
  */
 #include "proxy/failures.h"
 
-#include <proxy/stats/stats.h>
+#include <proxy/stats/tallies.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -14,6 +14,7 @@
 #define PROXY_STATS_REGION_H
 
 #include "proxy/stats/stats.h"
+#include "proxy/stats/tallies.h"
 
 #include <stdatomic.h>
 

@@ -81,16 +81,6 @@ enum stats_bucket_kind {
     STATS_BUCKET_KINDS
 };
 
-enum stats_tally_kind {
-    STATS_FAILED_ADDRESS, /* logins, see proxy/failures.h */
-    STATS_FAILED_USER,
-    STATS_FAILED_PAIR, /* the user from this address */
-    STATS_LOGGED_IN    /* the same: she has been there */
-};
-enum {
-    STATS_TALLIES_MAX = 16384 /* of all kinds; a power of two */
-};
-
 enum stats_row_kind {
     STATS_ROW_USER,
     STATS_ROW_DOMAIN,
@@ -171,18 +161,6 @@ uint64_t stats_entered(const struct stats *s, enum stats_count_kind kind,
 bool stats_take(struct stats *s, enum stats_bucket_kind kind, struct bytes name,
                 unsigned n, unsigned count, unsigned per_s, uint64_t now_ms,
                 unsigned *wait_s_out);
-
-/*
- * A tally counts for all workers, and is forgotten life_ms after it was added
- * to last; when there is no room those go first that have counted least. It
- * ends at 2^20 - 1. now_ms is CLOCK_MONOTONIC's.
- */
-unsigned stats_tally(const struct stats *s, enum stats_tally_kind kind,
-                     struct bytes name, uint64_t now_ms);
-void stats_tally_add(struct stats *s, enum stats_tally_kind kind,
-                     struct bytes name, uint64_t life_ms, uint64_t now_ms);
-void stats_tally_end(struct stats *s, enum stats_tally_kind kind,
-                     struct bytes name);
 
 /* For the status. Longer names are cut. now_s is CLOCK_REALTIME's. */
 void stats_note(struct stats *s, enum stats_row_kind kind, struct bytes name,

@@ -1,6 +1,6 @@
 /*
  * tallies - counts that are forgotten some time after the last one; see
- * stats.h.
+ * tallies.h.
  *
  * One table of all processes. An entry is its key and one number, the time
  * when it ends above the count, so that each is moved by one compare-and-swap.

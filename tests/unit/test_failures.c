@@ -4,7 +4,7 @@
 #include "tests/support/cmocka.h"
 
 #include <proxy/failures.h>
-#include <proxy/stats/stats.h>
+#include <proxy/stats/tallies.h>
 #include <stdio.h>
 
 static const struct limits_conf conf = { .auth_delay_s = 1,

@@ -4,6 +4,7 @@
 #include "tests/support/cmocka.h"
 
 #include <proxy/stats/stats.h>
+#include <proxy/stats/tallies.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
