@@ -469,8 +469,11 @@ keynote_read(int fd, const char *path, struct strings *s,
     r.key.view.owner = "";
     r.key.life.reason = "";
     if (conf_read_fd(fd, path, take_entry, &r, errors) && !r.bad &&
-        is_whole(&r, path) && !buf_failed(&r.public_b64)) {
-        good = keep_texts(&r);
+        is_whole(&r, path)) {
+        good = !buf_failed(&r.public_b64) && keep_texts(&r);
+        if (!good) { /* left out without a word it would sign nothing */
+            conf_error(errors, path, 0, "out of memory");
+        }
     }
     buf_free(&r.public_b64);
     if (good) {

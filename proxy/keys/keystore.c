@@ -256,13 +256,31 @@ open_directory(const struct walk *w, const char *path)
     } else if (st.st_mode & (S_IWGRP | S_IWOTH)) {
         conf_error(w->errors, path, 0,
                    "group or others may write the directory; chmod 700");
-    } else {
-        dir = fdopendir(fd);
+    } else if ((dir = fdopendir(fd)) == NULL) {
+        conf_error(w->errors, path, 0, "cannot be read: %s", strerror(errno));
     }
     if (dir == NULL && fd >= 0) {
         close(fd);
     }
     return dir;
+}
+
+/* NULL: the end, also of memory; or an error, for keys that are not seen
+ * would be keys that do not sign. */
+static const struct dirent *
+next_entry(struct walk *w, DIR *dir, const char *path)
+{
+    const struct dirent *entry = NULL;
+
+    if (!w->no_memory) {
+        errno = 0;
+        entry = readdir(dir);
+        if (entry == NULL && errno != 0) {
+            conf_error(w->errors, path, 0, "cannot be read to its end: %s",
+                       strerror(errno));
+        }
+    }
+    return entry;
 }
 
 /* name: lent by the store. */
@@ -272,6 +290,7 @@ take_domain(struct walk *w, const char *name)
     char domain[DKIM_DOMAIN_MAX + 1];
     struct buf path = BUF_INIT;
     const struct dirent *entry;
+    const char *text;
     DIR *dir;
 
     if (name[0] == '.') {
@@ -286,12 +305,13 @@ take_domain(struct walk *w, const char *name)
     }
     w->domain = name;
     buf_printf(&path, "%s/keys/%s", w->conf->state_dir, domain);
-    if (buf_str(&path) == NULL) {
+    text = buf_str(&path);
+    if (text == NULL) {
         w->no_memory = true;
         goto out;
     }
-    dir = open_directory(w, (const char *)path.ptr);
-    while (dir != NULL && !w->no_memory && (entry = readdir(dir)) != NULL) {
+    dir = open_directory(w, text);
+    while (dir != NULL && (entry = next_entry(w, dir, text)) != NULL) {
         take_file(w, dirfd(dir), entry->d_name);
     }
     if (dir != NULL) {
@@ -355,12 +375,12 @@ keep_name(struct walk *w, struct list *l, const struct dirent *entry)
 /* In the order of their inodes, which is about that of their blocks: readdir()
  * of ext4 gives names by their hash, and a disk would have to seek for each. */
 static void
-take_domains(struct walk *w, DIR *dir)
+take_domains(struct walk *w, DIR *dir, const char *path)
 {
     struct list l = { NULL, 0, 0 };
     const struct dirent *entry;
 
-    while (!w->no_memory && (entry = readdir(dir)) != NULL) {
+    while ((entry = next_entry(w, dir, path)) != NULL) {
         w->no_memory = !keep_name(w, &l, entry);
     }
     if (l.count > 0) {
@@ -377,19 +397,21 @@ static bool
 walk_all(struct walk *w)
 {
     struct buf path = BUF_INIT;
+    const char *text;
     bool good = true;
     struct stat st;
     DIR *dir;
 
     buf_printf(&path, "%s/keys", w->conf->state_dir);
-    if (buf_str(&path) == NULL) {
+    text = buf_str(&path);
+    if (text == NULL) {
         good = false;
-    } else if (lstat((const char *)path.ptr, &st) != 0 && errno == ENOENT) {
+    } else if (lstat(text, &st) != 0 && errno == ENOENT) {
         good = true; /* a store in which nothing was put yet */
-    } else if ((dir = open_directory(w, (const char *)path.ptr)) == NULL) {
+    } else if ((dir = open_directory(w, text)) == NULL) {
         good = false;
     } else {
-        take_domains(w, dir);
+        take_domains(w, dir, text);
         closedir(dir);
         good = !w->no_memory;
     }

@@ -3,10 +3,12 @@
  */
 #include "failmalloc.h"
 
-#include <stdbool.h>
 #include <stdint.h>
 
 size_t failmalloc_left = SIZE_MAX;
+bool failmalloc_once;
+
+static bool failed; /* since failmalloc_left was more than 0 */
 
 void *__real_malloc(size_t octets);
 void *__real_calloc(size_t count, size_t octets);
@@ -18,11 +20,11 @@ void *__wrap_realloc(void *old, size_t octets);
 static bool
 fails(void)
 {
-    if (failmalloc_left == 0) {
-        return true;
-    }
-    failmalloc_left -= failmalloc_left != SIZE_MAX;
-    return false;
+    bool fail = failmalloc_left == 0 && !(failmalloc_once && failed);
+
+    failed = failmalloc_left == 0;
+    failmalloc_left -= failmalloc_left != 0 && failmalloc_left != SIZE_MAX;
+    return fail;
 }
 
 void *

@@ -8,9 +8,12 @@
 #ifndef TESTS_SUPPORT_FAILMALLOC_H
 #define TESTS_SUPPORT_FAILMALLOC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Allocations that still succeed; SIZE_MAX, as at the start: all of them. */
 extern size_t failmalloc_left;
+/* One fails and those behind it succeed: what nobody noticed goes through. */
+extern bool failmalloc_once;
 
 #endif

@@ -86,13 +86,17 @@ load(const struct site *s, size_t successes)
 static void
 test_load(void **state)
 {
-    size_t n = 0;
-
     assert_non_null(freopen("/dev/null", "w", stderr));
-    while (!load(*state, n)) {
-        n++;
+    for (int once = 0; once < 2; once++) {
+        size_t n = 0;
+
+        failmalloc_once = once == 1;
+        while (!load(*state, n)) {
+            n++;
+        }
+        assert_true(n > 50);
     }
-    assert_true(n > 50);
+    failmalloc_once = false;
 }
 
 /* No list of errors is not a list of no errors. */

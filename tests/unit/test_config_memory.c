@@ -58,16 +58,20 @@ load(const char *content, size_t successes)
 static void
 test_load(void **state)
 {
-    size_t n = 0;
-
     (void)state;
-    while (!load(text, n)) {
-        n++;
+    for (int once = 0; once < 2; once++) {
+        size_t n = 0;
+
+        failmalloc_once = once == 1;
+        while (!load(text, n)) {
+            n++;
+        }
+        assert_true(n > 100);
+        for (n = 0; !load(good_text, n); n++) {
+        }
+        assert_true(n > 50);
     }
-    assert_true(n > 100);
-    for (n = 0; !load(good_text, n); n++) {
-    }
-    assert_true(n > 50);
+    failmalloc_once = false;
 }
 
 /* From the file through the descriptor. */
