@@ -15,16 +15,18 @@
 
 static const struct timeval again_after = { 0, 500 * 1000 };
 
-void
+bool
 master_keepers_tell(struct master *m, enum control_kind kind, unsigned number,
                     int fd)
 {
-    if (m->keepers_control >= 0 &&
-        !control_send(m->keepers_control, kind, number, fd)) {
-        log_event(LOG_LEVEL_ERROR, "keepers-deaf",
-                  "the keeper's parent does not take a message: %s",
-                  strerror(errno));
+    if (m->keepers_control < 0 ||
+        control_send(m->keepers_control, kind, number, fd)) {
+        return true;
     }
+    log_event(LOG_LEVEL_ERROR, "keepers-deaf",
+              "the keeper's parent does not take a message: %s",
+              strerror(errno));
+    return false;
 }
 
 void
@@ -126,9 +128,9 @@ on_again(evutil_socket_t fd, short what, void *arg)
     log_event(LOG_LEVEL_INFO, "keepers-back", "the keeper's service answers");
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
         if (all[i] != NULL) {
-            master_keepers_tell(m, CONTROL_KEEPER_START,
-                                generation_keeper(all[i]),
-                                generation_conf_fd(all[i]));
+            (void)master_keepers_tell(m, CONTROL_KEEPER_START,
+                                      generation_keeper(all[i]),
+                                      generation_conf_fd(all[i]));
         }
     }
 }

@@ -70,7 +70,9 @@ bool master_resume_workers(struct master *m, const struct handover *h);
 bool master_keepers_call(struct master *m);
 bool master_keepers_events(struct master *m);
 void master_keepers_free(struct master *m);
-void master_keepers_tell(struct master *m, enum control_kind kind,
+/* False: it did not take it, which is logged. True also while its service is
+ * away: it is told what runs when it is back. */
+bool master_keepers_tell(struct master *m, enum control_kind kind,
                          unsigned number, int fd);
 /* The parent that was forked has died. */
 void master_keepers_died(struct master *m);

@@ -26,7 +26,10 @@ master_begin(struct master *m, struct conf *conf, int conf_fd, unsigned keeper)
         log_event(LOG_LEVEL_ERROR, "start-failed", "out of memory");
         return false;
     }
-    master_keepers_tell(m, CONTROL_KEEPER_START, keeper, conf_fd);
+    if (!master_keepers_tell(m, CONTROL_KEEPER_START, keeper, conf_fd)) {
+        generation_free(&m->next); /* it would wait for a keeper */
+        return false;
+    }
     return true;
 }
 
@@ -38,7 +41,7 @@ reload_data(struct master *m)
     log_event(LOG_LEVEL_INFO, "reload",
               "users, keys and certificates are read again; the "
               "configuration has not changed");
-    master_keepers_tell(m, CONTROL_KEEPER_RELOAD, 0, -1);
+    (void)master_keepers_tell(m, CONTROL_KEEPER_RELOAD, 0, -1);
     generation_send(m->current, CONTROL_DATA, 0, -1);
     if (m->old != NULL) {
         generation_send(m->old, CONTROL_DATA, 0, -1);
@@ -75,7 +78,7 @@ reload_conf(struct master *m, int conf_fd)
     log_event(LOG_LEVEL_INFO, "reload", "a new configuration starts");
     if (!master_begin(m, conf, conf_fd, 1 - generation_keeper(m->current))) {
         sockets_abort(m->sockets);
-        reload_refused("out of memory");
+        reload_refused("it cannot be started");
     }
 }
 
@@ -177,7 +180,8 @@ on_failed(struct master *m)
         event_base_loopbreak(m->base);
         return;
     }
-    master_keepers_tell(m, CONTROL_KEEPER_STOP, generation_keeper(m->next), -1);
+    (void)master_keepers_tell(m, CONTROL_KEEPER_STOP,
+                              generation_keeper(m->next), -1);
     generation_free(&m->next);
     sockets_abort(m->sockets);
     reload_refused("the new workers can't be started");
@@ -187,7 +191,7 @@ on_failed(struct master *m)
 static void
 on_ended(struct master *m, struct generation *g)
 {
-    master_keepers_tell(m, CONTROL_KEEPER_STOP, generation_keeper(g), -1);
+    (void)master_keepers_tell(m, CONTROL_KEEPER_STOP, generation_keeper(g), -1);
     if (g == m->old) {
         generation_free(&m->old);
     } else if (g == m->current) {

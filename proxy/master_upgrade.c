@@ -149,7 +149,7 @@ master_resume(struct master *m, const struct handover *h, struct buf *error)
         }
     }
     if (program >= 0) {
-        master_keepers_tell(m, CONTROL_PROGRAM, 0, program);
+        (void)master_keepers_tell(m, CONTROL_PROGRAM, 0, program);
         (void)close(program);
     }
     return bytes_copy(bytes_str(h->keeper_dir), m->keeper_dir,

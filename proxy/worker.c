@@ -42,6 +42,7 @@ struct process {
     bool keep_stderr;
     bool ready;
     bool cut; /* the deadline passed; clients that do not read are left */
+    int code; /* of its exit */
 };
 
 /* --- the start ------------------------------------------------------------ */
@@ -224,6 +225,25 @@ on_keeperless(evutil_socket_t fd, short what, void *arg)
     event_add(p->keeperless, &keeperless_after);
 }
 
+/* The first view has come. */
+static void
+begin(struct process *p)
+{
+    p->ready = true;
+    if (!control_send(CHILD_CONTROL_FD, CONTROL_READY, 0, -1)) {
+        log_event(LOG_LEVEL_ERROR, "worker-failed",
+                  "the master does not hear that it is ready: %s",
+                  strerror(errno));
+        p->code = EX_OSERR; /* it would wait for us, in vain */
+        event_base_loopbreak(p->worker.base);
+        return;
+    }
+    if (!p->worker.draining) {
+        listeners_start(&p->worker);
+    }
+    background_close(p->keep_stderr);
+}
+
 static void
 on_view(const struct view *view, void *arg)
 {
@@ -243,16 +263,11 @@ on_view(const struct view *view, void *arg)
     if (w->watch != NULL) {
         watch_view(w->watch, view);
     }
-    if (!p->ready) {
-        p->ready = true;
-        if (!w->draining) {
-            listeners_start(w);
-        }
-        (void)control_send(CHILD_CONTROL_FD, CONTROL_READY, 0, -1);
-        background_close(p->keep_stderr);
-        return;
+    if (p->ready) {
+        session_view_changed(w);
+    } else {
+        begin(p);
     }
-    session_view_changed(w);
 }
 
 /* --- making and unmaking it ----------------------------------------------- */
@@ -380,6 +395,9 @@ make(struct process *p, struct inheritance *in, struct buf *error)
             return false;
         }
     }
+    if (in->keeper_fd < 0) { /* the master had none to give */
+        event_add(p->keeperless, &keeperless_after);
+    }
     w->keeper = keeper_client_new(w->base, in->keeper_fd, on_view, p);
     in->keeper_fd = -1;
     return w->keeper != NULL && make_watchers(w);
@@ -412,7 +430,9 @@ unmake(struct process *p)
         }
     }
     conn_loop_free(&w->loop);
-    event_base_free(w->base);
+    if (w->base != NULL) {
+        event_base_free(w->base);
+    }
     conf_free(&w->conf);
 }
 
@@ -431,21 +451,24 @@ static int
 serve(struct process *p, struct inheritance *in)
 {
     struct buf error = BUF_INIT;
+    bool made = make(p, in, &error);
 
-    if (!make(p, in, &error)) {
+    inheritance_free(in);
+    if (!made) {
         if (error.len == 0) {
             buf_puts(&error, "out of memory or descriptors");
         }
-        return give_up(p->log_fd, &error, EX_CONFIG);
+        p->code = give_up(p->log_fd, &error, EX_CONFIG);
+        unmake(p);
+        return p->code;
     }
-    inheritance_free(in);
     confine_worker(p->worker.conf);
     event_base_dispatch(p->worker.base);
     if (p->cut) {
         return 0; /* sessions go with the process */
     }
     unmake(p);
-    return 0;
+    return p->code;
 }
 
 int

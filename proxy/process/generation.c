@@ -118,46 +118,57 @@ send_keeper(struct worker_child *c)
 struct listen_target {
     struct worker_child *child;
     uint32_t index;
+    bool sent; /* all of them */
 };
 
 static void
 send_socket(int fd, void *arg)
 {
-    const struct listen_target *t = arg;
+    struct listen_target *t = arg;
 
-    (void)control_send(t->child->control, CONTROL_LISTEN, t->index, fd);
+    t->sent = t->sent &&
+              control_send(t->child->control, CONTROL_LISTEN, t->index, fd);
 }
 
-static void
+static bool
 send_tickets(struct worker_child *c)
 {
     int fd = c->generation->env->tickets_fd;
 
-    if (fd >= 0) {
-        (void)control_send(c->control, CONTROL_TICKETS, 0, fd);
-    }
+    return fd < 0 || control_send(c->control, CONTROL_TICKETS, 0, fd);
 }
 
-/* All that a worker needs; it starts at CONTROL_GO. */
-static void
-send_start(struct worker_child *c)
+static bool
+send_sockets(struct worker_child *c)
 {
     struct generation *g = c->generation;
+    struct listen_target target = { c, 0, true };
 
-    (void)control_send(c->control, CONTROL_CONF, 0, g->conf_fd);
-    (void)control_send(c->control, CONTROL_LOG, 0, g->env->log_fd);
     for (size_t i = 0; i < g->conf->listen_count; i++) {
-        struct listen_target target = { c, (uint32_t)i };
-
+        target.index = (uint32_t)i;
         sockets_each(g->env->sockets, &g->conf->listens[i], c->slot, g->count,
                      send_socket, &target);
     }
-    send_keeper(c);
+    return target.sent;
+}
+
+/* All that a worker needs; it starts at CONTROL_GO. False: not all of it. */
+static bool
+send_start(struct worker_child *c)
+{
+    const struct generation *g = c->generation;
+
+    if (!control_send(c->control, CONTROL_CONF, 0, g->conf_fd) ||
+        !control_send(c->control, CONTROL_LOG, 0, g->env->log_fd) ||
+        !send_sockets(c)) {
+        return false;
+    }
+    send_keeper(c); /* for want of it the worker asks again */
     c->stats = stats_slot_take(g->env->stats);
-    (void)control_send(c->control, CONTROL_STATS, c->stats,
-                       stats_fd(g->env->stats));
-    send_tickets(c);
-    (void)control_send(c->control, CONTROL_GO, g->env->keep_stderr, -1);
+    return control_send(c->control, CONTROL_STATS, c->stats,
+                        stats_fd(g->env->stats)) &&
+           send_tickets(c) &&
+           control_send(c->control, CONTROL_GO, g->env->keep_stderr, -1);
 }
 
 static bool
@@ -213,14 +224,12 @@ start_again(struct worker_child *c)
     plan(c->again, c->delay_ms);
 }
 
-static void
+static bool
 listen_to(struct worker_child *c)
 {
     c->input = event_new(c->generation->env->base, c->control,
                          EV_READ | EV_PERSIST, on_control, c);
-    if (c->input != NULL) {
-        event_add(c->input, NULL);
-    }
+    return c->input != NULL && event_add(c->input, NULL) == 0;
 }
 
 static void
@@ -236,8 +245,12 @@ start(struct worker_child *c)
         return;
     }
     c->adopted = false;
-    listen_to(c);
-    send_start(c);
+    if (!listen_to(c) || !send_start(c)) {
+        /* Half of it would wait for ever, or miss a listener. */
+        log_event(LOG_LEVEL_ERROR, "worker-failed",
+                  "cannot give it what it needs: %s", strerror(errno));
+        (void)kill(c->pid, SIGKILL); /* SIGCHLD tells the rest */
+    }
 }
 
 static void
@@ -354,7 +367,9 @@ adopt(struct generation *g, const struct handover_worker *w)
     c->ready = true;
     c->adopted = true;
     c->started_ms = clock_ms();
-    listen_to(c);
+    if (!listen_to(c)) {
+        (void)kill(c->pid, SIGKILL); /* as if it had died: another starts */
+    }
 }
 
 struct generation *
@@ -479,7 +494,7 @@ generation_send(struct generation *g, enum control_kind kind, uint32_t number,
         struct worker_child *c = &g->workers[i];
 
         if (c->pid != 0 && !control_send(c->control, kind, number, fd)) {
-            log_event(LOG_LEVEL_WARN, "worker-deaf",
+            log_event(LOG_LEVEL_ERROR, "worker-deaf",
                       "worker %u, pid %ld, does not take a message", c->slot,
                       (long)c->pid);
         }

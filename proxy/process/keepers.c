@@ -143,11 +143,22 @@ is_ours(const struct parent *p, int *fd)
     return same;
 }
 
+static bool
+tell_master(const struct parent *p, enum control_kind kind, unsigned number)
+{
+    if (control_send(p->control, kind, number, -1)) {
+        return true;
+    }
+    log_event(LOG_LEVEL_ERROR, "master-deaf",
+              "the master does not take a message: %s", strerror(errno));
+    return false;
+}
+
 static void
 refuse(const struct parent *p, const struct keeper *k, int code)
 {
-    (void)control_send(p->control, CONTROL_KEEPER_FAILED,
-                       k->number + KEEPERS * (unsigned)code, -1);
+    (void)tell_master(p, CONTROL_KEEPER_FAILED,
+                      k->number + KEEPERS * (unsigned)code);
 }
 
 static void
@@ -267,9 +278,13 @@ on_ready(struct parent *p, struct keeper *k)
     }
     (void)close(k->ready_fd);
     k->ready_fd = -1;
-    if (n == 1 && k->conf_fd >= 0) {
+    if (n != 1 || k->conf_fd < 0) {
+        return;
+    }
+    if (tell_master(p, CONTROL_KEEPER_READY, k->number)) {
         k->was_ready = true;
-        (void)control_send(p->control, CONTROL_KEEPER_READY, k->number, -1);
+    } else if (k->pid > 0) {
+        (void)kill(k->pid, SIGKILL); /* nobody would use it */
     }
 }
 
