@@ -218,7 +218,8 @@ else
     if [ -x build/sealpostd ]; then
         # As shipped it is confined; with sanitizers it is not.
         integration build test_relay test_confine test_service test_reload \
-            test_adversity test_tls_upstream test_inbound.
+            test_adversity test_reload_faults test_many test_tls_upstream \
+            test_inbound.
     fi
 fi
 

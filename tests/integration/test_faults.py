@@ -28,7 +28,7 @@ class EachCall(unittest.TestCase):
         c = RawClient(self.port, greeting=False)
         try:
             c.reply()
-            c.ready(*login, tls=bool(login))
+            c.ready(*login)
             return c
         except BaseException:
             c.close()
@@ -110,10 +110,13 @@ class EachCall(unittest.TestCase):
                         "a.test", key)
         with Faults() as faults, Inbound({
                 "a.test": ALLOWED, "k._domainkey.a.test": txt(key.record, ttl=0)},
+                listen={"tls": "starttls"}, extra=SPILLS,
                 upstream_settings={"reuse_messages": "1"}) as site:
             self.port = site.sp.port
             self.each_call(faults, site.sp, site.up, self.ready, make,
-                           "accept4 socket connect send recv sendmsg")
+                           "accept4 socket connect open pwrite pread send "
+                           "recv sendmsg SSL_new SSL_do_handshake "
+                           "SSL_read SSL_write read write")
 
 
 class Trickle(unittest.TestCase):

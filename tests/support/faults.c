@@ -1,12 +1,14 @@
 /*
- * faults.c - the system calls of a worker, made to fail or to do little.
+ * faults.c - the calls of one of the daemon's processes, made to fail or to
+ * do little.
  *
  * A library for LD_PRELOAD; the file that TEST_FAULTS names is shared with
- * tests/support/faults.py, which says what happens. Only workers are meant:
- * other processes of the daemon load it and are left alone. Calls are made by
- * number, so that nothing stands between this and the kernel.
+ * tests/support/faults.py, which says what happens and to whom: the processes
+ * of another kind load it and are left alone. System calls are made by number,
+ * so that nothing stands between this and the kernel.
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -28,24 +30,47 @@ enum {
     TRICKLE /* each stream takes and gives a few octets, or none now */
 };
 
-/* As faults.py has it. */
+/* Kinds of processes, and the control, as faults.py has them. */
+enum {
+    WORKER,
+    MASTER,
+    PARENT, /* of keepers: forked by the master */
+    KEEPER
+};
+
 struct control {
-    uint32_t mode, at, calls, hits;
+    uint32_t mode, at, calls, hits, whose;
     char name[24];
 };
 
 static volatile struct control off, *control = &off;
 static uint64_t seed = 0x9e3779b97f4a7c15U;
+static uint32_t kind;
+static pid_t began_as;
 
-static bool
-is_worker(void)
+static uint32_t
+kind_by_option(void)
 {
     char line[4096];
     int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
     ssize_t n = fd < 0 ? 0 : read(fd, line, sizeof(line));
 
     close(fd);
-    return n > 0 && memmem(line, (size_t)n, "--worker", 8) != NULL;
+    if (n > 0 && memmem(line, (size_t)n, "--worker", 8) != NULL) {
+        return WORKER;
+    }
+    return n > 0 && memmem(line, (size_t)n, "--keeper-child", 14) != NULL
+               ? KEEPER
+               : MASTER;
+}
+
+static bool
+is_whose(void)
+{
+    if (kind == MASTER && syscall(SYS_getpid) != began_as) {
+        return control->whose == PARENT;
+    }
+    return control->whose == kind;
 }
 
 __attribute__((constructor)) static void
@@ -55,9 +80,11 @@ begin(void)
     void *map = MAP_FAILED;
     int fd;
 
-    if (path == NULL || !is_worker()) {
+    if (path == NULL) {
         return;
     }
+    kind = kind_by_option();
+    began_as = getpid();
     fd = open(path, O_RDWR | O_CLOEXEC);
     if (fd >= 0) {
         map = mmap(NULL, sizeof(*control), PROT_READ | PROT_WRITE, MAP_SHARED,
@@ -84,7 +111,7 @@ is_meant(const char *name)
 static bool
 fails(const char *name, int error)
 {
-    if (control->mode != FAIL || !is_meant(name) ||
+    if (control->mode != FAIL || !is_meant(name) || !is_whose() ||
         ++control->calls != control->at) {
         return false;
     }
@@ -112,7 +139,7 @@ portion(int fd, size_t n)
     int before = errno;
     size_t i, may;
 
-    if (control->mode != TRICKLE || n == 0 || !is_stream(fd)) {
+    if (control->mode != TRICKLE || !is_whose() || n == 0 || !is_stream(fd)) {
         errno = before;
         return n;
     }
@@ -164,6 +191,122 @@ open(const char *path, int flags, ...)
                : (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
 }
 
+/* What makes a descriptor or a process; the kernel has the rest. */
+int
+socketpair(int domain, int type, int protocol, int fds[2])
+{
+    return fails("socketpair", EMFILE)
+               ? -1
+               : (int)syscall(SYS_socketpair, domain, type, protocol, fds);
+}
+
+int
+pipe2(int fds[2], int flags)
+{
+    return fails("pipe2", EMFILE) ? -1 : (int)syscall(SYS_pipe2, fds, flags);
+}
+
+int
+memfd_create(const char *name, unsigned flags)
+{
+    return fails("memfd_create", EMFILE)
+               ? -1
+               : (int)syscall(SYS_memfd_create, name, flags);
+}
+
+int
+epoll_create1(int flags)
+{
+    return fails("epoll_create1", EMFILE)
+               ? -1
+               : (int)syscall(SYS_epoll_create1, flags);
+}
+
+/* More of it than a number: the C library keeps books of these. */
+pid_t
+fork(void)
+{
+    pid_t (*real)(void) = dlsym(RTLD_NEXT, "fork");
+
+    return fails("fork", EAGAIN) ? -1 : real();
+}
+
+FILE *
+fopen(const char *path, const char *mode)
+{
+    FILE *(*real)(const char *, const char *) = dlsym(RTLD_NEXT, "fopen");
+
+    return fails("fopen", EMFILE) ? NULL : real(path, mode);
+}
+
+/* As libcrypto calls it. */
+FILE *
+fopen64(const char *path, const char *mode)
+{
+    return fopen(path, mode);
+}
+
+DIR *
+fdopendir(int fd)
+{
+    DIR *(*real)(int) = dlsym(RTLD_NEXT, "fdopendir");
+
+    return fails("fdopendir", ENOMEM) ? NULL : real(fd);
+}
+
+struct dirent *
+readdir(DIR *dir)
+{
+    struct dirent *(*real)(DIR *) = dlsym(RTLD_NEXT, "readdir");
+
+    return fails("readdir", EIO) ? NULL : real(dir);
+}
+
+int
+execv(const char *path, char *const argv[])
+{
+    int (*real)(const char *, char *const *) = dlsym(RTLD_NEXT, "execv");
+
+    return fails("execv", ENOMEM) ? -1 : real(path, argv);
+}
+
+int
+fexecve(int fd, char *const argv[], char *const envp[])
+{
+    int (*real)(int, char *const *, char *const *) =
+        dlsym(RTLD_NEXT, "fexecve");
+
+    return fails("fexecve", ENOMEM) ? -1 : real(fd, argv, envp);
+}
+
+/* --- memory: of programs without a sanitizer, which has its own -----------
+ */
+
+void *__libc_malloc(size_t n);
+void *__libc_calloc(size_t count, size_t n);
+void *__libc_realloc(void *old, size_t n);
+
+void *
+malloc(size_t n)
+{
+    return fails("malloc", ENOMEM) ? NULL : __libc_malloc(n);
+}
+
+void *
+calloc(size_t count, size_t n)
+{
+    return fails("malloc", ENOMEM) ? NULL : __libc_calloc(count, n);
+}
+
+void *
+realloc(void *old, size_t n)
+{
+    return fails("malloc", ENOMEM) ? NULL : __libc_realloc(old, n);
+}
+
+/* --- files and sockets ----------------------------------------------------
+ */
+
 ssize_t
 pwrite(int fd, const void *data, size_t n, off_t at)
 {
@@ -174,6 +317,18 @@ ssize_t
 pread(int fd, void *room, size_t n, off_t at)
 {
     return fails("pread", EIO) ? -1 : syscall(SYS_pread64, fd, room, n, at);
+}
+
+/* As it is called with _FORTIFY_SOURCE. */
+ssize_t __pread_chk(int fd, void *room, size_t n, off_t at, size_t size);
+
+ssize_t
+__pread_chk(int fd, void *room, size_t n, off_t at, size_t size)
+{
+    if (n > size) {
+        abort();
+    }
+    return pread(fd, room, n, at);
 }
 
 ssize_t
@@ -226,13 +381,14 @@ sendmsg(int fd, const struct msghdr *message, int flags)
     struct msghdr cut = *message;
     struct iovec one = { NULL, 0 };
 
-    if (fails("sendmsg", ECONNRESET)) {
+    if (fails("sendmsg", is_stream(fd) ? ECONNRESET : ENOBUFS)) {
         return -1;
     }
     for (size_t i = 0; i < message->msg_iovlen && one.iov_len == 0; i++) {
         one = message->msg_iov[i];
     }
-    if (control->mode == TRICKLE && one.iov_len > 0 && is_stream(fd)) {
+    if (control->mode == TRICKLE && is_whose() && one.iov_len > 0 &&
+        is_stream(fd)) {
         one.iov_len = portion(fd, one.iov_len);
         if (one.iov_len == 0) {
             return -1;
@@ -249,6 +405,7 @@ int SSL_read(void *ssl, void *room, int n);
 int SSL_write(void *ssl, const void *data, int n);
 int SSL_do_handshake(void *ssl);
 void *SSL_new(void *ctx);
+void *SSL_CTX_new(const void *method);
 
 int
 SSL_read(void *ssl, void *room, int n)
@@ -280,4 +437,12 @@ SSL_new(void *ctx)
     void *(*real)(void *) = dlsym(RTLD_NEXT, "SSL_new");
 
     return fails("SSL_new", ENOMEM) ? NULL : real(ctx);
+}
+
+void *
+SSL_CTX_new(const void *method)
+{
+    void *(*real)(const void *) = dlsym(RTLD_NEXT, "SSL_CTX_new");
+
+    return fails("SSL_CTX_new", ENOMEM) ? NULL : real(method);
 }

@@ -1,9 +1,10 @@
-"""Workers whose system calls fail or do little: tests/support/faults.c.
+"""Processes whose calls fail or do little: tests/support/faults.c.
 
     with Faults() as faults, Sealpost(...) as sp:
-        faults.fail("recv", 7)      the seventh call from now on
+        faults.fail("recv", 7)              a worker's seventh from now on
+        faults.fail("open", 2, KEEPER)      of another process
         ...
-        faults.hits()               0: there were fewer
+        faults.hits()                       0: there were fewer
 
     with Faults(trickle=True): streams take and give a few octets at a time
 """
@@ -16,7 +17,8 @@ import unittest.mock
 import scratch
 
 OFF, FAIL, TRICKLE = range(3)
-FORMAT = "IIII24s"
+WORKER, MASTER, PARENT, KEEPER = range(4)
+FORMAT = "IIIII24s"
 LENGTH = struct.calcsize(FORMAT)
 # A sanitizer's library wants to be the first one.
 ASAN = "verify_asan_link_order=0:detect_leaks=1:exitcode=99"
@@ -42,12 +44,13 @@ class Faults:
                                      {"ASAN_OPTIONS": ASAN})]
         self._set(TRICKLE if trickle else OFF)
 
-    def _set(self, mode, at=0, name=""):
-        self.map[:LENGTH] = struct.pack(FORMAT, OFF, at, 0, 0, name.encode())
+    def _set(self, mode, at=0, name="", whose=WORKER):
+        self.map[:LENGTH] = struct.pack(FORMAT, OFF, at, 0, 0, whose,
+                                        name.encode())
         self.map[:4] = struct.pack("I", mode)
 
-    def fail(self, name, at):
-        self._set(FAIL, at, name)
+    def fail(self, name, at, whose=WORKER):
+        self._set(FAIL, at, name, whose)
 
     def off(self):
         self.map[:4] = struct.pack("I", OFF)

@@ -55,11 +55,10 @@ def unfold(text):
 
 class Inbound:
     def __init__(self, records=None, checks=None, timeout="1s", slow=False,
-                 upstream=None, **more):
+                 upstream=None, listen=None, extra="", **more):
         self.ns = Nameserver(records, slow=slow)
         self.up = upstream or CapturingUpstream()
         self.ports = {}
-        extra = ""
         for name, settings in (checks or {}).items():
             self.ports[name] = scratch.free_port()
             extra += section("listen " + name, {
@@ -67,7 +66,8 @@ class Inbound:
                 "tls": "none", "relay_domains": "example.com",
                 "upstream": "smarthost", "check": name})
             extra += section("check " + name, settings)
-        self.sp = Sealpost(self.up.port, listen={"mode": "inbound"},
+        self.sp = Sealpost(self.up.port,
+                           listen={"mode": "inbound", **(listen or {})},
                            dns={"nameserver": self.ns.address,
                                 "timeout": timeout},
                            limits={"connections_per_ip": 1000},
