@@ -2,7 +2,9 @@
  * test_smtp_data - one message, however it is split; against a reference.
  *
  * SEALPOST_LONG=1: every stream of up to eight octets of the reduced alphabet,
- * not five; and thirty times as many that are drawn.
+ * not five; and thirty times as many that are drawn. SEALPOST_STREAMS=N: so
+ * many are drawn of that alphabet, each with every cut; SEALPOST_SEED=N:
+ * others.
  */
 #include "tests/support/cmocka.h"
 #include "tests/support/vec.h"
@@ -195,6 +197,14 @@ is_long(void)
     return getenv("SEALPOST_LONG") != NULL;
 }
 
+static unsigned long
+number(const char *name, unsigned long otherwise)
+{
+    const char *text = getenv(name);
+
+    return text == NULL ? otherwise : strtoul(text, NULL, 10);
+}
+
 /* A CR at the end that could be half of a CRLF is held, not judged. */
 static void
 test_reference(void **state)
@@ -334,11 +344,12 @@ test_all_short_streams(void **state)
 static void
 test_drawn_streams(void **state)
 {
-    unsigned rounds = is_long() ? 300000 : 10000;
-    uint32_t seed = 4321;
+    unsigned long rounds =
+        number("SEALPOST_STREAMS", is_long() ? 300000 : 10000);
+    uint32_t seed = (uint32_t)number("SEALPOST_SEED", 4321);
 
     (void)state;
-    for (unsigned round = 0; round < rounds; round++) {
+    for (unsigned long round = 0; round < rounds; round++) {
         uint8_t wire[24];
         size_t len = 6 + next_random(&seed) % (sizeof(wire) - 5);
 
