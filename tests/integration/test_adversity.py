@@ -25,15 +25,8 @@ LINES = [b"EHLO x\r\n", b"STARTTLS\r\n", b"EHLO x\r\n", b"AUTH PLAIN\r\n",
 class ClientGoes(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.up = CapturingUpstream()
-        cls.sp = Sealpost(cls.up.port)
-
-    @classmethod
-    def tearDownClass(cls):
-        try:
-            cls.sp.stop()
-        finally:
-            cls.up.stop()
+        cls.up = cls.enterClassContext(CapturingUpstream())
+        cls.sp = cls.enterClassContext(Sealpost(cls.up.port))
 
     def leave(self, client, how):
         if how == "RST":

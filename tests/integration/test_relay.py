@@ -23,15 +23,8 @@ def added(data, original):
 class Relay(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.up = CapturingUpstream()
-        cls.sp = Sealpost(cls.up.port)
-
-    @classmethod
-    def tearDownClass(cls):
-        try:
-            cls.sp.stop()
-        finally:
-            cls.up.stop()
+        cls.up = cls.enterClassContext(CapturingUpstream())
+        cls.sp = cls.enterClassContext(Sealpost(cls.up.port))
 
     def setUp(self):
         self.before = len(self.up.messages)

@@ -188,15 +188,8 @@ class Mistakes(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.up = CapturingUpstream()
-        cls.sp = Sealpost(cls.up.port)
-
-    @classmethod
-    def tearDownClass(cls):
-        try:
-            cls.sp.stop()
-        finally:
-            cls.up.stop()
+        cls.up = cls.enterClassContext(CapturingUpstream())
+        cls.sp = cls.enterClassContext(Sealpost(cls.up.port))
 
     def broken(self, path, text, names, mode=None):
         """path is made so and a reload asked for: the log names it."""
@@ -287,15 +280,8 @@ def peer_certificate(port):
 class News(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.up = CapturingUpstream()
-        cls.sp = Sealpost(cls.up.port)
-
-    @classmethod
-    def tearDownClass(cls):
-        try:
-            cls.sp.stop()
-        finally:
-            cls.up.stop()
+        cls.up = cls.enterClassContext(CapturingUpstream())
+        cls.sp = cls.enterClassContext(Sealpost(cls.up.port))
 
     def test_certificate(self):
         """TA-15: new sessions see the new one, old ones go on."""
