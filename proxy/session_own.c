@@ -42,8 +42,10 @@ session_own_mechs(const struct session *s)
                             SMTP_MECH_XOAUTH2 | SMTP_MECH_OAUTHBEARER;
     const struct upstream *u = judge_of(s);
     const struct smtp_caps *caps = u == NULL ? NULL : upstream_caps(u);
+    unsigned both = caps == NULL ? 0 : caps->mechs & passed;
 
-    return caps == NULL ? passed : caps->mechs & passed;
+    /* Only a login asks it again: offering nothing would be for ever. */
+    return (both & s->conf->auth_mechanisms) == 0 ? passed : both;
 }
 
 /* --- while nobody sends --------------------------------------------------- */

@@ -17,7 +17,7 @@ struct session;
 struct session_own;
 
 /* What the upstream offers to log in with: enum smtp_mech; all of ours when
- * it was never reached. */
+ * it was never reached, or when it had none of the listener's. */
 unsigned session_own_mechs(const struct session *s);
 /* s->login has credentials: they go to the upstream and are wiped. */
 void session_own_login(struct session *s);

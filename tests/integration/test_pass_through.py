@@ -118,6 +118,20 @@ class PassThrough(unittest.TestCase):
         self.up.set("auth")
         self.assertEqual(plain(client, ALICE, HERS)[0], 235)
 
+    def test_upstream_has_another_mechanism(self):
+        """Since it was last asked what it offers."""
+        self.alice()
+        client = self.client()
+        had = self.up.mechanisms
+        self.up.mechanisms = "LOGIN"
+        try:
+            code, text = plain(client, ALICE, HERS)
+        finally:
+            self.up.mechanisms = had
+        self.assertEqual((code, text), (
+            454, "4.7.0 Log in with another mechanism"))
+        self.assertEqual(plain(client, ALICE, HERS)[0], 235)
+
     def test_upstream_is_silent(self):
         """The client hears of it in time, and can log in again."""
         client = self.client()
