@@ -218,6 +218,33 @@ class Offers(unittest.TestCase):
         self.assertEqual(
             c.command("MAIL FROM:<alice@example.com> SIZE=2001")[0], 552)
 
+    def links(self):
+        """Connections to the full one that the daemon still holds."""
+        port = f":{self.full.port:04X}"
+        return [line for line in
+                scratch.read("/proc/net/tcp").decode().splitlines()[1:]
+                if line.split()[2].endswith(port)
+                and line.split()[3] in ("01", "08")]
+
+    def test_z_what_the_next_one_never_had(self):
+        """What was known of an upstream is no answer: it is asked again."""
+        for mail, code, text in ((" SMTPUTF8", 550, "5.6.7 "),
+                                 (" REQUIRETLS", 550, "5.7.30 "),
+                                 (" ENVID=x", 555, "5.5.4 "),
+                                 (" SIZE=3000", 552, "5.3.4 ")):
+            with self.subTest(mail=mail):
+                c = self.client(tls=True, user="alice")
+                poor = ("SIZE 2000",) + ("DSN",) * ("ENVID" not in mail)
+                for extensions in (FULL, poor):
+                    self.full.extensions = list(extensions)
+                    self.full.close_sessions()
+                    scratch.wait_for("no link", lambda: not self.links())
+                    if extensions is FULL:
+                        self.assertEqual(self.send(c)[0], 250)
+                got, said = c.command(f"MAIL FROM:<alice@example.com>{mail}")
+                self.assertEqual((got, said[:len(text)]), (code, text))
+                c.close()
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -130,6 +130,19 @@ class KeeperService(unittest.TestCase):
         with self.assertRaisesRegex(AssertionError, "no keeper answers in"):
             self.start()
 
+    def test_another_program(self):
+        """SIGUSR2: the new one knows where the keeper is."""
+        self.start_keeper()
+        self.start()
+        self.sp.process.send_signal(signal.SIGUSR2)
+        self.sp.wait_line("ready", 2)
+        scratch.wait_for("mail through it", self.try_to_send, 20)
+        self.stop_keeper()
+        self.sp.wait_line("keepers-died")
+        self.start_keeper()
+        self.sp.wait_line("keepers-back")
+        scratch.wait_for("mail again", self.try_to_send, 20)
+
     def knock(self, name, said):
         """A stranger at a socket whose mode lets him in by mistake."""
         door = os.path.join(self.doors, name)

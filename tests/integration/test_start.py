@@ -67,6 +67,16 @@ class Refused(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stdout)
         self.assertEqual(sorted(os.listdir(self.sp.state)), before)
 
+    def test_presets_are_told(self):
+        scratch.write(self.sp.config, self.good.replace(
+            "[upstream smarthost]\n",
+            "[upstream smarthost]\npreset = ses\n", 1))
+        self.addCleanup(scratch.write, self.sp.config, self.good)
+        done = sealpostd(self.sp.config, "-t")
+        self.assertEqual(done.returncode, 0, done.stdout)
+        self.assertRegex(done.stdout.decode(), r"(?m)^\[upstream smarthost\] "
+                         "preset = ses: .*already_signed = skip-aligned")
+
     def test_unknown_section(self):
         self.refused(self.good + "[bogus]\nx = 1\n", "[bogus]", "bogus")
 
@@ -221,6 +231,19 @@ class Instances(unittest.TestCase):
 
 
 @unittest.skipUnless(ROOT, "needs root")
+class Place(unittest.TestCase):
+    def test_relative_configuration(self):
+        """It is read again from where it was, not from where we are."""
+        with CapturingUpstream() as up, Sealpost(up.port, start=False) as sp:
+            whole, sp.config = sp.config, os.path.basename(sp.config)
+            sp.start(wrap=("env", "-C", sp.home))
+            sp.config = whole
+            with open(whole, "a") as f:
+                f.write("[sign]\nexpire = 1d\n")
+            sp.reload()
+            sp.wait_line("ready", 2)
+
+
 class Accounts(unittest.TestCase):
     def test_two_accounts(self):
         """CF-09: the network's account can't read what the keys' has."""

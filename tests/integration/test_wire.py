@@ -538,6 +538,13 @@ class Commands(Plain):
                      "XEXPS GSSAPI"):
             self.answers("SY-46", verb.encode(), (500, 502, 550))
 
+    def test_help(self):
+        c = self.session()
+        for line in ("HELP", "HELP MAIL"):
+            self.assertIn("RFC 5321", c.expect(line, 214))
+        c.expect("EXPN list", 502)
+        self.in_sync(c)
+
     def test_SY_47_proxy_header_of_a_stranger(self):
         v2 = (b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\x7f\0\0\1\x7f\0\0\1"
               b"\0\x19\0\x19")
