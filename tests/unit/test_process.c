@@ -2,7 +2,9 @@
  * test_process - what the processes are held together with: control messages,
  * the lock, listening sockets.
  */
+#include "proxy/clock.h"
 #include "proxy/process/account.h"
+#include "proxy/process/child.h"
 #include "proxy/process/control.h"
 #include "proxy/process/keepers.h"
 #include "proxy/process/lock.h"
@@ -495,6 +497,24 @@ test_become(void **state)
     assert_int_equal(status, 0);
 }
 
+/* --- children ------------------------------------------------------------- */
+
+static void
+test_pause(void **state)
+{
+    const unsigned want_ms[] = { 100, 200, 400, 700, 700 };
+    uint64_t now_ms = clock_ms();
+    unsigned pause_ms = 0;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(want_ms) / sizeof(want_ms[0]); i++) {
+        pause_ms = child_pause_ms(now_ms, pause_ms, 700);
+        assert_int_equal(pause_ms, want_ms[i]);
+    }
+    /* It has lived for more than 5 s. */
+    assert_int_equal(child_pause_ms(now_ms - 6000, pause_ms, 700), 100);
+}
+
 int
 main(void)
 {
@@ -512,6 +532,7 @@ main(void)
         cmocka_unit_test(test_reload_same),
         cmocka_unit_test(test_accounts),
         cmocka_unit_test(test_become),
+        cmocka_unit_test(test_pause),
     };
 
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
