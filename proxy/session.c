@@ -16,6 +16,7 @@
 
 enum {
     STEPS_A_TURN = 100,
+    SESSIONS_A_TURN = 50,      /* when all have something to do at once */
     OCTETS_A_TURN = 64 * 1024, /* as many as are read in one */
     STOP_BEFORE_DOT_S = 30,
     TEXT_MAX = 480 /* octets of a reply's text */
@@ -137,6 +138,9 @@ flush_replies(struct session *s)
 static void
 unlink_session(struct session *s)
 {
+    if (s->worker->walk == s) {
+        s->worker->walk = s->next;
+    }
     if (s->prev != NULL) {
         s->prev->next = s->next;
     } else {
@@ -409,18 +413,45 @@ session_cut_all(struct worker *w)
     }
 }
 
+/* Some, then the loop's other work: to end 10 000 idle sessions takes 0.2 s,
+ * for which the messages that are under way would wait. */
+static void
+run_some(evutil_socket_t fd, short what, void *arg)
+{
+    /* 0 would come before what sockets have. */
+    static const struct timeval next_turn = { 0, 1 };
+    struct worker *w = arg;
+
+    (void)fd;
+    (void)what;
+    for (unsigned n = 0; w->walk != NULL; n++) {
+        struct session *s = w->walk;
+
+        if (n >= SESSIONS_A_TURN &&
+            event_base_once(w->base, -1, EV_TIMEOUT, run_some, w, &next_turn) ==
+                0) {
+            return;
+        }
+        w->walk = s->next;
+        session_run(s);
+    }
+}
+
+static void
+run_all(struct worker *w)
+{
+    w->walk = w->sessions;
+    run_some(-1, 0, w);
+}
+
 void
 session_drain_all(struct worker *w, unsigned deadline_s)
 {
     const struct timeval before_dot = {
         deadline_s < STOP_BEFORE_DOT_S ? deadline_s : STOP_BEFORE_DOT_S, 0
     };
-    struct session *next;
 
-    for (struct session *s = w->sessions; s != NULL; s = next) {
-        next = s->next;
-        session_run(s);
-    }
+    run_all(w);
     if (w->stopping && w->sessions != NULL) {
         (void)event_base_once(w->base, -1, EV_TIMEOUT, on_stop, w, &before_dot);
     }
@@ -440,10 +471,5 @@ session_view_changed(struct worker *w)
 void
 session_keeper_lost(struct worker *w)
 {
-    struct session *next;
-
-    for (struct session *s = w->sessions; s != NULL; s = next) {
-        next = s->next;
-        session_run(s);
-    }
+    run_all(w);
 }

@@ -39,6 +39,7 @@ struct worker {
     struct dovecot **dovecots;         /* as conf->listens; mostly NULL */
     struct stats *stats;               /* counted by all workers together */
     struct session *sessions;          /* doubly linked, see session.h */
+    struct session *walk; /* the next that a walk over all comes to */
     size_t session_count;
     size_t transactions;
     uint64_t spool_octets; /* held by all messages */

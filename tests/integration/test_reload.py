@@ -144,6 +144,27 @@ class UnderLoad(unittest.TestCase):
 
 
 class Generations(unittest.TestCase):
+    def test_many_idle_ones_end(self):
+        """More than have their turn at once; who has begun may finish."""
+        with CapturingUpstream() as up, Sealpost(up.port, listen={
+                "tls": "none", "auth": "none",
+                "trusted_networks": "127.0.0.0/8"}, keys=(), users={},
+                limits={"connections_per_ip": 200}) as sp:
+            busy = RawClient(sp.port).ready(tls=False)
+            idle = [RawClient(sp.port).ready(tls=False) for _ in range(170)]
+            busy.envelope("alice@example.com", "bob@example.net")
+            old = processes.of(sp, processes.WORKER)
+            change(sp, "hostname", "new.test")
+            sp.reload()
+            for c in idle:
+                self.assertEqual(c.reply()[:1], (421,))
+                c.close()
+            busy.send(message() + b".\r\n")
+            self.assertEqual(busy.reply()[0], 250)
+            self.assertEqual(busy.reply()[0], 421)
+            busy.close()
+            scratch.wait_for("its end", lambda: processes.gone(old))
+
     def test_old_one_ends_after_drain(self):
         with CapturingUpstream() as up, Sealpost(
                 up.port, server={"drain": "2s"}) as sp:
