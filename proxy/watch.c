@@ -239,13 +239,11 @@ is_wanted(const struct view_key *key)
 }
 
 static int
-compare(const void *a, const void *b)
+compare(const struct watched *k, const struct view_key *key)
 {
-    const struct watched *const *ka = a;
-    const struct watched *const *kb = b;
-    int order = strcmp((*ka)->domain, (*kb)->domain);
+    int order = strcmp(k->domain, key->domain);
 
-    return order != 0 ? order : strcmp((*ka)->selector, (*kb)->selector);
+    return order != 0 ? order : strcmp(k->selector, key->selector);
 }
 
 /* Spreads keys over the time that they are first asked in; the same in every
@@ -280,21 +278,18 @@ new_watched(struct watch *w, const struct view_key *key)
     return k;
 }
 
-/* What is known of the same key already; NULL: nothing. */
+/* What is known of the same key already; NULL: nothing. Keys come in their
+ * order: *at is where the one before was, or would have been. */
 static struct watched *
-find_known(const struct watch *w, const struct view_key *key)
+find_known(const struct watch *w, const struct view_key *key, size_t *at)
 {
-    const struct watched wanted = { .domain = key->domain,
-                                    .selector = key->selector };
-    const struct watched *pointer = &wanted;
-    struct watched **found = NULL;
-
-    if (w->count > 0) {
-        found = bsearch(&pointer, w->keys, w->count, sizeof(*w->keys), compare);
+    while (*at < w->count && compare(w->keys[*at], key) < 0) {
+        (*at)++;
     }
-    return found != NULL && memcmp((*found)->public_hash, key->public_hash,
-                                   VIEW_PUBLIC_HASH) == 0
-               ? *found
+    return *at < w->count && compare(w->keys[*at], key) == 0 &&
+                   memcmp(w->keys[*at]->public_hash, key->public_hash,
+                          VIEW_PUBLIC_HASH) == 0
+               ? w->keys[*at]
                : NULL;
 }
 
@@ -323,14 +318,14 @@ watch_view(struct watch *w, const struct view *view)
 {
     size_t total = view_key_count(view);
     struct watched **keys = calloc(total + 1, sizeof(struct watched *));
-    size_t count = 0;
+    size_t count = 0, at = 0;
 
     if (keys == NULL) {
         return; /* the old list is better than none */
     }
     for (size_t i = 0; i < total; i++) {
         const struct view_key *key = view_key_at(view, i);
-        struct watched *known = is_wanted(key) ? find_known(w, key) : NULL;
+        struct watched *known = is_wanted(key) ? find_known(w, key, &at) : NULL;
         struct watched *k = known;
 
         if (k == NULL && is_wanted(key)) {

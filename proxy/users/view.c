@@ -423,16 +423,30 @@ mark_reserved(struct view *v)
     return true;
 }
 
-/* Sorts, and keeps one of several elements that compare equal. */
+static bool
+is_sorted(const uint8_t *at, size_t count, size_t size,
+          int (*compare)(const void *, const void *))
+{
+    for (size_t i = 1; i < count; i++) {
+        if (compare(at + (i - 1) * size, at + i * size) >= 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Sorts, and keeps one of several elements that compare equal. What the
+ * keeper has packed is in order: a worker must not sort it again while its
+ * sessions wait. */
 static size_t
 sort_unique(void *list, size_t count, size_t size,
             int (*compare)(const void *, const void *))
 {
     uint8_t *at = list;
-    size_t kept = count == 0 ? 0 : 1;
+    size_t kept = 1;
 
-    if (count == 0) {
-        return 0;
+    if (is_sorted(at, count, size, compare)) {
+        return count;
     }
     qsort(list, count, size, compare);
     for (size_t i = 1; i < count; i++) {
