@@ -123,20 +123,17 @@ static void
 put_json(const struct keystore_key *key, const char *zone, struct buf *out)
 {
     struct buf value = BUF_INIT;
-    struct buf object = BUF_INIT; /* json_member() looks at its start */
 
     keyrecord_value(key, &value);
-    buf_putc(&object, '{');
-    put_json_name(key, zone, "name", &object);
-    json_member(&object, "type", "TXT");
-    buf_printf(&object, ",\"ttl\":%d,\"value\":", TTL_S);
-    json_string(&object, buf_bytes(&value));
-    json_member(&object, "domain", key->view.domain);
-    json_member(&object, "selector", key->view.selector);
-    json_member(&object, "state", keynote_state_name(key->view.state));
-    buf_puts(&object, "}\n");
-    buf_put(out, buf_bytes(&object));
-    buf_free(&object);
+    buf_putc(out, '{');
+    put_json_name(key, zone, "name", out);
+    json_member(out, "type", "TXT");
+    buf_printf(out, ",\"ttl\":%d,\"value\":", TTL_S);
+    json_string(out, buf_bytes(&value));
+    json_member(out, "domain", key->view.domain);
+    json_member(out, "selector", key->view.selector);
+    json_member(out, "state", keynote_state_name(key->view.state));
+    buf_puts(out, "}\n");
     buf_free(&value);
 }
 

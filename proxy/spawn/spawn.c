@@ -39,14 +39,6 @@ struct running {
 
 /* --- the child ---------------------------------------------------------- */
 
-static const char *
-find_home(void)
-{
-    const struct passwd *account = getpwuid(geteuid());
-
-    return account == NULL ? "/" : account->pw_dir;
-}
-
 /* Pointers into text, which owns the strings. */
 static bool
 make_environment(const struct spawn *s, struct buf *text, char **out)
@@ -57,7 +49,7 @@ make_environment(const struct spawn *s, struct buf *text, char **out)
 
     buf_puts(text, "PATH=" SPAWN_PATH "\n");
     buf_puts(text, "SHELL=/bin/sh\nLC_ALL=C\n");
-    buf_printf(text, "HOME=%s\n", find_home());
+    buf_printf(text, "HOME=%s\n", account == NULL ? "/" : account->pw_dir);
     buf_printf(text, "LOGNAME=%s\n", account == NULL ? "" : account->pw_name);
     for (size_t i = 0; s->extra != NULL && s->extra[i] != NULL; i++) {
         buf_printf(text, "%s\n", s->extra[i]);
