@@ -60,6 +60,9 @@ cli_fail(const struct cli *c, int code, const char *format, ...);
 /* The same behind the usage, with EX_USAGE. */
 __attribute__((format(printf, 2, 3))) int cli_misuse(const struct cli *c,
                                                      const char *format, ...);
+/* A domain in lower case to out, DKIM_DOMAIN_MAX + 1 octets. CLI_GO_ON, or
+ * misuse. */
+int cli_take_domain(const struct cli *c, const char *word, char *out);
 /* A remark: no exit code, no end. */
 __attribute__((format(printf, 2, 3))) void cli_note(const struct cli *c,
                                                     const char *format, ...);

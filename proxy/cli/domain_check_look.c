@@ -190,11 +190,10 @@ add_words(struct domain_check *dc)
     char name[DKIM_DOMAIN_MAX + 1];
 
     for (size_t i = 0; i < dc->cli.word_count; i++) {
-        if (!dkim_domain_parse(bytes_str(dc->cli.words[i]), false, name)) {
-            return cli_misuse(&dc->cli,
-                              "%s is not a domain; letters, digits, hyphens "
-                              "and dots, xn-- for others",
-                              dc->cli.words[i]);
+        int code = cli_take_domain(&dc->cli, dc->cli.words[i], name);
+
+        if (code != CLI_GO_ON) {
+            return code;
         }
         if (!add_domain(dc, name)) {
             return cli_fail(&dc->cli, EX_OSERR, "no memory");

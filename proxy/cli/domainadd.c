@@ -57,11 +57,9 @@ begin(struct change *ch)
     if (ch->cli.word_count != 1) {
         return cli_misuse(&ch->cli, "one domain");
     }
-    if (!dkim_domain_parse(bytes_str(ch->cli.words[0]), false, ch->domain)) {
-        return cli_misuse(&ch->cli,
-                          "%s is not a domain; letters, digits, hyphens and "
-                          "dots, xn-- for others",
-                          ch->cli.words[0]);
+    code = cli_take_domain(&ch->cli, ch->cli.words[0], ch->domain);
+    if (code != CLI_GO_ON) {
+        return code;
     }
     if (ch->note != NULL && !keynote_text_ok(ch->note)) {
         return cli_misuse(&ch->cli,
@@ -199,6 +197,19 @@ key_in_use(const struct change *ch)
     return NULL;
 }
 
+/* A new one, when there is none. */
+static bool
+have_file(struct change *ch, enum domain_way way)
+{
+    if (ch->file == NULL) {
+        ch->file = domainfile_new(ch->domain, way);
+        if (ch->file != NULL) {
+            ch->file->added_s = ch->rotating.world.now_s;
+        }
+    }
+    return ch->file != NULL;
+}
+
 /* The file as it should be, in memory. */
 static int
 make_file(struct change *ch)
@@ -218,12 +229,8 @@ make_file(struct change *ch)
                         "%s --delegated goes on from it, --own looks after it",
                         ch->domain, key_in_use(ch), ch->domain);
     }
-    if (ch->file == NULL) {
-        ch->file = domainfile_new(ch->domain, way);
-        if (ch->file == NULL) {
-            return cli_fail(&ch->cli, EX_OSERR, "no memory");
-        }
-        ch->file->added_s = ch->rotating.world.now_s;
+    if (!have_file(ch, way)) {
+        return cli_fail(&ch->cli, EX_OSERR, "no memory");
     }
     if (ch->note != NULL) {
         ch->file->note = ch->note;
@@ -359,12 +366,8 @@ make_migration(struct change *ch)
                         "first",
                         ch->domain);
     }
-    if (ch->file == NULL) {
-        ch->file = domainfile_new(ch->domain, DOMAIN_DELEGATED);
-        if (ch->file == NULL) {
-            return cli_fail(&ch->cli, EX_OSERR, "no memory");
-        }
-        ch->file->added_s = ch->rotating.world.now_s;
+    if (!have_file(ch, DOMAIN_DELEGATED)) {
+        return cli_fail(&ch->cli, EX_OSERR, "no memory");
     }
     ch->file->way = DOMAIN_DELEGATED;
     for (size_t i = 0; good && i < ch->file->track_count; i++) {

@@ -220,11 +220,12 @@ run_status(struct status *s)
     if (s->cli.word_count > 1) {
         return cli_misuse(&s->cli, "too many arguments");
     }
-    if (s->cli.word_count == 1 &&
-        !dkim_domain_parse(bytes_str(s->cli.words[0]), false, s->domain)) {
-        return cli_misuse(&s->cli, "%s is not a domain", s->cli.words[0]);
+    code = s->cli.word_count == 0
+               ? CLI_GO_ON
+               : cli_take_domain(&s->cli, s->cli.words[0], s->domain);
+    if (code == CLI_GO_ON) {
+        code = cli_conf(&s->cli);
     }
-    code = cli_conf(&s->cli);
     if (code == CLI_GO_ON) {
         code = rotating_begin(&s->rotating, &s->cli, s->now_s);
     }

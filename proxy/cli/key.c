@@ -40,14 +40,8 @@ static const char activate_usage[] =
 int
 key_domain(struct key_command *ch, const char *word)
 {
-    if (!dkim_domain_parse(bytes_str(word), false, ch->domain)) {
-        return cli_misuse(&ch->cli,
-                          "%s is not a domain; letters, digits, "
-                          "hyphens and dots, xn-- for others",
-                          word);
-    }
     ch->about.view.domain = ch->domain;
-    return CLI_GO_ON;
+    return cli_take_domain(&ch->cli, word, ch->domain);
 }
 
 static int

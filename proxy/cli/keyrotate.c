@@ -4,6 +4,7 @@
 #include "proxy/cli/key.h"
 #include "proxy/cli/rotating.h"
 #include "proxy/keys/keynote.h"
+#include "proxy/users/decide.h"
 
 #include <stdio.h>
 #include <sysexits.h>
@@ -42,14 +43,8 @@ struct turn {
 static int
 take_domain(struct turn *t, size_t n)
 {
-    if (!dkim_domain_parse(bytes_str(t->cli.words[n]), false, t->domains[n])) {
-        return cli_misuse(&t->cli,
-                          "%s is not a domain; letters, digits, hyphens and "
-                          "dots, xn-- for others",
-                          t->cli.words[n]);
-    }
     t->names[n] = t->domains[n];
-    return CLI_GO_ON;
+    return cli_take_domain(&t->cli, t->cli.words[n], t->domains[n]);
 }
 
 /* --- rotate ------------------------------------------------------------- */
@@ -83,24 +78,6 @@ must_be_known(struct turn *t, const struct rotating *r)
     return code;
 }
 
-/* May this user write From addresses of the domain? */
-static bool
-writes_for(const struct view_user *u, const char *domain)
-{
-    for (size_t i = 0; i < u->from_count; i++) {
-        const struct view_from *f = u->from + i;
-        struct bytes d = bytes_str(domain), below = bytes_str(f->domain);
-
-        if (f->kind == VIEW_FROM_ANY ||
-            (f->kind != VIEW_FROM_BELOW && bytes_eq(d, below)) ||
-            (f->kind == VIEW_FROM_BELOW && d.len > below.len &&
-             bytes_ends_ci(d, below) && d.ptr[d.len - below.len - 1] == '.')) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Whose mail the keys sign that an emergency would condemn. */
 static void
 say_affected(const struct turn *t, const struct view *users)
@@ -111,7 +88,7 @@ say_affected(const struct turn *t, const struct view *users)
         for (size_t i = 0; i < view_user_count(users); i++) {
             const struct view_user *u = view_user_at(users, i);
 
-            if (writes_for(u, t->names[d])) {
+            if (users_from_has(u, t->names[d])) {
                 fprintf(stderr, "%s%s", count == 0 ? "affected: " : ", ",
                         u->name);
                 count++;

@@ -6,6 +6,8 @@
  */
 #include "proxy/cli/cli.h"
 
+#include <dkim/address.h>
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <sysexits.h>
@@ -39,6 +41,17 @@ cli_misuse(const struct cli *c, const char *format, ...)
     va_end(args);
     fprintf(stderr, "%s", c->usage);
     return EX_USAGE;
+}
+
+int
+cli_take_domain(const struct cli *c, const char *word, char *out)
+{
+    return dkim_domain_parse(bytes_str(word), false, out)
+               ? CLI_GO_ON
+               : cli_misuse(c,
+                            "%s is not a domain; letters, digits, hyphens and "
+                            "dots, xn-- for others",
+                            word);
 }
 
 void

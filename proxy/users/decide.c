@@ -152,19 +152,22 @@ covers_domain(const struct view_from *from, const char *domain)
     return false;
 }
 
-/* The user's `from` gives the right to sign with this d=. Nobody's: all. */
-static bool
-may_use_domain(const struct view_user *user, const char *domain)
+bool
+users_from_has(const struct view_user *user, const char *domain)
 {
-    if (user == NULL) {
-        return true;
-    }
     for (size_t i = 0; i < user->from_count; i++) {
         if (covers_domain(user->from + i, domain)) {
             return true;
         }
     }
     return false;
+}
+
+/* The user's `from` gives the right to sign with this d=. Nobody's: all. */
+static bool
+may_use_domain(const struct view_user *user, const char *domain)
+{
+    return user == NULL || users_from_has(user, domain);
 }
 
 bool

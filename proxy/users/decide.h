@@ -63,6 +63,8 @@ void decide(const struct decide_question *q, struct decision *decision_out);
 void decide_signed(bool skip_aligned, const struct dkim_header *header,
                    const char *domain, struct decision *decision);
 
+/* The user's `from` has addresses of this domain: all, or one. */
+bool users_from_has(const struct view_user *user, const char *domain);
 /* The user's `from` covers this address. */
 bool users_from_covers(const struct view_user *user, const char *local,
                        const char *domain);
