@@ -4,22 +4,25 @@
 #   sh tests/run.sh             everything
 #   sh tests/run.sh NAME...     only integration tests whose name has NAME
 #   sh tests/run.sh --long      everything, and in full what is else cut short:
-#                               some five hours
+#                               some eight hours, five of them fuzzing
+#
+# SEALPOST_FUZZ_S="N NAME=N..." says for how many seconds each target is fuzzed,
+# and NAME: SEALPOST_FUZZ_S=30 tests/run.sh --long takes three hours.
 #
 # Four builds: build/ as it is shipped, build-asan/ with AddressSanitizer and
 # UBSan, build-tsan/ with ThreadSanitizer, build-fuzz/ with libFuzzer. Unit
 # tests run in the first two, the keeper's in the third; the loaders of files
-# are fuzzed with the fourth. Integration tests run in the second, some in the
+# (--long: all) are fuzzed with the fourth. Integration tests run in the second, some in the
 # first too, by two runners at once. The last line is "N passed, N failed[, N
 # skipped]"; exit 1 when any failed.
 set -eu
 exec </dev/null
 cd "$(dirname "$0")/.."
 top=$PWD
-fuzz_s=30 integration_s=900
+fuzz_s=6 integration_s=900
 if [ "${1-}" = --long ]; then
     shift
-    SEALPOST_LONG=1 fuzz_s=3600 integration_s=20000
+    SEALPOST_LONG=1 fuzz_s=600 integration_s=20000
     export SEALPOST_LONG
 fi
 PATH=$PATH:/usr/sbin:/sbin
@@ -59,6 +62,15 @@ if [ -n "$missing" ]; then
 fi
 
 passed=0 failed=0 skipped=0
+begin=$(date +%s)
+
+# phase TEXT: how far it is, and since when
+phase() {
+    now=$(($(date +%s) - begin))
+    printf '== %d:%02d:%02d %s\n' $((now / 3600)) $((now / 60 % 60)) \
+        $((now % 60)) "$*"
+}
+
 keeper_tests="tests/unit/test_keeper_client tests/unit/test_keeper_handles
 tests/unit/test_keeper_protocol tests/unit/test_keeper_queue
 tests/integration/test_keeper tests/integration/test_keeper_life"
@@ -70,7 +82,7 @@ build() {
     folder=$1
     shift
     mkdir -p "$folder"
-    echo "building $folder"
+    phase "building $folder"
     if ! (cd "$folder" && "$top/configure" -q --enable-werror "$@" &&
         make -s -j2 $targets) >"$folder.log" 2>&1; then
         tail -40 "$folder.log"
@@ -83,6 +95,7 @@ build() {
 
 # unit FOLDER [TEST...]: every test program that make check ran is one test
 unit() {
+    phase "unit tests with $1"
     (cd "$1" && find . -name '*.trs' -exec rm -f {} + &&
         make -k -s -j2 check ${2:+check_PROGRAMS="$2" TESTS="$2"}) \
         >"$1/check.log" 2>&1 || true
@@ -146,7 +159,7 @@ shard() {
 integration() {
     folder=$1
     shift
-    echo "integration tests with $folder"
+    phase "integration tests with $folder"
     rm -f "$folder"/counts[12]
     shard "$folder" 1/2 "$@" &
     other=$!
@@ -163,21 +176,60 @@ integration() {
     done
 }
 
-# fuzz NAME...: fuzz_s seconds for all of them together, one after the other
-fuzz() {
-    echo "fuzzing for $fuzz_s s: $*"
+# fuzz_time NAME: seconds
+fuzz_time() {
+    seconds=$fuzz_s
+    if [ -n "${SEALPOST_LONG-}" ]; then
+        case $1 in
+        smtp_data | dkim_header | dns_packet | session) seconds=3600 ;;
+        esac
+    fi
+    for word in ${SEALPOST_FUZZ_S-}; do
+        case $word in
+        "$1="*) seconds=${word#*=} ;;
+        *=*) ;;
+        *) seconds=$word ;;
+        esac
+    done
+    echo "$seconds"
+}
+
+# fuzz_each NAME...: one after the other
+fuzz_each() {
     for name in "$@"; do
+        seconds=$(fuzz_time "$name")
         grown=build-fuzz/corpus-$name
         mkdir -p "$grown"
+        phase "fuzzing $name for $seconds s"
         if (cd build-fuzz && "tests/fuzz/fuzz_$name" -rss_limit_mb=2048 \
-            -max_total_time=$((fuzz_s / $#)) "corpus-$name" \
+            -max_total_time="$seconds" "corpus-$name" \
             "$top/tests/fuzz/corpus/$name") >"build-fuzz/$name.log" 2>&1; then
-            passed=$((passed + 1))
             echo "ok   build-fuzz/fuzz_$name"
+            rm "build-fuzz/$name.fails"
         else
-            failed=$((failed + 1))
             echo "FAIL build-fuzz/fuzz_$name"
             tail -40 "build-fuzz/$name.log"
+        fi
+    done
+}
+
+# fuzz NAME...: two at a time
+fuzz() {
+    odd='' even=''
+    for name in "$@"; do
+        : >"build-fuzz/$name.fails" # until it has not
+        new=$odd
+        odd="$even $name" even=$new
+    done
+    fuzz_each $odd &
+    other=$!
+    fuzz_each $even
+    wait "$other"
+    for name in "$@"; do
+        if [ -f "build-fuzz/$name.fails" ]; then
+            failed=$((failed + 1))
+        else
+            passed=$((passed + 1))
         fi
     done
 }
@@ -200,7 +252,13 @@ else
         cost build
     fi
     if build build-asan CC=clang CFLAGS="-g -O1" --enable-sanitizers; then
+        # The shipped build walks the model's long way.
+        if [ -n "${SEALPOST_LONG-}" ]; then
+            SEALPOST_STEPS=1000000
+            export SEALPOST_STEPS
+        fi
         unit build-asan
+        unset SEALPOST_STEPS
         integration build-asan
     fi
     # The only process with threads is the keeper.
@@ -209,11 +267,14 @@ else
     then
         unit build-tsan "$keeper_tests"
     fi
-    loaders="config userfile domainfile pem keynote"
-    targets=$(printf ' tests/fuzz/fuzz_%s' $loaders)
+    fuzzed="config userfile domainfile pem keynote"
+    if [ -n "${SEALPOST_LONG-}" ]; then
+        fuzzed=$(cd tests/fuzz && ls fuzz_*.c | sed 's/^fuzz_//; s/\.c$//')
+    fi
+    targets=$(printf ' tests/fuzz/fuzz_%s' $fuzzed)
     if build build-fuzz CC=clang CFLAGS="-g -O1" --enable-fuzzing \
         --enable-sanitizers; then
-        fuzz $loaders
+        fuzz $fuzzed
     fi
     if [ -x build/sealpostd ]; then
         # As shipped it is confined; with sanitizers it is not.

@@ -6,8 +6,8 @@ random. Then the books are compared: what a client has a 250 for is at the
 upstream, octet by octet; what is there twice was sent again for a reason, which
 the log names or a kill explains.
 
-40 s; with SEALPOST_LONG=1 until 1000 kills were done. SEALPOST_SEED repeats
-the choices of an earlier run.
+40 s; with SEALPOST_LONG=1 until 1000 kills were done, with SEALPOST_KILLS=N
+so many. SEALPOST_SEED repeats the choices of an earlier run.
 """
 import collections
 import os
@@ -26,7 +26,8 @@ from sealpost import Sealpost, message
 from upstream import CapturingUpstream
 
 LONG = bool(os.environ.get("SEALPOST_LONG"))
-SECONDS, KILLS, CLIENTS = 40, 1000, 6
+SECONDS, CLIENTS = 40, 6
+KILLS = int(os.environ.get("SEALPOST_KILLS") or (1000 if LONG else 0))
 SLACK_S = 0.05 # a kill is noted after it was done
 
 
@@ -162,10 +163,12 @@ class Ledger(unittest.TestCase):
 
     def torture(self, clients):
         begin = time.monotonic()
-        while (len(self.kills) < KILLS if LONG
+        while (len(self.kills) < KILLS if KILLS
                else time.monotonic() - begin < SECONDS):
             time.sleep(self.choose.random() * 0.7)
             self.kill_something()
+            if KILLS and len(self.kills) % 100 == 0:
+                print(f"{len(self.kills)} of {KILLS} kills", flush=True)
             for c in clients:
                 self.assertTrue(c.is_alive(), "a client thread has ended")
         self.over.set()

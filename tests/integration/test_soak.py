@@ -89,8 +89,13 @@ class Soak(unittest.TestCase):
     def watch(self):
         """{pid: [(memory, descriptors)]} of the last two thirds."""
         seen, begin = collections.defaultdict(list), time.monotonic()
+        told = begin
         while time.monotonic() < begin + SECONDS:
             time.sleep(min(SECONDS / 60, 10))
+            if time.monotonic() > told + 300:
+                told = time.monotonic()
+                print(f"{told - begin:.0f} of {SECONDS:.0f} s, "
+                      f"{len(self.said)} messages", flush=True)
             if time.monotonic() > begin + SECONDS / 3:
                 for pid in processes.tree(self.sp.process.pid):
                     seen[pid].append(usage(pid))
