@@ -35,7 +35,7 @@ libc6-dev libevent-dev libssl-dev libinih-dev libcrypt-dev libgsasl-dev
 libidn2-dev libseccomp-dev libcurl4-openssl-dev libjansson-dev libxml2-dev
 libarchive-dev libcmocka-dev
 python3 python3-dkim python3-nacl openssl swaks
-libnet-ssleay-perl msmtp curl bind9-dnsutils gsasl valgrind strace"
+libnet-ssleay-perl msmtp curl bind9-dnsutils gsasl valgrind strace iproute2"
 
 missing=
 for p in $packages; do

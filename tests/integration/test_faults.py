@@ -139,6 +139,30 @@ class Trickle(unittest.TestCase):
         self.assertGreater(hits, 1000)
 
 
+class Tls(unittest.TestCase):
+    """RX-11 with TLS on both sides, which asks for octets of its own."""
+
+    def test_RX_11_messages(self):
+        folder = scratch.folder()
+        self.addCleanup(scratch.remove, folder)
+        bodies = ["x" * n + "\r\n" + BODY * (n % 3) for n in (0, 1, 70, 900)]
+        with Faults(trickle=True) as faults, CapturingUpstream(
+                tls=scratch.certificate(folder)) as up, Sealpost(
+                    up.port, extra=SPILLS, upstream_settings={
+                        "tls": "starttls", "tls_verify": "no"}) as sp:
+            with RawClient(sp.port) as c:
+                c.ready(sp.user, sp.password)
+                for n, body in enumerate(bodies):
+                    c.envelope("alice@example.com", "bob@example.net")
+                    c.send(message(body=body) + b".\r\n")
+                    self.assertEqual(c.reply()[0], 250)
+                    got = up.wait(n + 1)[-1].data
+                    self.assertTrue(got.endswith(message(body=body)))
+                    self.assertIn("dkim=pass", sp.verify(got))
+            self.assertGreater(faults.hits(), 100)
+            self.assertEqual(sp.lines("worker-died"), [])
+
+
 class Handshake(unittest.TestCase):
     def test_starttls_behind_unread_replies(self):
         """The 220 has not left when the worker goes on."""
