@@ -137,7 +137,7 @@ free_port() {
 # Waits up to 15 s for a line in a file, while a process lives.
 wait_line() {
     n=0
-    until grep -q "$1" "$2"; do
+    until grep -qs "$1" "$2"; do # it is made by what was started
         n=$((n + 1))
         if [ "$n" -gt 150 ] || ! kill -0 "$3" 2>/dev/null; then
             cat "$2"
