@@ -210,11 +210,11 @@ class Queue(unittest.TestCase):
         """Who has a place at last is not told that there is none."""
         with CapturingUpstream() as up, \
                 plain(f"127.0.0.1:{up.port}",
-                      {"max_connections": 1, "queue_timeout": "1s",
+                      {"max_connections": 1, "queue_timeout": "2s",
                        "reuse_idle": "0s"}) as sp, \
                 Client(sp) as holds, Client(sp) as waits:
             holds.expect("MAIL FROM:<a@example.com>", 250)
-            up.set("connect", delay(1.2))
+            up.set("connect", delay(2.2))
             waits.send("MAIL FROM:<a@example.com>\r\n")
             time.sleep(0.3)
             holds.expect("RSET", 250)
