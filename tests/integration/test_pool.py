@@ -10,7 +10,7 @@ import scratch
 from nameserver import Nameserver
 from rawclient import RawClient
 from sealpost import Sealpost, message, section
-from upstream import CapturingUpstream, close, reply, usual
+from upstream import CapturingUpstream, close, delay, reply, usual
 
 BODY = "From: a@example.com\r\nSubject: x\r\n\r\nHello\r\n"
 ANYBODY = {"tls": "none", "auth": "optional",
