@@ -84,7 +84,7 @@ after_percent(struct bytes *rest, struct token *t)
         return TOKEN_BAD;
     }
     for (size_t i = 0; i < sizeof(escapes) / sizeof(*escapes); i++) {
-        if (rest->ptr[1] == escapes[i].letter) {
+        if (rest->ptr[1] == (uint8_t)escapes[i].letter) {
             t->text = bytes_str(escapes[i].text);
             *rest = bytes_skip(*rest, 2);
             return TOKEN_ESCAPE;

@@ -6,6 +6,7 @@
  */
 #include "proxy/proxied.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -174,6 +175,7 @@ void
 proxied_free_all(struct proxied **list)
 {
     while (*list != NULL) {
+        assert((*list)->prev == NULL);
         (void)close((*list)->fd);
         proxied_free(*list);
     }

@@ -495,6 +495,7 @@ worker_main(unsigned slot)
     if (p.worker.conf == NULL) {
         struct buf error = BUF_INIT;
 
+        inheritance_free(&in);
         log_open(in.log_fd, CONF_LOGFMT, name);
         buf_puts(&error, "the configuration that the master sent is of no "
                          "use");

@@ -40,7 +40,7 @@ ask(const char *question, char *answer)
     size_t len;
 
     printf("%s ", question);
-    fflush(stdout);
+    (void)fflush(stdout);
     if (fgets(answer, ANSWER_MAX, stdin) == NULL) {
         return false;
     }
@@ -88,7 +88,7 @@ become(const char *const *words, int in, int out)
     char *argv[WORDS_MAX + 1];
     size_t n = 0;
 
-    for (; words[n] != NULL && n < WORDS_MAX; n++) {
+    for (; n < WORDS_MAX && words[n] != NULL; n++) {
         argv[n] = strdup(words[n]);
         if (argv[n] == NULL) {
             _exit(EX_OSERR);
@@ -111,7 +111,7 @@ run(const char *const *words, int in, int out)
     int status = 0;
     pid_t child;
 
-    fflush(stdout);
+    (void)fflush(stdout);
     child = fork();
     if (child == 0) {
         become(words, in, out);

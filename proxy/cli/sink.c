@@ -217,7 +217,7 @@ announce(const struct setup *s)
 
     printf("sealpost sink: listening on %.*s:%u, keeping mail in %s\n",
            (int)(colon - s->listen), s->listen, own_port(s->fd), s->maildir);
-    fflush(stdout);
+    (void)fflush(stdout);
 }
 
 static int

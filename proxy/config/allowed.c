@@ -87,12 +87,13 @@ static const char *const phrases[CONF_TYPES] = {
     [CONF_LISTEN] = "ADDRESS:PORT or [ADDRESS]:PORT, numeric, port 1 to 65535",
     [CONF_SERVERS] = "ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT, numeric",
     [CONF_TARGETS] = "HOST:PORT or [ADDRESS]:PORT, port 1 to 65535",
-    [CONF_POOL] = "HOST:PORT or [ADDRESS]:PORT, port 1 to 65535; weight=1 to "
-                  "100 behind it when several share the load",
+    [CONF_POOL] =
+        ("HOST:PORT or [ADDRESS]:PORT, port 1 to 65535; weight=1 to 100 behind "
+         "it when several share the load"),
     [CONF_SENDERS] = "names such as example.com, *.example.org",
     [CONF_NETWORKS] = "networks such as 192.0.2.0/24, 2001:db8::/32",
-    [CONF_PINS] = "sha256:HEX, as openssl x509 -fingerprint -sha256 "
-                  "prints it",
+    [CONF_PINS] = ("sha256:HEX, as openssl x509 -fingerprint -sha256 "
+                   "prints it"),
     [CONF_CERT_USERS] = "sha256:HEX = USER, or subject:DN = USER",
     [CONF_PATHS] = "paths that begin with /",
     [CONF_DOMAINS] = "names such as example.com, example.org",

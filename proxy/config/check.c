@@ -47,6 +47,7 @@ check_account(struct conf_checking *c, const char *key, const char *user,
 
 /* Anybody who may write it decides where mail goes. */
 static void
+/* NOLINTNEXTLINE(misc-no-recursion): CONF_DEPTH_MAX */
 check_own_files(struct conf_checking *c, const struct conf_file *file)
 {
     struct stat st;

@@ -167,11 +167,16 @@ parse_scaled(struct conf_value *v, const char *units, const uint64_t *scale,
 {
     struct bytes text = v->elements[0];
     uint8_t last = text.ptr[text.len - 1];
-    const char *unit = byte_is_digit(last) ? NULL : strchr(units, last);
-    uint64_t factor = unit == NULL ? 1 : scale[unit - units];
-    struct bytes digits = bytes_take(text, text.len - (unit != NULL));
+    struct bytes digits = text;
+    uint64_t factor = 1;
     size_t i = 0;
 
+    for (size_t unit = 0; units[unit] != '\0'; unit++) {
+        if ((uint8_t)units[unit] == last) {
+            factor = scale[unit];
+            digits.len = text.len - 1;
+        }
+    }
     while (i < digits.len && byte_is_digit(digits.ptr[i])) {
         i++;
     }

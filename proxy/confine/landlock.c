@@ -76,20 +76,20 @@ static bool
 allow_place(int ruleset, const struct ruleset *asked,
             const struct confine_place *place)
 {
-    struct path_rule rule = { place->write ? FS_WRITE : FS_READ, -1 };
+    const int fd = open(place->path, O_PATH | O_CLOEXEC);
+    struct path_rule rule = { place->write ? FS_WRITE : FS_READ, fd };
     struct stat st;
     bool good;
 
-    rule.fd = open(place->path, O_PATH | O_CLOEXEC);
-    if (rule.fd < 0) {
+    if (fd < 0) {
         return errno == ENOENT || errno == ENOTDIR || errno == EACCES;
     }
-    if (fstat(rule.fd, &st) == 0 && !S_ISDIR(st.st_mode)) {
+    if (fstat(fd, &st) == 0 && !S_ISDIR(st.st_mode)) {
         rule.access &= FS_OF_A_FILE;
     }
     rule.access &= asked->fs;
     good = syscall(SYS_landlock_add_rule, ruleset, RULE_PATH, &rule, 0) == 0;
-    (void)close(rule.fd);
+    (void)close(fd);
     return good;
 }
 

@@ -373,7 +373,7 @@ dns_file_load(const char *path, struct buf *error)
     f = dns_file_parse(path, buf_bytes(&text), error);
 out:
     if (in != NULL) {
-        fclose(in);
+        (void)fclose(in);
     }
     buf_free(&text);
     return f;

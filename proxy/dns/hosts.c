@@ -126,7 +126,7 @@ hosts_load(const char *path)
         good = add_line(h, line);
     }
     if (f != NULL) {
-        fclose(f);
+        (void)fclose(f);
     }
     if (!good) {
         hosts_free(&h);

@@ -46,7 +46,7 @@ resolvconf_load(const char *path, struct resolvconf *conf_out)
         read_line(&conf, line);
     }
     if (f != NULL) {
-        fclose(f);
+        (void)fclose(f);
     }
     if (conf.count == 0) {
         (void)hosts_numeric("127.0.0.1", DNS_PORT, &conf.servers[0]);

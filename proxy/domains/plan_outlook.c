@@ -109,7 +109,7 @@ is_stuck(const struct planning *p, size_t n)
 {
     const struct plan_key *k = p->track->keys + n;
     const struct keystore_key *key = k->key;
-    struct plan next;
+    struct plan next = { .step = PLAN_WAIT };
     uint64_t since_s = 0;
 
     plan_outlook(p->track, p->rules, n, &next);
@@ -129,7 +129,7 @@ is_stuck(const struct planning *p, size_t n)
 static void
 say_stuck(const struct planning *p, size_t n, char *why_out)
 {
-    struct plan next;
+    struct plan next = { .step = PLAN_WAIT };
     struct sight sight = { .fault = KEY_FAULT_NONE };
 
     plan_outlook(p->track, p->rules, n, &next);

@@ -10,6 +10,7 @@
  */
 #include <base/wipe.h>
 
+#include <assert.h>
 #include <errno.h>
 #include <proxy/keeper/asks.h>
 #include <proxy/keeper/inbox.h>
@@ -163,6 +164,7 @@ static void
 was_sent(struct keeper_client *k, struct keeper_request *r)
 {
     TAILQ_REMOVE(&k->waiting, r, link);
+    assert(TAILQ_FIRST(&k->waiting) != r);
     if (!wants_reply(r)) {
         request_free(r);
         return;
@@ -356,7 +358,9 @@ client_ask(struct keeper_client *k, const struct keeper_ask *ask,
 {
     struct keeper_request *r = request_new(k, ask, cb, arg);
 
+    assert(cb != NULL);
     if (r != NULL) {
+        assert(wants_reply(r));
         submit(k, r);
     }
     return r;

@@ -59,7 +59,7 @@ read_certificate(const char *file, struct tls_pair *pair, struct buf *error)
     pair->chain = sk_X509_new_null();
     good =
         pair->cert != NULL && pair->chain != NULL && read_chain(f, pair->chain);
-    fclose(f);
+    (void)fclose(f);
     if (!good) {
         buf_printf(error,
                    "certificate %s is of no use (%s); it must be PEM, the "
@@ -85,11 +85,11 @@ read_key(const char *file, struct tls_pair *pair, struct buf *error)
     if (fstat(fileno(f), &st) != 0 || (st.st_mode & S_IRWXO) != 0) {
         buf_printf(error, "private_key %s is open to everybody; chmod o= %s",
                    file, file);
-        fclose(f);
+        (void)fclose(f);
         return false;
     }
     pair->key = PEM_read_PrivateKey(f, NULL, no_password, NULL);
-    fclose(f);
+    (void)fclose(f);
     if (pair->key == NULL) {
         buf_printf(error,
                    "private_key %s is no PEM private key without a password "

@@ -134,7 +134,7 @@ read_password(const char *path, char *out, struct buf *why)
                    strerror(errno));
         return false;
     }
-    setvbuf(f, NULL, _IONBF, 0); /* no copy of the secret but this one */
+    (void)setvbuf(f, NULL, _IONBF, 0); /* no copy of the secret but this one */
     line = fgets(out, PASSWORD_MAX, f);
     (void)fclose(f);
     if (line == NULL || strcspn(out, "\r\n") == 0) {

@@ -70,6 +70,7 @@ find(const struct sockets *s, const struct conf_address *address)
         return NULL;
     }
     for (struct endpoint *e = s->endpoints; e != NULL; e = e->next) {
+        /* NOLINTNEXTLINE(*-memory-comparison,cert-*): zeroed before */
         if (memcmp(&e->wanted, &wanted, sizeof(wanted)) == 0) {
             return e;
         }
@@ -82,6 +83,7 @@ at(const struct sockets *s, const union address *address)
 {
     struct endpoint *e = s->endpoints;
 
+    /* NOLINTNEXTLINE(*-memory-comparison,cert-*): zeroed before */
     while (e != NULL && memcmp(&e->bound, address, sizeof(*address)) != 0) {
         e = e->next;
     }

@@ -131,7 +131,7 @@ key_file_is_good(const char *path, struct buf *why)
                    strerror(errno));
         return false;
     }
-    setvbuf(f, NULL, _IONBF, 0); /* no copy of the secret but this one */
+    (void)setvbuf(f, NULL, _IONBF, 0); /* no copy of the secret but this one */
     n = fread(text, 1, KEY_FILE_MAX, f);
     (void)fclose(f);
     text[n] = '\0';

@@ -69,7 +69,7 @@ copy_name(const char *value, char *out, size_t cap)
 {
     size_t n = 0;
 
-    for (; value[n] != '\0' && n < cap - 1; n++) {
+    for (; n < cap - 1 && value[n] != '\0'; n++) {
         uint8_t c = byte_lower((uint8_t)value[n]);
 
         if (!byte_is_alpha(c) && !byte_is_digit(c) && c != '-' && c != '_' &&

@@ -86,6 +86,7 @@ static struct stats *
 map(int fd, uint64_t octets, int protection)
 {
     int kind = fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
+    /* cppcheck-suppress invalidFunctionArg ; -1 goes with MAP_ANONYMOUS */
     void *at = mmap(NULL, octets, protection, kind | MAP_NORESERVE, fd, 0);
     struct stats *s = at == MAP_FAILED ? NULL : calloc(1, sizeof(*s));
 

@@ -65,6 +65,7 @@ judge_record(const struct raw_answer *answer, const char *owner,
     }
     for (size_t i = 0; i < found.count; i++) {
         records[i].data.ptr =
+            /* cppcheck-suppress uninitvar ; a start for each that was found */
             records[i].data.len == 0 ? NULL : text.ptr + starts[i];
     }
     if (found.count == 0) {

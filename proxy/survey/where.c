@@ -116,7 +116,7 @@ where_lower(const char *name, char *out)
 {
     size_t n = 0;
 
-    for (; name[n] != '\0' && n < DNS_NAME_MAX; n++) {
+    for (; n < DNS_NAME_MAX && name[n] != '\0'; n++) {
         out[n] = (char)byte_lower((uint8_t)name[n]);
     }
     if (n > 0 && out[n - 1] == '.') {

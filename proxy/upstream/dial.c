@@ -175,6 +175,7 @@ keep_found(struct dial *d, const struct dns_addresses *found)
 
 /* This address is of no use; why names it. */
 static void
+/* NOLINTNEXTLINE(misc-no-recursion): an address less */
 fail(struct dial *d, const char *why)
 {
     (void)bytes_copy(bytes_take(bytes_str(why), sizeof(d->error) - 1), d->error,
@@ -344,6 +345,7 @@ on_addresses(const struct dns_addresses *found, void *arg)
 
 /* The next address of this host, else the next host, else the end. */
 static void
+/* NOLINTNEXTLINE(misc-no-recursion): an address less each time */
 next_address(struct dial *d)
 {
     if (d->next_found < d->found_count) {

@@ -168,6 +168,7 @@ static const char *
 set_upstream(struct userread *r, const char *value)
 {
     userread_lines(r)->upstream = r->line;
+    /* cppcheck-suppress AssignmentAddressToInteger ; not the line's number */
     userread_user(r)->upstream = userread_keep(r, bytes_str(value));
     return NULL;
 }
