@@ -12,9 +12,10 @@
 # Four builds: build/ as it is shipped, build-asan/ with AddressSanitizer and
 # UBSan, build-tsan/ with ThreadSanitizer, build-fuzz/ with libFuzzer. Unit
 # tests run in the first two, the keeper's in the third; the loaders of files
-# (--long: all) are fuzzed with the fourth. Integration tests run in the second, some in the
-# first too, by two runners at once. The last line is "N passed, N failed[, N
-# skipped]"; exit 1 when any failed.
+# (--long: all) are fuzzed with the fourth. Below build/ are those of
+# MemorySanitizer, for smtp/ and dkim/, and what cppcheck found. Integration
+# tests run in the second, some in the first too, by two runners at once. The
+# last line is "N passed, N failed[, N skipped]"; exit 1 when any failed.
 set -eu
 exec </dev/null
 cd "$(dirname "$0")/.."
@@ -35,7 +36,8 @@ libc6-dev libevent-dev libssl-dev libinih-dev libcrypt-dev libgsasl-dev
 libidn2-dev libseccomp-dev libcurl4-openssl-dev libjansson-dev libxml2-dev
 libarchive-dev libcmocka-dev
 python3 python3-dkim python3-nacl openssl swaks
-libnet-ssleay-perl msmtp curl bind9-dnsutils gsasl valgrind strace iproute2"
+libnet-ssleay-perl msmtp curl bind9-dnsutils gsasl valgrind strace iproute2
+binutils cppcheck"
 
 missing=
 for p in $packages; do
@@ -146,6 +148,18 @@ cost() {
     fi
 }
 
+# analyze FOLDER WAY [VARIABLE=VALUE]: one of `make analyze`, one test
+analyze() {
+    if (cd "$1" && make -s "analyze-$2" ${3+"$3"}) >"$1/$2.log" 2>&1; then
+        passed=$((passed + 1))
+        echo "ok   $1/analyze-$2"
+    else
+        failed=$((failed + 1))
+        echo "FAIL $1/analyze-$2"
+        tail -40 "$1/$2.log"
+    fi
+}
+
 # shard FOLDER K/N [NAME...]
 shard() {
     folder=$1 part=$2
@@ -250,6 +264,8 @@ else
         unit build
         unset SEALPOST_STEPS
         cost build
+        analyze build cppcheck
+        analyze build msan MSAN_MORE= # without what needs all of proxy/
     fi
     if build build-asan CC=clang CFLAGS="-g -O1" --enable-sanitizers; then
         # The shipped build walks the model's long way.
