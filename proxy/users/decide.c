@@ -226,7 +226,7 @@ users_may_sign(const struct view *view, const struct sign_conf *sign,
         return true;
     }
     return may_use_key(user, key) &&
-           (may_use_domain(user, domain) ||
+           (user == NULL || may_use_domain(user, domain) ||
             (user->domain[0] != '\0' && is_same(user->domain, domain)));
 }
 
