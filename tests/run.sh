@@ -12,7 +12,8 @@
 # Four builds: build/ as it is shipped, build-asan/ with AddressSanitizer and
 # UBSan, build-tsan/ with ThreadSanitizer, build-fuzz/ with libFuzzer. Unit
 # tests run in the first two, the keeper's in the third; the loaders of files
-# (--long: all) are fuzzed with the fourth. Below build/ are those of
+# (--long: all) are fuzzed with the fourth. --long: build-coverage/, which says
+# what all tests reach. Below build/ are those of
 # MemorySanitizer, for smtp/ and dkim/, and what cppcheck found. Integration
 # tests run in the second, some in the first too, by two runners at once. The
 # last line is "N passed, N failed[, N skipped]"; exit 1 when any failed.
@@ -37,7 +38,7 @@ libidn2-dev libseccomp-dev libcurl4-openssl-dev libjansson-dev libxml2-dev
 libarchive-dev libcmocka-dev
 python3 python3-dkim python3-nacl openssl swaks
 libnet-ssleay-perl msmtp curl bind9-dnsutils gsasl valgrind strace iproute2
-binutils cppcheck"
+binutils cppcheck ${SEALPOST_LONG:+llvm}"
 
 missing=
 for p in $packages; do
@@ -190,6 +191,20 @@ integration() {
     done
 }
 
+# coverage FOLDER: what all tests reach together, one test
+coverage() {
+    phase "what tests reach, with $1"
+    if (cd "$1" && env -u SEALPOST_LONG make -s coverage) \
+        >"$1/coverage.log" 2>&1; then
+        passed=$((passed + 1))
+        echo "ok   $1/coverage"
+    else
+        failed=$((failed + 1))
+        echo "FAIL $1/coverage"
+    fi
+    grep -E '^FAIL|  goal ' "$1/coverage.log" || tail -40 "$1/coverage.log"
+}
+
 # fuzz_time NAME: seconds
 fuzz_time() {
     seconds=$fuzz_s
@@ -276,6 +291,10 @@ else
         unit build-asan
         unset SEALPOST_STEPS
         integration build-asan
+    fi
+    if [ -n "${SEALPOST_LONG-}" ] && build build-coverage CC=clang \
+        CFLAGS="-g -O1" --enable-coverage; then
+        coverage build-coverage
     fi
     # The only process with threads is the keeper.
     targets="libsmtp.a libdkim.a libproxy.a"

@@ -32,7 +32,7 @@ static const struct record_case {
     { "v=DMARC1; p=bogus; rua=:a@b.test", "none - - unusable u n r r" },
     { "v=DMARC1; p=bogus; rua=x_y:a@b.test", "none - - unusable u n r r" },
     { "v=DMARC1; p=bogus; rua=x+y-1.z:a@b.test", "none - - usable u n r r" },
-    { "v=DMARC1; p=bogus; rua=https://b.test/{id}",
+    { "v=DMARC1; p=bogus; rua=https://b.test/{id",
       "none - - unusable u n r r" },
     { "v=DMARC1; p=bogus; rua=mailto:a@b.test\xc3\xa4",
       "none - - unusable u n r r" },
