@@ -123,7 +123,11 @@ class Trickle(unittest.TestCase):
     """RX-11: rows of other tests, with few octets a call."""
 
     NAMES = ["test_wire.EndOfData", "test_chunking"]
-    MORE = ["test_wire.Commands", "test_tls_auth", "test_upstream"]
+    # Not test_upstream.Slow: seven megabytes, a few octets at a time.
+    MORE = ["test_wire.Commands", "test_tls_auth"] + [
+        "test_upstream." + x for x in ("Chunks", "Closing", "Extensions",
+                                       "Gone", "Nonsense", "Refusals",
+                                       "Reuse", "Upload")]
 
     def test_RX_11_rows_still_pass(self):
         suite = unittest.defaultTestLoader.loadTestsFromNames(
