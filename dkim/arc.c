@@ -13,6 +13,7 @@
 #include <dkim/headerhash.h>
 #include <dkim/keyrecord.h>
 
+#include <assert.h>
 #include <stdlib.h>
 
 enum {
@@ -335,6 +336,7 @@ arc_free(struct arc **ap)
     if (a == NULL) {
         return;
     }
+    assert(a->keys != NULL || a->key_count == 0);
     for (unsigned i = 0; i < a->key_count; i++) {
         free(a->keys[i].record);
     }

@@ -13,6 +13,7 @@
 #include <dkim/keyrecord.h>
 #include <dkim/taglist.h>
 
+#include <assert.h>
 #include <stdlib.h>
 
 /* A signature being explained. */
@@ -118,6 +119,7 @@ count_mentions(struct bytes names, struct bytes name, const uint8_t *end)
     bool more = true;
     size_t n = 0;
 
+    assert(name.ptr != NULL || name.len == 0);
     while (dkim_taglist_element(&names, &more, &element) &&
            (end == NULL || element.ptr <= end)) {
         n += bytes_eq_ci(element, name);

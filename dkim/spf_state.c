@@ -102,16 +102,6 @@ spf_begin(struct spf *s, enum spf_identity identity)
     spf_ask(s, SPF_WANT_RECORD, DNS_TXT, domain);
 }
 
-/* A copy in s->own; the buffer has room for it already, so it does not move. */
-static struct bytes
-keep(struct spf *s, struct bytes text)
-{
-    size_t at = s->own.len;
-
-    buf_put(&s->own, text);
-    return bytes_take(bytes_skip(buf_bytes(&s->own), at), text.len);
-}
-
 /* 4.3: the right part is the domain; no left part is "postmaster". */
 static void
 split_sender(struct spf *s)
@@ -131,6 +121,7 @@ copy_input(struct spf *s, const struct spf_input *in)
 {
     struct bytes receiver =
         bytes_str(in->receiver == NULL ? "unknown" : in->receiver);
+    struct bytes own;
 
     s->input = *in;
     if (in->helo.len > SPF_TEXT_MAX) {
@@ -139,13 +130,17 @@ copy_input(struct spf *s, const struct spf_input *in)
     if (in->mail_from.len > SPF_TEXT_MAX) {
         s->input.mail_from = BYTES_LIT("@"); /* has no domain */
     }
-    if (!buf_reserve(&s->own, s->input.helo.len + s->input.mail_from.len +
-                                  receiver.len)) {
+    buf_put(&s->own, s->input.helo);
+    buf_put(&s->own, s->input.mail_from);
+    buf_put(&s->own, receiver);
+    if (buf_failed(&s->own)) {
         return false;
     }
-    s->input.helo = keep(s, s->input.helo);
-    s->input.mail_from = keep(s, s->input.mail_from);
-    s->receiver = keep(s, receiver);
+    own = buf_bytes(&s->own); /* moves no more */
+    s->input.helo = bytes_take(own, s->input.helo.len);
+    own = bytes_skip(own, s->input.helo.len);
+    s->input.mail_from = bytes_take(own, s->input.mail_from.len);
+    s->receiver = bytes_skip(own, s->input.mail_from.len);
     split_sender(s);
     return true;
 }

@@ -175,8 +175,10 @@ void
 proxied_free_all(struct proxied **list)
 {
     while (*list != NULL) {
-        assert((*list)->prev == NULL);
-        (void)close((*list)->fd);
-        proxied_free(*list);
+        struct proxied *p = *list;
+
+        (void)close(p->fd);
+        proxied_free(p);
+        assert(*list != p);
     }
 }

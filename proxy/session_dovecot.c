@@ -13,6 +13,7 @@
 
 #include <smtp/caps.h>
 
+#include <assert.h>
 #include <proxy/auth/dovecot.h>
 #include <proxy/listener.h>
 
@@ -104,6 +105,7 @@ is_base64(struct bytes text)
 static void
 read_along(struct session_login *login, enum smtp_sasl_result result)
 {
+    assert(login != NULL);
     if (result == SMTP_SASL_DONE || result == SMTP_SASL_MORE ||
         result == SMTP_SASL_STEP) {
         take_name(login, bytes_str(login->sasl.user));

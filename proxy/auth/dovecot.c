@@ -8,6 +8,7 @@
 
 #include <base/wipe.h>
 
+#include <assert.h>
 #include <errno.h>
 #include <proxy/log/log.h>
 #include <stdlib.h>
@@ -453,13 +454,15 @@ void
 dovecot_free(struct dovecot **dp)
 {
     struct dovecot *d = *dp;
+    struct dovecot_request *r;
 
     *dp = NULL;
     if (d == NULL) {
         return;
     }
-    while (!TAILQ_EMPTY(&d->requests)) {
-        request_free(TAILQ_FIRST(&d->requests));
+    while ((r = TAILQ_FIRST(&d->requests)) != NULL) {
+        request_free(r);
+        assert(TAILQ_FIRST(&d->requests) != r);
     }
     conn_free(&d->conn);
     wipe_held(d);

@@ -87,10 +87,11 @@ is_temporary(const struct domain_check *dc)
 
     for (size_t i = 0; i < dc->count; i++) {
         const struct check_domain *d = &dc->domains[i];
-        const struct findings *f = &d->findings;
 
         for (size_t k = 0; k <= d->count; k++) {
-            f = k == d->count ? &d->findings : &d->keys[k].findings;
+            const struct findings *f =
+                k == d->count ? &d->findings : &d->keys[k].findings;
+
             if (findings_worst(f) > FINDING_NOTE && !findings_temporary(f)) {
                 return false;
             }

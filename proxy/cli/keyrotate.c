@@ -6,6 +6,7 @@
 #include "proxy/keys/keynote.h"
 #include "proxy/users/decide.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <sysexits.h>
 
@@ -214,6 +215,7 @@ run_revoke(struct turn *t, struct rotating *r)
     if (code != CLI_GO_ON) {
         return code;
     }
+    assert(key != NULL);
     if (key->view.state == VIEW_KEY_REVOKED) {
         cli_note(&t->cli, "%s/%s is revoked already", t->names[0], t->selector);
         return EX_OK;
@@ -251,6 +253,7 @@ run_delete(struct turn *t, struct rotating *r)
     if (code != CLI_GO_ON) {
         return code;
     }
+    assert(key != NULL);
     if (!t->force && key->view.state != VIEW_KEY_NEW &&
         key->view.state != VIEW_KEY_REVOKED) {
         return cli_fail(&t->cli, EX_DATAERR,

@@ -70,18 +70,19 @@ int
 sign_with(struct signing *s, EVP_PKEY *key, const char *domain,
           const char *selector, enum dkim_alg alg)
 {
+    struct dkim_sign_params params = s->params;
     uint8_t digest[DKIM_SHA256_OCTETS];
     uint8_t signature[KEYSIGN_OCTETS_MAX];
     struct buf field = BUF_INIT;
     size_t len = 0;
 
-    s->params.domain = domain;
-    s->params.selector = selector;
-    s->params.alg = alg;
-    s->params.headers = &s->names;
-    s->params.time_s = s->time_s;
-    s->params.expires_s = s->expire_s == 0 ? 0 : s->time_s + s->expire_s;
-    if (dkim_sign_prepare(&s->message.header, &s->params, &field, digest)) {
+    params.domain = domain;
+    params.selector = selector;
+    params.alg = alg;
+    params.headers = &s->names;
+    params.time_s = s->time_s;
+    params.expires_s = s->expire_s == 0 ? 0 : s->time_s + s->expire_s;
+    if (dkim_sign_prepare(&s->message.header, &params, &field, digest)) {
         len = keysign(key, alg, digest, signature);
     }
     if (len > 0) {
@@ -98,7 +99,7 @@ sign_with(struct signing *s, EVP_PKEY *key, const char *domain,
 }
 
 static int
-hash_body(struct signing *s, uint8_t *hash)
+hash_body(struct signing *s)
 {
     struct dkim_body_hash *h =
         dkim_body_hash_new(s->params.body_canon, DKIM_HASH_SHA256, UINT64_MAX);
@@ -106,10 +107,10 @@ hash_body(struct signing *s, uint8_t *hash)
 
     if (h != NULL) {
         dkim_body_hash_feed(h, s->message.body);
-        len = dkim_body_hash_end(h, hash);
+        len = dkim_body_hash_end(h, s->hash);
     }
     dkim_body_hash_free(&h);
-    s->params.body_hash = bytes_make(hash, len);
+    s->params.body_hash = bytes_make(s->hash, len);
     return len > 0 ? CLI_GO_ON : cli_fail(&s->cli, EX_OSERR, "no memory");
 }
 
@@ -216,14 +217,13 @@ write_message(struct signing *s)
 static int
 run(struct signing *s)
 {
-    uint8_t hash[DKIM_HASH_OCTETS_MAX];
     int code = sign_take_options(s);
 
     if (code == CLI_GO_ON) {
         code = take_message(s);
     }
     if (code == CLI_GO_ON) {
-        code = hash_body(s, hash);
+        code = hash_body(s);
     }
     if (code == CLI_GO_ON) {
         code = s->user != NULL ? sign_as_user(s) : sign_one(s);

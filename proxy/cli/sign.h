@@ -29,7 +29,8 @@ struct signing {
     uint64_t expire_s; /* UINT64_MAX: not given */
     struct cli_message message;
     struct cli_data data;
-    struct dkim_sign_params params;
+    struct dkim_sign_params params;     /* of all signatures */
+    uint8_t hash[DKIM_HASH_OCTETS_MAX]; /* of the body; params lends it */
     struct dkim_sign_headers names;
     struct buf names_text; /* --headers, parted with NULs */
     const char *sign_names[SIGN_HEADERS_MAX + 1];

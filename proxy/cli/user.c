@@ -292,6 +292,7 @@ check_selectors(struct change *ch)
     for (size_t i = 0; i < SETTINGS; i++) {
         if (ch->values[i] != NULL && strcmp(settings[i].key, "selector") == 0) {
             (void)cli_load(&ch->cli, true, &data);
+            break;
         }
     }
     cli_data_free(&data);

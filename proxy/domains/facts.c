@@ -6,6 +6,7 @@
  */
 #include "proxy/domains/rotate_private.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,6 +93,7 @@ add_track(struct rotate_facts *f, const char *domain, enum dkim_alg alg,
         f->tracks = tracks;
         f->track_cap = cap;
     }
+    assert(f->tracks != NULL);
     t = f->tracks + f->track_count++;
     *t = (struct rotate_track){
         .plan = { .domain = domain, .alg = alg, .owner = owner }

@@ -321,7 +321,9 @@ rotate_publish(struct rotate_job *job, const char *forgotten)
     } else if (!rotate_may_go_on(job, "publish")) {
         good = false;
     } else {
-        qsort(z.records, z.count, sizeof(*z.records), compare_records);
+        if (z.count > 0) {
+            qsort(z.records, z.count, sizeof(*z.records), compare_records);
+        }
         good = send_zone(job, &z, &why);
     }
     free(z.records);

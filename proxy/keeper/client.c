@@ -79,11 +79,11 @@ defer(struct keeper_client *k)
 static void
 to_gone(struct keeper_client *k, struct keeper_request *r)
 {
-    wipe(r->packet, r->len);
     if (r->cb == NULL) {
         request_free(r);
         return;
     }
+    wipe(r->packet, r->len);
     r->state = REQUEST_GONE;
     TAILQ_INSERT_TAIL(&k->gone, r, link);
     defer(k);
@@ -358,9 +358,8 @@ client_ask(struct keeper_client *k, const struct keeper_ask *ask,
 {
     struct keeper_request *r = request_new(k, ask, cb, arg);
 
-    assert(cb != NULL);
     if (r != NULL) {
-        assert(wants_reply(r));
+        assert(r->cb != NULL && wants_reply(r));
         submit(k, r);
     }
     return r;

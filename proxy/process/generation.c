@@ -9,6 +9,7 @@
 #include "proxy/process/keepers.h"
 #include "proxy/stats/stats.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -526,6 +527,7 @@ generation_end(struct generation *g, enum control_kind kind, unsigned seconds)
 void
 generation_kill(struct generation *g)
 {
+    assert(g->workers != NULL || g->count == 0);
     for (unsigned i = 0; i < g->count; i++) {
         if (g->workers[i].pid != 0) {
             (void)kill(g->workers[i].pid, SIGKILL);
