@@ -124,12 +124,15 @@ flush(struct spool *sp)
     return true;
 }
 
-/* By a quarter, not by doubling: most bodies come in one piece or a few, and
- * then wait for a signature and an upstream. */
+/* By a quarter while it is small: most bodies come in one piece or a few, and
+ * then wait for a signature and an upstream. Large ones would be copied time
+ * and again. */
 static bool
 grow(struct spool *sp, size_t want)
 {
-    size_t cap = sp->cap == 0 ? BUFFER_MIN : sp->cap + sp->cap / 4;
+    size_t cap = sp->cap == 0            ? BUFFER_MIN
+                 : sp->cap < FILE_BUFFER ? sp->cap + sp->cap / 4
+                                         : 2 * sp->cap;
     uint8_t *buffer;
 
     if (want <= sp->cap) {

@@ -22,6 +22,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -447,6 +448,15 @@ set_signals(void)
     }
 }
 
+/* Freed memory stays ours, up to a bound: a message of 1 MB takes a third more
+ * time when its pages go back to the kernel and are asked for anew. */
+static void
+keep_memory(void)
+{
+    (void)mallopt(M_MMAP_THRESHOLD, 4 * 1024 * 1024);
+    (void)mallopt(M_TRIM_THRESHOLD, 32 * 1024 * 1024);
+}
+
 static int
 serve(struct process *p, struct inheritance *in)
 {
@@ -483,6 +493,7 @@ worker_main(unsigned slot)
     /* TLS keys and passwords: no core file, no debugger of the same user. */
     (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     set_signals();
+    keep_memory();
     if (!inheritance_take(&in)) {
         return EX_OSERR;
     }

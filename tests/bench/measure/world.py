@@ -163,7 +163,8 @@ class Relay(Sealpost):
                                **(upstream_settings or {})},
             limits={"connections": connections(),
                     "connections_per_ip": 20000,
-                    "connections_per_user": 20000, **(limits or {})},
+                    "connections_per_user": 20000,
+                    "handshakes_per_minute": 1000000, **(limits or {})},
             users=users or {self.user: (PASSWORD, "*")},
             extra=text + extra, **more)
 
