@@ -1,8 +1,9 @@
 /*
  * passwords - crypt(3), and what was right not long ago; see passwords.h.
  *
- * A success is remembered by its HMAC alone, in the place that the HMAC
- * itself names: neither user nor secret can be read from the table.
+ * A success is remembered by its HMAC alone, on the shelf that the HMAC
+ * itself names: neither user nor secret can be read from the table. A shelf
+ * has several places, or two users would make each other be hashed anew.
  */
 #include <base/wipe.h>
 
@@ -19,7 +20,8 @@
 #include <stdlib.h>
 
 enum {
-    MAC_OCTETS = 32
+    MAC_OCTETS = 32,
+    SHELF = 8 /* places */
 };
 
 struct success {
@@ -90,12 +92,27 @@ mac_of(const struct passwords *p, uint64_t epoch, struct bytes user,
     return ok;
 }
 
+/* Where mac stands on its shelf, or else the place to put it: the oldest. */
 static struct success *
-place_of(struct passwords *p, const uint8_t *mac)
+place_of(struct passwords *p, const uint8_t *mac, bool *there_out)
 {
     size_t n = (size_t)mac[0] << 8 | mac[1];
+    struct success *shelf =
+        &p->successes[n % (PASSWORDS_REMEMBERED_MAX / SHELF) * SHELF];
+    struct success *place = shelf;
 
-    return &p->successes[n % PASSWORDS_REMEMBERED_MAX];
+    for (size_t i = 0; i < SHELF; i++) {
+        if (bytes_eq_secret(bytes_make(mac, MAC_OCTETS),
+                            bytes_make(shelf[i].mac, MAC_OCTETS))) {
+            *there_out = true;
+            return &shelf[i];
+        }
+        if (shelf[i].until_s < place->until_s) {
+            place = &shelf[i];
+        }
+    }
+    *there_out = false;
+    return place;
 }
 
 bool
@@ -109,11 +126,9 @@ passwords_known(struct passwords *p, const struct keeper_data *data,
     if (!mac_of(p, data->loaded, user, secret, mac)) {
         return false;
     }
-    s = place_of(p, mac);
     (void)pthread_mutex_lock(&p->lock);
-    known =
-        now_s < s->until_s && bytes_eq_secret(bytes_make(mac, MAC_OCTETS),
-                                              bytes_make(s->mac, MAC_OCTETS));
+    s = place_of(p, mac, &known);
+    known = known && now_s < s->until_s;
     (void)pthread_mutex_unlock(&p->lock);
     return known;
 }
@@ -125,9 +140,11 @@ remember(struct passwords *p, const struct keeper_data *data, struct bytes user,
     uint8_t mac[MAC_OCTETS];
 
     if (mac_of(p, data->loaded, user, secret, mac)) {
-        struct success *s = place_of(p, mac);
+        struct success *s;
+        bool there;
 
         (void)pthread_mutex_lock(&p->lock);
+        s = place_of(p, mac, &there);
         memcpy(s->mac, mac, MAC_OCTETS);
         s->until_s = now_s + PASSWORDS_REMEMBER_S;
         (void)pthread_mutex_unlock(&p->lock);

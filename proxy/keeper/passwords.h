@@ -21,7 +21,7 @@
 
 enum {
     PASSWORDS_REMEMBER_S = 300,
-    PASSWORDS_REMEMBERED_MAX = 4096 /* the newest ones */
+    PASSWORDS_REMEMBERED_MAX = 65536 /* about the newest ones */
 };
 
 struct passwords;
