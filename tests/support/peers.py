@@ -199,9 +199,21 @@ class Peer:
                 os.killpg(group, signal.SIGKILL)
             except ProcessLookupError:
                 pass
+            self._kill_strays()
             self.process = None
             self.output.close()
         shutil.rmtree(self.inside(), ignore_errors=True)
+
+    def _kill_strays(self):
+        """Who made a session of its own, as Postfix's master does, and lost
+        the one that would have passed on our signal."""
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                link = os.readlink(f"/proc/{pid}/cwd") + "/"
+                if link.startswith(self.inside()):
+                    os.kill(int(pid), signal.SIGKILL)
+            except OSError:
+                pass # gone, or no process of ours
 
     def log(self):
         text = ""
