@@ -14,7 +14,7 @@ import processes
 import scratch
 from rawclient import RawClient
 from sealpost import Sealpost, message, section
-from upstream import CapturingUpstream, Close
+from upstream import CapturingUpstream, Close, asks_for, only
 
 END = b".\r\n"
 
@@ -68,21 +68,12 @@ class Way:
         return [s.resumed for s in self.up.sessions if s.tls]
 
 
-def only(version):
-    def limit(context):
-        context.minimum_version = context.maximum_version = version
-    return limit
-
-
 class Upstreams(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.home = scratch.folder()
         cls.own = scratch.certificate(cls.home, ("relay.test",))
-
-        def ask(context):
-            context.verify_mode = ssl.CERT_REQUIRED
-            context.load_verify_locations(cls.own[0])
+        ask = asks_for(cls.own[0])
 
         def leave_who_resumes(session, line):
             if session.resumed:

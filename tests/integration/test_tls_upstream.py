@@ -8,7 +8,7 @@ import unittest
 import scratch
 from rawclient import RawClient
 from sealpost import Sealpost, message, route
-from upstream import CapturingUpstream
+from upstream import CapturingUpstream, asks_for, only
 
 END = b".\r\n"
 
@@ -48,8 +48,7 @@ class Case:
         return route(self.name, self.port, self.settings)
 
 
-def only_1_2(context):
-    context.maximum_version = ssl.TLSVersion.TLSv1_2
+only_1_2 = only(ssl.TLSVersion.TLSv1_2)
 
 
 class Upstreams(unittest.TestCase):
@@ -57,10 +56,7 @@ class Upstreams(unittest.TestCase):
     def setUpClass(cls):
         cls.home = scratch.folder()
         cls.own = scratch.certificate(cls.home, ("relay.test",))
-
-        def ask(context):
-            context.verify_mode = ssl.CERT_REQUIRED
-            context.load_verify_locations(cls.own[0])
+        ask = asks_for(cls.own[0])
 
         own_ca = {"ca_file": lambda c: c.files[0]}
         pinned = {"tls_fingerprint": lambda c: certificate_pin(c.files[0],

@@ -8,7 +8,7 @@
 #   scan       scan-build does those, in a build of its own
 #   msan       unit tests and corpora of smtp/ and dkim/ in a build of their
 #              own with MemorySanitizer
-#   valgrind   unit tests and corpora of this build, but for analyze-not.txt
+#   valgrind   unit tests and corpora of this build, but for valgrind.txt
 #
 # FLAGS are the compiler's. FILES="FILE..." limits cppcheck and tidy to these.
 # It installs nothing: what is missing is named. Exit 0: nothing was found.

@@ -36,6 +36,14 @@ certs_end(void)
     assert_int_equal(rmdir(certs_folder), 0);
 }
 
+int
+certs_teardown(void **state)
+{
+    (void)state;
+    certs_end();
+    return 0;
+}
+
 const char *
 certs_path(const char *name)
 {

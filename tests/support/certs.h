@@ -17,6 +17,8 @@ extern char certs_folder[64];
 
 void certs_begin(void);
 void certs_end(void);
+/* certs_end() as the teardown of a group. */
+int certs_teardown(void **state);
 
 /* FOLDER/NAME; good for four calls. */
 const char *certs_path(const char *name);

@@ -75,6 +75,21 @@ def silent():
     return action
 
 
+def asks_for(certificate):
+    """For tls_context: clients need one that this authority has issued."""
+    def ask(context):
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(certificate)
+    return ask
+
+
+def only(version):
+    """For tls_context: no other version of TLS."""
+    def limit(context):
+        context.minimum_version = context.maximum_version = version
+    return limit
+
+
 def path(argument):
     """FROM:<a@b> X=Y: the address and the parameters."""
     inside, _, rest = argument.partition("<")[2].partition(">")

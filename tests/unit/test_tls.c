@@ -39,14 +39,6 @@ make_files(void **state)
     return chmod(certs_path("junk.key"), 0600);
 }
 
-static int
-remove_files(void **state)
-{
-    (void)state;
-    certs_end();
-    return 0;
-}
-
 static const struct {
     const char *certificate, *key;
     const char *says; /* NULL: it is good */
@@ -476,5 +468,5 @@ main(void)
         cmocka_unit_test(test_describe),
     };
 
-    return cmocka_run_group_tests(tests, make_files, remove_files);
+    return cmocka_run_group_tests(tests, make_files, certs_teardown);
 }

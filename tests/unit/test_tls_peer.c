@@ -33,14 +33,6 @@ make_files(void **state)
     return 0;
 }
 
-static int
-remove_files(void **state)
-{
-    (void)state;
-    certs_end();
-    return 0;
-}
-
 enum what {
     OF_CERTIFICATE,
     OF_KEY
@@ -584,5 +576,5 @@ main(void)
         cmocka_unit_test(test_dane_short),   cmocka_unit_test(test_plain),
     };
 
-    return cmocka_run_group_tests(tests, make_files, remove_files);
+    return cmocka_run_group_tests(tests, make_files, certs_teardown);
 }

@@ -30,14 +30,6 @@ make_files(void **state)
     return 0;
 }
 
-static int
-remove_files(void **state)
-{
-    (void)state;
-    certs_end();
-    return 0;
-}
-
 static void
 begin(const char *pair, int version)
 {
@@ -379,5 +371,5 @@ main(void)
         cmocka_unit_test(test_bounds),    cmocka_unit_test(test_many_records),
     };
 
-    return cmocka_run_group_tests(tests, make_files, remove_files);
+    return cmocka_run_group_tests(tests, make_files, certs_teardown);
 }

@@ -23,14 +23,6 @@ make_files(void **state)
     return 0;
 }
 
-static int
-remove_files(void **state)
-{
-    (void)state;
-    certs_end();
-    return 0;
-}
-
 /* A listener as one worker has it. ca NULL: asks for no certificate. */
 static SSL_CTX *
 worker(const char *name, const char *ca, const struct tls_ticket_secrets *s)
@@ -276,5 +268,5 @@ main(void)
         cmocka_unit_test(test_authorities), /* last: it moves files */
     };
 
-    return cmocka_run_group_tests(tests, make_files, remove_files);
+    return cmocka_run_group_tests(tests, make_files, certs_teardown);
 }

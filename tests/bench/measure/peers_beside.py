@@ -11,6 +11,7 @@ import scratch
 from table import Table, size
 from world import Relay, Sink, load
 
+INSIDE = "/srv/bench" # of the tree
 SIZES = [2048, 10240, 102400, 1 << 20]
 # The tree that each set-up of run-peer needs.
 SETUPS = {"postfix-opendkim-shm": "relay-postfix",
@@ -35,7 +36,7 @@ class Driver:
                                     "nor where SEALPOST_BENCH says")
         self.bench = bench
         self.root = peers.tree(tree)
-        self.home = os.path.join(self.root, "srv", "bench")
+        self.home = self.root + INSIDE
         self.work = os.path.join(self.home, "work")
         shutil.rmtree(self.home, ignore_errors=True)
         shutil.copytree(source, self.home)
@@ -51,12 +52,12 @@ class Driver:
             os.unlink(out)
         done = subprocess.run(
             ["unshare", "-m", "sh", "-c", MOUNTS, self.root, "python3",
-             "/srv/bench/run-peer", name, ",".join(map(str, SIZES)),
+             INSIDE + "/run-peer", name, ",".join(map(str, SIZES)),
              str(sessions), "0", "-t", str(self.bench.seconds), "-r", "1",
-             "--out", "/srv/bench/work/out.jsonl"],
+             "--out", INSIDE + "/work/out.jsonl"],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True,
-            env=dict(os.environ, BENCH_WORK="/srv/bench/work"))
+            env=dict(os.environ, BENCH_WORK=INSIDE + "/work"))
         if done.returncode != 0:
             raise RuntimeError(f"{name}: {done.stdout.strip()[-300:]}")
         with open(out) as f:
