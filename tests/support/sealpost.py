@@ -122,6 +122,7 @@ class Sealpost:
         for name, settings in (("sign", sign), ("check default", check),
                                ("limits", {"auth_delay": "0s",
                                            "auth_lock_after": "0",
+                                           "handshakes_per_minute": "0",
                                            **limits})):
             text += section(name, settings) if settings else ""
         scratch.write(self.config, text + extra)
