@@ -38,9 +38,9 @@ struct gate {
 
 /* --- refusals ------------------------------------------------------------- */
 
-static void
-log_refusal(struct worker_listener *l, const char *id, const char *address,
-            const char *why)
+void
+listener_log_refusal(struct worker_listener *l, const char *id,
+                     const char *address, const char *why)
 {
     struct gate *g = l->worker->gate;
     struct timespec now;
@@ -75,7 +75,7 @@ turn_away(struct worker_listener *l, int fd, const char *address,
     int n;
 
     session_make_id(l->worker, id);
-    log_refusal(l, id, address, why);
+    listener_log_refusal(l, id, address, why);
     n = snprintf(line, sizeof(line),
                  "421 %s %.253s too many connections%s, try again later "
                  "[%s]\r\n",
@@ -211,7 +211,7 @@ admit(struct worker_listener *l, int fd, const union net_address *peer,
     }
     counted(w, w->gate->connections + 1);
     if (session_new(w, l, fd, peer, anonymous) == NULL) {
-        log_refusal(l, "-", address, "memory");
+        listener_log_refusal(l, "-", address, "memory");
         listener_session_ended(w, address);
     }
 }
@@ -230,7 +230,7 @@ on_proxied(const struct proxied_result *result, void *arg)
     }
     if (result->fd < 0 && result->why != NULL) {
         net_address_text(&result->peer.any, address);
-        log_refusal(l, "-", address, result->why);
+        listener_log_refusal(l, "-", address, result->why);
     }
     end_when_empty(l->worker);
 }

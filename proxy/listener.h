@@ -30,6 +30,11 @@ void listener_session_ended(struct worker *w, const char *address);
  * (connections_per_ip spares authenticated clients). */
 void listener_session_authenticated(struct worker *w, const char *address);
 
+/* The log's event=refused, at most one a second: why is the limit's name, id
+ * the session's that met it. */
+void listener_log_refusal(struct worker_listener *l, const char *id,
+                          const char *address, const char *why);
+
 /* --- for the worker ------------------------------------------------------- */
 
 /* Makes w->listeners and w->gate, with certificates. False: *error names the

@@ -87,7 +87,12 @@ session_may_handshake(struct session *s)
 {
     bool spared = s->identity != SESSION_NOBODY || s->peer.may_xclient;
 
-    return limits_handshake(s->worker, s->address, spared);
+    if (limits_handshake(s->worker, s->address, spared)) {
+        return true;
+    }
+    listener_log_refusal(s->listener, s->id, s->address,
+                         "handshakes_per_minute");
+    return false;
 }
 
 /* --- replies -------------------------------------------------------------- */

@@ -201,6 +201,9 @@ class Overload(unittest.TestCase):
             with From(self.sp.port, "127.6.0.2") as c:
                 c.expect("EHLO x", 250)
                 c.starttls()
+        said = [x for x in self.sp.lines("refused")
+                if x["reason"] == "handshakes_per_minute"]
+        self.assertEqual({x["client"] for x in said}, {"127.6.0.1"})
 
     def send(self, c, recipients):
         """The codes of MAIL and of each RCPT; the message goes."""

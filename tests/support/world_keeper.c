@@ -486,3 +486,13 @@ listener_session_authenticated(struct worker *worker, const char *address)
     (void)worker;
     (void)address;
 }
+
+void
+listener_log_refusal(struct worker_listener *l, const char *id,
+                     const char *address, const char *why)
+{
+    (void)l;
+    (void)id;
+    (void)address;
+    (void)why;
+}
