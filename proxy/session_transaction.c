@@ -344,7 +344,7 @@ log_transaction(const struct session *s, enum outcome outcome)
     log_delays(tx, &l);
     log_text(&l, "outcome", outcome_words[outcome]);
     if (s->client_gone || s->client_eof) {
-        log_text(&l, "client", "gone"); /* as the contract spells it */
+        log_text(&l, "client_gone", "yes"); /* and may not know the outcome */
     }
     log_end(&l);
 }

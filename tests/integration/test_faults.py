@@ -86,7 +86,7 @@ class EachCall(unittest.TestCase):
         elif ours:
             self.assertTrue([
                 x for x in sp.lines("message")
-                if x["outcome"] == "unknown" or x["client"] == "gone"])
+                if x["outcome"] == "unknown" or "client_gone" in x])
         up.messages.clear()
 
     def test_RX_12_signed(self):

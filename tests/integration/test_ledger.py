@@ -196,7 +196,7 @@ class Ledger(unittest.TestCase):
         unsure = collections.Counter(
             line["msgid"].strip("<>") for line in self.sp.lines("message")
             if line["outcome"] == "unknown" or
-            (line["outcome"] == "delivered" and line["client"] == "gone"))
+            (line["outcome"] == "delivered" and "client_gone" in line))
         lost, changed, unexplained, twice = [], [], [], 0
         for c in clients:
             for key, data in c.sent.items():

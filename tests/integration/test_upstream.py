@@ -563,7 +563,8 @@ class Gone(unittest.TestCase):
             c.close()
             line = sp.wait_line("message")[0]
             self.assertEqual(line["outcome"], "delivered")
-            self.assertIn("outcome=delivered client=gone", sp.log())
+            self.assertEqual(line["client"], "127.0.0.1")
+            self.assertEqual(line["client_gone"], "yes")
             self.assertEqual(len(up.messages), 1)
 
 

@@ -54,6 +54,15 @@ def route(name, port, settings):
         "upstream": name}) + section(f"upstream {name}", settings)
 
 
+def fields(line):
+    """A line of the log as a dictionary; a key has one value."""
+    pairs = [(k, v.strip('"')) for k, v in re.findall(
+        r'(\S+?)=("(?:[^"\\]|\\.)*"|\S*)', line)]
+    if len(dict(pairs)) != len(pairs):
+        raise AssertionError(f"a key stands twice: {line}")
+    return dict(pairs)
+
+
 class Sealpost:
     """upstream: a port or "HOST:PORT,...". The further arguments are settings
     that replace or add to the usual ones of each section; extra is text put
@@ -193,8 +202,7 @@ class Sealpost:
         found = []
         for line in self.log().splitlines():
             if f"event={event}" in line.split(" "):
-                found.append({k: v.strip('"') for k, v in re.findall(
-                    r'(\S+?)=("(?:[^"\\]|\\.)*"|\S*)', line)})
+                found.append(fields(line))
         return found
 
     def wait_line(self, event, count=1, seconds=10):
