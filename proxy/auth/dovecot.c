@@ -8,11 +8,9 @@
 
 #include <base/wipe.h>
 
-#include <assert.h>
 #include <errno.h>
 #include <proxy/log/log.h>
 #include <stdlib.h>
-#include <sys/queue.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -24,15 +22,13 @@ enum {
 };
 
 struct dovecot_request {
-    TAILQ_ENTRY(dovecot_request) link;
+    struct dovecot_request *next; /* asked later */
     struct dovecot *dovecot;
     dovecot_callback *cb;
     void *arg;
     uint32_t id;
     time_t since_s;
 };
-
-TAILQ_HEAD(request_list, dovecot_request);
 
 enum phase {
     PHASE_AWAY,
@@ -54,7 +50,7 @@ struct dovecot {
     time_t tried_s;
     bool known; /* a handshake was ever done */
     bool logged_away;
-    struct request_list requests;
+    struct dovecot_request *requests; /* owns; the oldest first */
     size_t request_count;
 };
 
@@ -86,38 +82,46 @@ wipe_held(struct dovecot *d)
 
 /* --- requests ------------------------------------------------------------- */
 
-static void
-request_free(struct dovecot_request *r)
+/* Where the pointer to r stands: r NULL for the end of the list. */
+static struct dovecot_request **
+place_of(struct dovecot *d, const struct dovecot_request *r)
 {
-    struct dovecot *d = r->dovecot;
+    struct dovecot_request **at = &d->requests;
 
-    TAILQ_REMOVE(&d->requests, r, link);
+    while (*at != r) {
+        at = &(*at)->next;
+    }
+    return at;
+}
+
+static void
+request_free(struct dovecot *d, struct dovecot_request *r)
+{
+    *place_of(d, r) = r->next;
     d->request_count--;
     free(r);
 }
 
 static struct dovecot_request *
-find(struct dovecot *d, uint32_t id)
+find(const struct dovecot *d, uint32_t id)
 {
-    struct dovecot_request *r;
+    struct dovecot_request *r = d->requests;
 
-    TAILQ_FOREACH (r, &d->requests, link) {
-        if (r->id == id) {
-            return r;
-        }
+    while (r != NULL && r->id != id) {
+        r = r->next;
     }
-    return NULL;
+    return r;
 }
 
 /* The last word to a request, which is over. */
 static void
-answer(struct dovecot_request *r, enum dovecot_verdict verdict,
-       const char *text)
+answer(struct dovecot *d, struct dovecot_request *r,
+       enum dovecot_verdict verdict, const char *text)
 {
     dovecot_callback *cb = r->cb;
     void *arg = r->arg;
 
-    request_free(r);
+    request_free(d, r);
     cb(verdict, bytes_str(text), arg);
 }
 
@@ -151,8 +155,8 @@ lose(struct dovecot *d, const char *why)
     set_timer(d, wait_s < DOVECOT_BACK_OFF_MAX_S
                      ? wait_s
                      : (unsigned)DOVECOT_BACK_OFF_MAX_S);
-    while ((r = TAILQ_FIRST(&d->requests)) != NULL && r->id <= last) {
-        answer(r, DOVECOT_LATER, "the connection to Dovecot was lost");
+    while ((r = d->requests) != NULL && r->id <= last) {
+        answer(d, r, DOVECOT_LATER, "the connection to Dovecot was lost");
     }
 }
 
@@ -197,9 +201,9 @@ on_verdict(struct dovecot *d, const struct dovecot_line *line)
         r->since_s = now_s();
         r->cb(DOVECOT_CHALLENGE, line->challenge, r->arg);
     } else if (line->word == DOVECOT_OK) {
-        answer(r, DOVECOT_RIGHT, line->user);
+        answer(d, r, DOVECOT_RIGHT, line->user);
     } else {
-        answer(r, line->temporary ? DOVECOT_LATER : DOVECOT_WRONG,
+        answer(d, r, line->temporary ? DOVECOT_LATER : DOVECOT_WRONG,
                line->reason[0] == '\0' ? "credentials" : line->reason);
     }
 }
@@ -312,20 +316,27 @@ connect_now(struct dovecot *d)
     conn_set_deadline(d->conn, HANDSHAKE_MS);
 }
 
-/* Whom Dovecot has forgotten. */
+/* Whom Dovecot has forgotten; NULL: nobody. */
+static struct dovecot_request *
+find_forgotten(const struct dovecot *d, time_t before_s)
+{
+    struct dovecot_request *r = d->requests;
+
+    while (r != NULL && r->since_s > before_s) {
+        r = r->next;
+    }
+    return r;
+}
+
+/* Looks from the start each time: who hears of it may cancel others. */
 static void
 end_patience(struct dovecot *d)
 {
     time_t before_s = now_s() - DOVECOT_PATIENCE_S;
-    struct dovecot_request *r = TAILQ_FIRST(&d->requests);
+    struct dovecot_request *r;
 
-    while (r != NULL) {
-        if (r->since_s > before_s) {
-            r = TAILQ_NEXT(r, link);
-        } else {
-            answer(r, DOVECOT_LATER, "Dovecot does not answer");
-            r = TAILQ_FIRST(&d->requests);
-        }
+    while ((r = find_forgotten(d, before_s)) != NULL) {
+        answer(d, r, DOVECOT_LATER, "Dovecot does not answer");
     }
 }
 
@@ -384,7 +395,7 @@ dovecot_ask(struct dovecot *d, const struct dovecot_asked *asked,
                                        .arg = arg,
                                        .id = numbered.id,
                                        .since_s = now_s() };
-        TAILQ_INSERT_TAIL(&d->requests, r, link);
+        *place_of(d, NULL) = r;
         d->request_count++;
         say(d, &line);
     }
@@ -425,7 +436,7 @@ dovecot_cancel(struct dovecot_request **rp)
     dovecot_put_cancel(&line, r->id);
     say(r->dovecot, &line);
     buf_free(&line);
-    request_free(r);
+    request_free(r->dovecot, r);
 }
 
 /* --- making and unmaking it ----------------------------------------------- */
@@ -440,7 +451,6 @@ dovecot_new(struct event_base *base, struct conn_loop *loop, const char *path)
     }
     d->loop = loop;
     d->path = path;
-    TAILQ_INIT(&d->requests);
     d->timer = evtimer_new(base, on_timer, d);
     if (d->timer == NULL) {
         free(d);
@@ -460,9 +470,9 @@ dovecot_free(struct dovecot **dp)
     if (d == NULL) {
         return;
     }
-    while ((r = TAILQ_FIRST(&d->requests)) != NULL) {
-        request_free(r);
-        assert(TAILQ_FIRST(&d->requests) != r);
+    while ((r = d->requests) != NULL) {
+        d->requests = r->next;
+        free(r);
     }
     conn_free(&d->conn);
     wipe_held(d);

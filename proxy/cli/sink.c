@@ -78,15 +78,15 @@ parse_listen(const char *text, struct sockaddr_storage *out, socklen_t *len)
 static unsigned
 own_port(int fd)
 {
-    struct sockaddr_storage a;
-    socklen_t len = sizeof(a);
+    struct sockaddr_storage own = { 0 };
+    socklen_t len = sizeof(own);
+    struct sockaddr_in in;
 
-    if (getsockname(fd, (struct sockaddr *)&a, &len) != 0) {
+    if (getsockname(fd, (struct sockaddr *)&own, &len) != 0) {
         return 0;
     }
-    return ntohs(a.ss_family == AF_INET6
-                     ? ((struct sockaddr_in6 *)&a)->sin6_port
-                     : ((struct sockaddr_in *)&a)->sin_port);
+    memcpy(&in, &own, sizeof(in)); /* ports stand at one place */
+    return ntohs(in.sin_port);
 }
 
 static int

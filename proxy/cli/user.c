@@ -70,7 +70,7 @@ struct change {
     bool password_stdin;
     bool no_password; /* add: somebody else judges her logins */
     const char *user;
-    struct buf path;
+    const char *path; /* of users.conf; borrowed */
     struct useredit edit;
     char password[PASSWORD_MAX + 1];
 };
@@ -89,9 +89,9 @@ fail_edit(const struct change *ch, enum useredit_result result)
         return error == EACCES || error == EPERM
                    ? cli_fail(&ch->cli, EX_NOPERM,
                               "%s: %s; be root or the account of the keys",
-                              (const char *)ch->path.ptr, strerror(error))
-                   : cli_fail(&ch->cli, EX_CANTCREAT, "%s: %s",
-                              (const char *)ch->path.ptr, strerror(error));
+                              ch->path, strerror(error))
+                   : cli_fail(&ch->cli, EX_CANTCREAT, "%s: %s", ch->path,
+                              strerror(error));
     case USEREDIT_NO_USER:
         return cli_fail(&ch->cli, EX_NOUSER,
                         "there is no user %s; sealpost "
@@ -307,8 +307,7 @@ edit(struct change *ch, change_action *action)
 
     keystore_conf_init(&account, &ch->cli.conf->server, false);
     owner = (struct replace_owner){ account.uid, account.gid, 0600 };
-    code = fail_edit(
-        ch, useredit_begin(&ch->edit, (const char *)ch->path.ptr, &owner));
+    code = fail_edit(ch, useredit_begin(&ch->edit, ch->path, &owner));
     if (code == CLI_GO_ON) {
         code = action(ch);
     }
@@ -326,6 +325,20 @@ edit(struct change *ch, change_action *action)
         cli_reload(&ch->cli);
     }
     return EX_OK;
+}
+
+static int
+edit_there(struct change *ch, change_action *action)
+{
+    struct buf path = BUF_INIT;
+    int code;
+
+    buf_printf(&path, "%s/users.conf", ch->cli.conf->server.state_dir);
+    ch->path = buf_str(&path);
+    code = ch->path == NULL ? cli_fail(&ch->cli, EX_OSERR, "no memory")
+                            : edit(ch, action);
+    buf_free(&path);
+    return code;
 }
 
 static int
@@ -348,10 +361,6 @@ run(struct change *ch, change_action *action, bool asks)
     if (code != CLI_GO_ON) {
         return code;
     }
-    buf_printf(&ch->path, "%s/users.conf", ch->cli.conf->server.state_dir);
-    if (buf_str(&ch->path) == NULL) {
-        return cli_fail(&ch->cli, EX_OSERR, "no memory");
-    }
     /* Asked before the lock is taken: nobody waits for a person. */
     if (ch->no_password && ch->password_stdin) {
         return cli_misuse(&ch->cli,
@@ -360,15 +369,14 @@ run(struct change *ch, change_action *action, bool asks)
     if (asks && !ch->no_password) {
         code = password_read(&ch->cli, ch->password_stdin, ch->password);
     }
-    return code == CLI_GO_ON ? edit(ch, action) : code;
+    return code == CLI_GO_ON ? edit_there(ch, action) : code;
 }
 
 static int
 change(int argc, char **argv, const char *name, const char *usage,
        change_action *action)
 {
-    struct change ch = { .cli = { .name = name, .usage = usage },
-                         .path = BUF_INIT };
+    struct change ch = { .cli = { .name = name, .usage = usage } };
     bool asks =
         strcmp(name, "user add") == 0 || strcmp(name, "user passwd") == 0;
     bool sets = strcmp(name, "user add") == 0 || strcmp(name, "user set") == 0;
@@ -393,7 +401,6 @@ change(int argc, char **argv, const char *name, const char *usage,
         code = run(&ch, action, asks);
     }
     wipe(ch.password, sizeof(ch.password));
-    buf_free(&ch.path);
     cli_free(&ch.cli);
     return code;
 }

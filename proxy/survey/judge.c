@@ -279,26 +279,32 @@ judge_resolver(const struct seen_question *q, const char *name,
         answer->rcode == RAW_NXDOMAIN ? "name" : "record", end);
 }
 
-/* Why there is no answer to be read. */
+/* An answer that says no more than how the server failed. */
 static void
-judge_failure(const struct sight *sight, struct seen_at *at)
+judge_error(const struct sight *sight, const struct raw_answer *answer,
+            struct seen_at *at)
 {
     bool resolver = sight->role == SEEN_RESOLVER;
     char rcode[16];
 
+    set(at, SEEN_BROKEN,
+        sight->bogus ? SURVEY_BOGUS
+            ": %s, but an answer when asked not to validate"
+        : resolver ? "%s"
+                   : "lame: %s",
+        asker_rcode_text(answer->rcode, rcode));
+}
+
+/* Why there is no answer. */
+static void
+judge_silence(const struct sight *sight, struct seen_at *at)
+{
     if (sight->trouble != NULL) {
         set(at, SEEN_BROKEN, "%s", sight->trouble);
     } else if (sight->end == DIRECT_NO_TCP || sight->end == DIRECT_GARBLED) {
         set(at, SEEN_BROKEN, "%s", asker_end_text(sight->end));
-    } else if (sight->end != DIRECT_ANSWERED) {
-        set(at, SEEN_SILENT, "%s", asker_end_text(sight->end));
     } else {
-        set(at, SEEN_BROKEN,
-            sight->bogus ? SURVEY_BOGUS
-                ": %s, but an answer when asked not to validate"
-            : resolver ? "%s"
-                       : "lame: %s",
-            asker_rcode_text(sight->answer->rcode, rcode));
+        set(at, SEEN_SILENT, "%s", asker_end_text(sight->end));
     }
 }
 
@@ -310,9 +316,10 @@ judge_sight(const struct seen_question *q, const struct sight *sight,
     const struct raw_answer *answer = sight->answer;
 
     memcpy(at.server, sight->server, sizeof(at.server));
-    if (answer == NULL ||
-        (answer->rcode != RAW_NOERROR && answer->rcode != RAW_NXDOMAIN)) {
-        judge_failure(sight, &at);
+    if (answer == NULL) {
+        judge_silence(sight, &at);
+    } else if (answer->rcode != RAW_NOERROR && answer->rcode != RAW_NXDOMAIN) {
+        judge_error(sight, answer, &at);
     } else if (sight->role == SEEN_RESOLVER) {
         judge_resolver(q, sight->name, answer, &at);
     } else {

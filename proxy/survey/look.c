@@ -72,7 +72,7 @@ struct probe {
 };
 
 static void
-probe_free(struct probe *probe)
+probe_end(struct probe *probe)
 {
     LIST_REMOVE(probe, link);
     free(probe);
@@ -162,7 +162,7 @@ end_probe(struct probe *probe)
 {
     struct item *item = probe->item;
 
-    probe_free(probe);
+    probe_end(probe);
     item->pending--;
     settle(item);
 }
@@ -218,7 +218,7 @@ ask(struct item *item, struct side *side, size_t sight,
     probe->server = q->server;
     LIST_INSERT_HEAD(&item->run->probes, probe, link);
     if (!asker_ask(item->run->asker, q, cb, probe)) {
-        probe_free(probe);
+        probe_end(probe);
         fail(item->run);
         return;
     }
@@ -433,14 +433,24 @@ run_prepare(struct run *run)
     return run->zones != NULL;
 }
 
+/* Without memory a run ends while some are under way. */
+static void
+free_probes(struct run *run)
+{
+    struct probe *probe, *next;
+
+    for (probe = LIST_FIRST(&run->probes); probe != NULL; probe = next) {
+        next = LIST_NEXT(probe, link);
+        free(probe);
+    }
+}
+
 static void
 run_free(struct run *run)
 {
     zones_free(&run->zones);
     asker_free(&run->asker);
-    while (!LIST_EMPTY(&run->probes)) { /* no memory: some were under way */
-        probe_free(LIST_FIRST(&run->probes));
-    }
+    free_probes(run);
     resolver_free(&run->resolver);
     if (run->more != NULL) {
         event_free(run->more);

@@ -301,6 +301,22 @@ upstream_take(struct upstream *u, const struct upstream_wish *wish)
     return link;
 }
 
+/* One that is in no list, or in none any more. */
+static void
+wait_unlisted_free(struct upstream_wait *wait)
+{
+    if (wait->dial != NULL) {
+        dial_cancel(&wait->dial);
+        uncount(wait->upstream);
+    }
+    if (wait->timer != NULL) {
+        event_free(wait->timer);
+    }
+    login_wish_free(&wait->wish);
+    free(wait->key);
+    free(wait);
+}
+
 static void
 wait_free(struct upstream_wait **wp)
 {
@@ -313,16 +329,7 @@ wait_free(struct upstream_wait **wp)
     if (*at == wait) {
         *at = wait->next;
     }
-    if (wait->dial != NULL) {
-        dial_cancel(&wait->dial);
-        uncount(wait->upstream);
-    }
-    if (wait->timer != NULL) {
-        event_free(wait->timer);
-    }
-    login_wish_free(&wait->wish);
-    free(wait->key);
-    free(wait);
+    wait_unlisted_free(wait);
     *wp = NULL;
 }
 
@@ -515,7 +522,8 @@ upstream_pool_close(struct upstream *u)
     while (u->waits != NULL) {
         struct upstream_wait *wait = u->waits;
 
-        upstream_cancel(&wait);
+        u->waits = wait->next;
+        wait_unlisted_free(wait);
     }
     list_free(&u->idle);
     list_free(&u->resetting);
