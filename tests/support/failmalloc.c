@@ -7,21 +7,29 @@
 
 size_t failmalloc_left = SIZE_MAX;
 bool failmalloc_once;
+const bool *failmalloc_while;
 
 static bool failed; /* since failmalloc_left was more than 0 */
 
 void *__real_malloc(size_t octets);
 void *__real_calloc(size_t count, size_t octets);
 void *__real_realloc(void *old, size_t octets);
+char *__real_strdup(const char *text);
+char *__real_strndup(const char *text, size_t octets);
 void *__wrap_malloc(size_t octets);
 void *__wrap_calloc(size_t count, size_t octets);
 void *__wrap_realloc(void *old, size_t octets);
+char *__wrap_strdup(const char *text);
+char *__wrap_strndup(const char *text, size_t octets);
 
-static bool
-fails(void)
+bool
+failmalloc_fails(void)
 {
     bool fail = failmalloc_left == 0 && !(failmalloc_once && failed);
 
+    if (failmalloc_while != NULL && !*failmalloc_while) {
+        return false;
+    }
     failed = failmalloc_left == 0;
     failmalloc_left -= failmalloc_left != 0 && failmalloc_left != SIZE_MAX;
     return fail;
@@ -30,17 +38,29 @@ fails(void)
 void *
 __wrap_malloc(size_t octets)
 {
-    return fails() ? NULL : __real_malloc(octets);
+    return failmalloc_fails() ? NULL : __real_malloc(octets);
 }
 
 void *
 __wrap_calloc(size_t count, size_t octets)
 {
-    return fails() ? NULL : __real_calloc(count, octets);
+    return failmalloc_fails() ? NULL : __real_calloc(count, octets);
 }
 
 void *
 __wrap_realloc(void *old, size_t octets)
 {
-    return fails() ? NULL : __real_realloc(old, octets);
+    return failmalloc_fails() ? NULL : __real_realloc(old, octets);
+}
+
+char *
+__wrap_strdup(const char *text)
+{
+    return failmalloc_fails() ? NULL : __real_strdup(text);
+}
+
+char *
+__wrap_strndup(const char *text, size_t octets)
+{
+    return failmalloc_fails() ? NULL : __real_strndup(text, octets);
 }

@@ -2,10 +2,11 @@
  * test_dkim_memory - signing and verifying when the n-th allocation fails,
  * for every n: nothing crashes, nothing leaks, no signature passes by it.
  *
- * Linked with --wrap for the library's own calls; libcrypto's come here
- * through CRYPTO_set_mem_functions().
+ * Memory ends (failmalloc.h) for the library's own calls and, by
+ * CRYPTO_set_mem_functions(), for libcrypto's.
  */
 #include "tests/support/cmocka.h"
+#include "tests/support/failmalloc.h"
 #include "tests/support/vec.h"
 
 #include <dkim/authres.h>
@@ -16,46 +17,14 @@
 
 #include <stdlib.h>
 
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t count, size_t n);
-void *__real_realloc(void *p, size_t n);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t count, size_t n);
-void *__wrap_realloc(void *p, size_t n);
-
-static size_t calls;   /* since the run began */
-static size_t failing; /* this call fails; 0: none */
-
-static bool
-fails(void)
-{
-    return ++calls == failing;
-}
-
-void *
-__wrap_malloc(size_t n)
-{
-    return fails() ? NULL : __real_malloc(n);
-}
-
-void *
-__wrap_calloc(size_t count, size_t n)
-{
-    return fails() ? NULL : __real_calloc(count, n);
-}
-
-void *
-__wrap_realloc(void *p, size_t n)
-{
-    return fails() ? NULL : __real_realloc(p, n);
-}
+static const size_t plenty = SIZE_MAX / 2;
 
 static void *
 crypto_malloc(size_t n, const char *file, int line)
 {
     (void)file;
     (void)line;
-    return n == 0 || fails() ? NULL : __real_malloc(n);
+    return n == 0 ? NULL : malloc(n);
 }
 
 static void *
@@ -63,7 +32,7 @@ crypto_realloc(void *p, size_t n, const char *file, int line)
 {
     (void)file;
     (void)line;
-    return fails() ? NULL : __real_realloc(p, n);
+    return realloc(p, n);
 }
 
 static void
@@ -184,15 +153,17 @@ each_allocation(void **state)
     (void)state;
     message = vec_file("rfc8463-a3.eml");
     assert_int_equal(run(), 3); /* and libcrypto has loaded what it needs */
-    calls = 0;
+    failmalloc_left = plenty;
     assert_int_equal(run(), 3);
-    total = calls;
+    total = plenty - failmalloc_left;
     assert_true(total > 20);
-    for (failing = 1; failing <= total; failing++) {
-        calls = 0;
+    failmalloc_once = true;
+    for (size_t n = 0; n < total; n++) {
+        failmalloc_left = n;
         assert_true(run() <= 3);
+        assert_true(failmalloc_left == 0);
     }
-    failing = 0;
+    failmalloc_left = plenty;
     assert_int_equal(run(), 3); /* nothing stays broken */
     buf_free(&message);
     print_message("%zu allocations\n", total);

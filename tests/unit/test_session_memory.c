@@ -2,81 +2,28 @@
  * test_session_memory - one signed and one checked message when the n-th
  * allocation fails, for every n: no crash, no leak, nothing half done.
  *
- * Linked with --wrap. Only what sessions and what they use allocate fails;
- * session_world judges what client and upstream have seen of it.
+ * Memory ends (failmalloc.h) for sessions and what they use; session_world
+ * judges what client and upstream have seen of it.
  */
 #include "tests/support/cmocka.h"
+#include "tests/support/failmalloc.h"
 #include "tests/support/session_mail.h"
 
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t count, size_t n);
-void *__real_realloc(void *p, size_t n);
-char *__real_strdup(const char *text);
-char *__real_strndup(const char *text, size_t n);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t count, size_t n);
-void *__wrap_realloc(void *p, size_t n);
-char *__wrap_strdup(const char *text);
-char *__wrap_strndup(const char *text, size_t n);
-
-static size_t calls;   /* since the run began */
-static size_t failing; /* this call fails; 0: none */
-static bool for_good;  /* and all that follow, in this session */
-
-static bool
-fails(void)
-{
-    if (!session_world_running) {
-        return false;
-    }
-    calls++;
-    return failing > 0 && (calls == failing || (for_good && calls > failing));
-}
-
-void *
-__wrap_malloc(size_t n)
-{
-    return fails() ? NULL : __real_malloc(n);
-}
-
-void *
-__wrap_calloc(size_t count, size_t n)
-{
-    return fails() ? NULL : __real_calloc(count, n);
-}
-
-void *
-__wrap_realloc(void *p, size_t n)
-{
-    return fails() ? NULL : __real_realloc(p, n);
-}
-
-char *
-__wrap_strdup(const char *text)
-{
-    return fails() ? NULL : __real_strdup(text);
-}
-
-char *
-__wrap_strndup(const char *text, size_t n)
-{
-    return fails() ? NULL : __real_strndup(text, n);
-}
-
+static const size_t plenty = SIZE_MAX / 2;
 static const unsigned offers = SMTP_CAP_PIPELINING | SMTP_CAP_8BITMIME;
 
 /* True: delivered all the same. */
 static bool
-run(bool (*mail)(struct session_world *w, size_t body))
+run(bool (*mail)(struct session_world *w, size_t body), size_t successes)
 {
     struct session_world w;
     bool delivered;
 
     world_open(&w, offers, false);
-    w.no_memory = failing > 0;
-    calls = 0;
+    w.no_memory = successes < plenty;
+    failmalloc_left = successes;
     delivered = mail(&w, 6000);
-    if (!delivered && w.clients[0].delivered > 0 && failing == 0) {
+    if (!delivered && w.clients[0].delivered > 0 && successes == plenty) {
         fail();
     }
     world_close(&w);
@@ -88,17 +35,14 @@ each_allocation(bool (*mail)(struct session_world *w, size_t body))
 {
     size_t total, delivered = 0;
 
-    failing = 0;
-    assert_true(run(mail));
-    assert_true(run(mail));
-    total = calls;
+    assert_true(run(mail, plenty));
+    assert_true(run(mail, plenty));
+    total = plenty - failmalloc_left;
     assert_true(total > 20);
-    for (size_t n = 1; n <= total; n++) {
-        failing = n;
-        delivered += run(mail);
+    for (size_t n = 0; n < total; n++) {
+        delivered += run(mail, n);
     }
-    failing = 0;
-    assert_true(run(mail)); /* nothing stays broken */
+    assert_true(run(mail, plenty)); /* nothing stays broken */
     assert_true(delivered < total);
     print_message("%zu allocations, %zu times delivered all the same\n", total,
                   delivered);
@@ -108,7 +52,7 @@ static void
 one_fails(void **state)
 {
     (void)state;
-    for_good = false;
+    failmalloc_once = true;
     each_allocation(mail_signed);
     each_allocation(mail_checked);
 }
@@ -117,7 +61,7 @@ static void
 memory_is_over(void **state)
 {
     (void)state;
-    for_good = true;
+    failmalloc_once = false;
     each_allocation(mail_signed);
     each_allocation(mail_checked);
 }
@@ -130,5 +74,6 @@ main(void)
         cmocka_unit_test(memory_is_over),
     };
 
+    failmalloc_while = &session_world_running;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
