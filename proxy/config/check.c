@@ -7,10 +7,9 @@
 #include "check.h"
 
 #include "reader.h"
+#include "secret.h"
 
 #include <base/wipe.h>
-
-#include <smtp/sasl.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,10 +17,6 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
-
-enum {
-    TOKEN_MAX = 8192 /* octets; as proxy/upstream/login.c has it */
-};
 
 static void
 check_account(struct conf_checking *c, const char *key, const char *user,
@@ -138,18 +133,10 @@ check_secret(struct conf_checking *c, const void *section, const char *key,
                          "no such file; `sealpost oauth --once` writes it");
         return;
     }
-    if (conf_check_read(c, &file, &text)) {
-        line = buf_bytes(&text);
-        line = bytes_take(line, bytes_find(line, '\n'));
-        if (line.len > 0 && line.ptr[line.len - 1] == '\r') {
-            line.len--;
-        }
-        if (line.len == 0 || line.len > octets_max ||
-            bytes_find(line, '\0') < line.len) {
-            conf_check_error(c, &file,
-                             "no %s; 1 to %zu octets in the first line",
-                             token ? "token" : "password", octets_max);
-        }
+    if (conf_check_read(c, &file, &text) &&
+        !conf_secret_line(buf_bytes(&text), octets_max, &line)) {
+        conf_check_error(c, &file, "no %s; 1 to %zu octets in the first line",
+                         token ? "token" : "password", octets_max);
     }
     wipe(text.ptr, text.cap);
     buf_free(&text);
@@ -211,7 +198,7 @@ conf_check_secret(const struct conf *conf, const char *file, unsigned line,
                                .elsewhere = &at };
 
     find_user(&c);
-    check_secret(&c, &conf->server, key, path, TOKEN_MAX);
+    check_secret(&c, &conf->server, key, path, CONF_TOKEN_MAX);
 }
 
 void
@@ -238,11 +225,10 @@ conf_check(const struct conf *conf, struct conf_errors *errors)
     for (size_t i = 0; i < conf->upstream_count; i++) {
         if (conf->upstreams[i].login == CONF_LOGIN_PASSWORD) {
             check_secret(&c, &conf->upstreams[i], "password_file",
-                         conf->upstreams[i].password_file,
-                         SMTP_SASL_SECRET_MAX);
+                         conf->upstreams[i].password_file, CONF_PASSWORD_MAX);
         } else if (conf->upstreams[i].login == CONF_LOGIN_OAUTH) {
             check_secret(&c, &conf->upstreams[i], "token_file",
-                         conf->upstreams[i].token_file, TOKEN_MAX);
+                         conf->upstreams[i].token_file, CONF_TOKEN_MAX);
         }
         conf_check_upstream_tls(&c, &conf->upstreams[i], now_s);
     }

@@ -4,6 +4,7 @@
  * The timer runs as keys_user, so its rights count, not those of `user`.
  */
 #include "check.h"
+#include "secret.h"
 
 #include <base/wipe.h>
 
@@ -112,10 +113,13 @@ check_password(struct conf_checking *c)
     struct conf_named file = { conf_section_of(c->conf, n), "password_file",
                                n->password_file, true };
     struct buf text = BUF_INIT;
+    struct bytes line;
 
     if (n->password_file[0] != '\0' && conf_check_read(c, &file, &text) &&
-        bytes_trim(buf_bytes(&text)).len == 0) {
-        conf_check_error(c, &file, "no password in it; one in the first line");
+        !conf_secret_line(buf_bytes(&text), CONF_PASSWORD_MAX, &line)) {
+        conf_check_error(c, &file,
+                         "no password; 1 to %d octets in the first line",
+                         CONF_PASSWORD_MAX);
     }
     wipe(text.ptr, text.cap);
     buf_free(&text);

@@ -6,6 +6,7 @@
  * what we may have to tell. It must be the very one that the configuration
  * names, by its public key.
  */
+#include "proxy/config/secret.h"
 #include "proxy/notices/compose.h"
 #include "proxy/notices/ways.h"
 
@@ -24,7 +25,6 @@
 
 enum {
     SECONDS = 60,
-    PASSWORD_MAX = 512,
     SHA256_OCTETS = 32,
     PIN = 8 + BASE64_LEN(SHA256_OCTETS) + 1
 };
@@ -126,23 +126,18 @@ put_url(const struct conf *conf, const struct listen_conf *l, struct buf *out)
 static bool
 read_password(const char *path, char *out, struct buf *why)
 {
-    FILE *f = fopen(path, "re");
-    char *line;
+    enum conf_secret result = conf_secret_read(path, CONF_PASSWORD_MAX, out);
 
-    if (f == NULL) {
+    if (result == CONF_SECRET_FILE) {
         buf_printf(why, "[notify] password_file = %s: %s", path,
                    strerror(errno));
-        return false;
+    } else if (result == CONF_SECRET_LINE) {
+        buf_printf(why,
+                   "[notify] password_file = %s: no password; 1 to %d octets "
+                   "in the first line",
+                   path, CONF_PASSWORD_MAX);
     }
-    (void)setvbuf(f, NULL, _IONBF, 0); /* no copy of the secret but this one */
-    line = fgets(out, PASSWORD_MAX, f);
-    (void)fclose(f);
-    if (line == NULL || strcspn(out, "\r\n") == 0) {
-        buf_printf(why, "[notify] password_file = %s: no password in it", path);
-        return false;
-    }
-    out[strcspn(out, "\r\n")] = '\0';
-    return true;
+    return result == CONF_SECRET_OK;
 }
 
 /* --- the transfer ------------------------------------------------------- */
@@ -204,7 +199,7 @@ send_through(const struct conf *conf, const struct listen_conf *l,
 {
     struct sending s = { letter->message, "" };
     struct buf url = BUF_INIT, pins = BUF_INIT;
-    char password[PASSWORD_MAX] = "";
+    char password[CONF_PASSWORD_MAX + 1] = "";
     CURL *curl = curl_easy_init();
     bool good = curl != NULL;
 

@@ -9,8 +9,10 @@
 
 #include <base/bytes.h>
 
+#include <proxy/config/secret.h>
+
 enum {
-    OAUTH_TOKEN_MAX = 8192, /* octets, as an upstream's token_file may hold */
+    OAUTH_TOKEN_MAX = CONF_TOKEN_MAX, /* as an upstream's token_file may hold */
     OAUTH_TEXT_MAX = 400,
     OAUTH_LIFE_MIN_S = 60,
     OAUTH_LIFE_MAX_S = 7 * 86400

@@ -3,6 +3,7 @@
  */
 #include "proxy/oauth/grant.h"
 
+#include "proxy/config/secret.h"
 #include "proxy/keys/replace.h"
 #include "proxy/oauth/answer.h"
 
@@ -10,7 +11,6 @@
 
 #include <curl/curl.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -23,39 +23,19 @@ enum {
 
 /* --- secrets from files --------------------------------------------------- */
 
-/* The first line; 1 to OAUTH_TOKEN_MAX octets. False: error says why. */
+/* False: error says why. */
 static bool
-read_secret(const char *path, char out[OAUTH_TOKEN_MAX + 1], struct buf *error)
+read_secret(const char *path, char out[CONF_TOKEN_MAX + 1], struct buf *error)
 {
-    char text[OAUTH_TOKEN_MAX + 2];
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text));
-    bool good = false;
-    struct bytes line;
+    enum conf_secret result = conf_secret_read(path, CONF_TOKEN_MAX, out);
 
-    if (n < 0) {
+    if (result == CONF_SECRET_FILE) {
         buf_printf(error, "%s: %s", path, strerror(errno));
+    } else if (result == CONF_SECRET_LINE) {
+        buf_printf(error, "%s: no secret of 1 to %d octets in its first line",
+                   path, CONF_TOKEN_MAX);
     }
-    if (fd >= 0) {
-        (void)close(fd);
-    }
-    if (n >= 0) {
-        line = bytes_make(text, (size_t)n);
-        line = bytes_trim(bytes_take(line, bytes_find(line, '\n')));
-        if (line.len > 0 && line.ptr[line.len - 1] == '\r') {
-            line.len--;
-        }
-        good = line.len > 0 && line.len <= OAUTH_TOKEN_MAX &&
-               bytes_copy(line, out, OAUTH_TOKEN_MAX + 1);
-        if (!good) {
-            buf_printf(error,
-                       "%s: no secret of 1 to %d octets in its first "
-                       "line",
-                       path, OAUTH_TOKEN_MAX);
-        }
-    }
-    wipe(text, sizeof(text));
-    return good;
+    return result == CONF_SECRET_OK;
 }
 
 /* --- the question --------------------------------------------------------- */
@@ -83,7 +63,7 @@ put_field(struct buf *form, const char *key, const char *value)
 static bool
 put_form(const struct oauth_conf *conf, struct buf *form, struct buf *error)
 {
-    char secret[OAUTH_TOKEN_MAX + 1];
+    char secret[CONF_TOKEN_MAX + 1];
     bool refresh = conf->refresh_token_file[0] != '\0';
     bool good = true;
 

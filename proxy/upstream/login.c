@@ -3,19 +3,13 @@
  */
 #include "proxy/upstream/login.h"
 
+#include "proxy/config/secret.h"
 #include "proxy/upstream/link.h"
 
 #include <base/wipe.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <unistd.h>
-
-enum {
-    PASSWORD_MAX = 1024,
-    TOKEN_MAX = 8192 /* RFC 4954 4: 12288 octets in base64, with the rest */
-};
 
 #define PASSWORD_MECHS                                               \
     ((unsigned)SMTP_MECH_SCRAM_SHA_256_PLUS |                        \
@@ -36,49 +30,28 @@ login_secret_free(char **secret)
     }
 }
 
-/* Up to cap octets of the file; -1: errno says why. */
-static ssize_t
-read_some(const char *path, char *text, size_t cap)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    ssize_t n = fd < 0 ? -1 : read(fd, text, cap);
-    int saved = errno;
-
-    if (fd >= 0) {
-        (void)close(fd);
-    }
-    errno = saved;
-    return n;
-}
-
 char *
 login_read(const char *path, const char *what, size_t octets_max,
            struct buf *error)
 {
-    char text[TOKEN_MAX + 2];
+    char text[CONF_TOKEN_MAX + 1];
     char *secret = NULL;
-    ssize_t n = read_some(path, text, sizeof(text));
-    struct bytes line;
 
-    if (n < 0) {
-        buf_printf(error, "%s: %s; it must be readable by the service's user",
-                   path, strerror(errno));
-        return NULL;
-    }
-    line = bytes_make(text, (size_t)n);
-    line = bytes_take(line, bytes_find(line, '\n'));
-    if (line.len > 0 && line.ptr[line.len - 1] == '\r') {
-        line.len--;
-    }
-    if (line.len == 0 || line.len > octets_max ||
-        bytes_find(line, 0) < line.len) {
-        buf_printf(error, "%s: the first line must be a %s of 1 to %zu octets",
-                   path, what, octets_max);
-    } else {
-        secret = strndup((const char *)line.ptr, line.len);
+    switch (conf_secret_read(path, octets_max, text)) {
+    case CONF_SECRET_OK:
+        secret = strdup(text);
         if (secret == NULL) {
             buf_puts(error, "no memory");
         }
+        break;
+    case CONF_SECRET_FILE:
+        buf_printf(error, "%s: %s; it must be readable by the service's user",
+                   path, strerror(errno));
+        break;
+    case CONF_SECRET_LINE:
+        buf_printf(error, "%s: the first line must be a %s of 1 to %zu octets",
+                   path, what, octets_max);
+        break;
     }
     wipe(text, sizeof(text));
     return secret;
@@ -177,7 +150,7 @@ login_load(const struct upstream *u, const struct login_wish *wish,
     unsigned mechs =
         conf->auth_mechanisms & (oauth ? TOKEN_MECHS : PASSWORD_MECHS);
     const char *what = oauth ? "token" : "password";
-    size_t max = oauth ? TOKEN_MAX : PASSWORD_MAX;
+    size_t max = oauth ? CONF_TOKEN_MAX : CONF_PASSWORD_MAX;
 
     *out = (struct login){ 0 };
     if (wish->secret != NULL) {

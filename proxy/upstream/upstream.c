@@ -6,9 +6,8 @@
 #include "proxy/upstream/health.h"
 #include "proxy/upstream/link.h"
 
-#include <smtp/sasl.h>
-
 #include <proxy/clock.h>
+#include <proxy/config/secret.h>
 #include <proxy/log/log.h>
 #include <proxy/net/tls.h>
 #include <proxy/worker.h>
@@ -26,7 +25,7 @@ load(struct upstream *u, struct buf *error)
 
     if (conf->login == CONF_LOGIN_PASSWORD) {
         password = login_read(conf->password_file, "password",
-                              SMTP_SASL_SECRET_MAX, error);
+                              CONF_PASSWORD_MAX, error);
         if (password == NULL) {
             return false;
         }
