@@ -51,10 +51,16 @@ dns_lookup_cancel(struct dns_lookup **lookup)
     *lookup = NULL;
 }
 
+static bool
+is_unknown(const struct dns_lookup *l)
+{
+    return l->v6.status == DNS_TEMPFAIL || l->v4.status == DNS_TEMPFAIL;
+}
+
 static void
 say_error(const struct dns_lookup *l, char *text, size_t cap)
 {
-    if (l->v6.status == DNS_TEMPFAIL || l->v4.status == DNS_TEMPFAIL) {
+    if (is_unknown(l)) {
         snprintf(text, cap,
                  "%s: no nameserver gave an answer; is [dns] nameserver "
                  "(or /etc/resolv.conf) right?",
@@ -102,6 +108,7 @@ finish(struct dns_lookup *l)
         set_port(&list[i], l->port);
     }
     if (found.count == 0) {
+        found.unknown = is_unknown(l);
         say_error(l, error, sizeof(error));
         found.error = error;
     }

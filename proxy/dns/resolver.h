@@ -12,9 +12,10 @@
 #define PROXY_DNS_RESOLVER_H
 
 #include <dkim/dns.h>
-#include <proxy/config/conf.h>
 
 #include <event2/event.h>
+
+#include <proxy/config/conf.h>
 #include <sys/socket.h>
 
 struct resolver;
@@ -44,6 +45,7 @@ struct dns_addresses {
     /* Every one of them with AD from a resolver that we trust, or from
      * /etc/hosts, or the host was an address. */
     bool authenticated;
+    bool unknown; /* count 0: nobody answered, and there may be some */
     const char *error;
 };
 typedef void dns_addresses_callback(const struct dns_addresses *found,

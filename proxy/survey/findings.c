@@ -209,6 +209,13 @@ sight_is_good(const struct sight *sight)
             (a->authoritative && judge_referral(a) == NULL));
 }
 
+bool
+sight_is_of_none(const struct sight *sight)
+{
+    return sight->trouble != NULL &&
+           bytes_eq_ci(bytes_str(sight->server), bytes_str(sight->name));
+}
+
 static void
 examine_sights(struct examined *e)
 {

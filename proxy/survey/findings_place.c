@@ -158,8 +158,7 @@ check_no_servers(struct examined *e, const struct finding_rule *rule)
         const struct sight *s = &e->facts->sights[PLACE_RECORD][i];
         struct finding *f;
 
-        if (s->role != SEEN_OWNER || s->trouble == NULL ||
-            !same_name(s->server, s->name)) {
+        if (s->role != SEEN_OWNER || !sight_is_of_none(s)) {
             continue;
         }
         f = finding_add(e->out, &rule->kind, "%s: %s", e->facts->key.domain,
@@ -168,7 +167,7 @@ check_no_servers(struct examined *e, const struct finding_rule *rule)
                    "is %s registered and delegated? dig NS %s, and look at "
                    "the registrar's panel",
                    e->facts->key.domain, e->facts->key.domain);
-        f->temporary = true;
+        f->temporary = s->end == DIRECT_SILENT;
     }
 }
 
@@ -200,25 +199,56 @@ target_is_empty(const struct examined *e)
            raw_find(t->answer, t->name, RAW_TYPE_TXT) == NULL;
 }
 
+/* The target is in no zone whose servers could be asked; else NULL. */
+static const struct sight *
+lost_target(const struct examined *e)
+{
+    for (size_t i = 0; i < e->facts->counts[PLACE_RECORD]; i++) {
+        const struct sight *s = &e->facts->sights[PLACE_RECORD][i];
+
+        if (s->role == SEEN_TARGET && sight_is_of_none(s)) {
+            return s;
+        }
+    }
+    return NULL;
+}
+
+static void
+mend_target(const struct examined *e, struct buf *out)
+{
+    if (e->facts->key.target[0] != '\0') {
+        buf_printf(
+            out, "sealpost key rotate %s (publishes it in the operator's zone)",
+            e->facts->key.domain);
+    } else {
+        buf_puts(out, "publish the key where the CNAME leads, or remove the "
+                      "CNAME and\n");
+        finding_mend_record(e, out);
+    }
+}
+
 /* The owner has done her part, the zone behind the CNAME has not. */
 static void
 check_target_missing(struct examined *e, const struct finding_rule *rule)
 {
     const struct fact_key *key = &e->facts->key;
+    const struct sight *lost = lost_target(e);
     struct finding *f;
 
     if (e->alias == NULL || key->waiting || key->revoked ||
-        !target_is_empty(e) ||
+        (lost == NULL && !target_is_empty(e)) ||
         (key->target[0] != '\0' &&
          !same_name(name_of(e->alias), key->target))) {
         return;
     }
     f = finding_add(e->out, &rule->kind,
-                    "%.253s leads to %.253s, where there is nothing", e->name,
-                    name_of(e->alias));
-    buf_printf(&f->mend,
-               "sealpost key rotate %s (publishes it in the operator's zone)",
-               key->domain);
+                    "%.253s leads to \"%.253s\", where there is nothing",
+                    e->name, name_of(e->alias));
+    if (lost != NULL) {
+        buf_printf(&f->what, ": %s", lost->trouble);
+        f->temporary = lost->end == DIRECT_SILENT;
+    }
+    mend_target(e, &f->mend);
     finding_visible_negative(e, f);
 }
 
@@ -434,8 +464,7 @@ static const struct finding_rule rules[] = {
         "Without the record every signature with this selector fails." },
       check_missing },
     { { "target-missing", FINDING_ERROR,
-        "The CNAME is right; the record that it leads to is the operator's to "
-        "publish." },
+        "Verifiers follow the CNAME and find no key behind it." },
       check_target_missing },
     { { "cname-trailing-dot", FINDING_ERROR,
         "The value was taken as relative, and the domain was put behind it: "

@@ -63,6 +63,8 @@ void finding_put_time(uint32_t seconds, struct buf *out);
 
 /* The answer speaks for its zone: it may be believed. */
 bool sight_is_good(const struct sight *sight);
+/* It stands for all servers of a zone, of which none could be asked. */
+bool sight_is_of_none(const struct sight *sight);
 
 void findings_check_place(struct examined *e);
 void findings_check_record(struct examined *e);

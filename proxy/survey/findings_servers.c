@@ -28,13 +28,14 @@ judge_lame(struct examined *e, const struct finding_rule *rule,
     struct finding *f;
 
     if (s->role == SEEN_RESOLVER || at->what != SEEN_BROKEN || e->loop ||
-        bytes_eq_ci(bytes_str(s->server), bytes_str(s->name))) {
+        sight_is_of_none(s)) {
         return;
     }
     f = finding_add(e->out, &rule->kind, "%.290s: %s", s->server, at->detail);
     buf_printf(&f->mend,
-               "load the zone on that server, or remove its NS record from "
-               "%s and at the registrar",
+               "%s, or remove its NS record from %s and at the registrar",
+               s->trouble != NULL ? "give that name an address"
+                                  : "load the zone on that server",
                whose(e, s));
 }
 
@@ -50,7 +51,8 @@ judge_silent(struct examined *e, const struct finding_rule *rule,
 {
     struct finding *f;
 
-    if (s->role == SEEN_RESOLVER || at->what != SEEN_SILENT) {
+    if (s->role == SEEN_RESOLVER || at->what != SEEN_SILENT ||
+        sight_is_of_none(s)) {
         return;
     }
     f = finding_add(e->out, &rule->kind, "%.290s: %s", s->server, at->detail);

@@ -300,7 +300,8 @@ static void
 judge_silence(const struct sight *sight, struct seen_at *at)
 {
     if (sight->trouble != NULL) {
-        set(at, SEEN_BROKEN, "%s", sight->trouble);
+        set(at, sight->end == DIRECT_SILENT ? SEEN_SILENT : SEEN_BROKEN, "%s",
+            sight->trouble);
     } else if (sight->end == DIRECT_NO_TCP || sight->end == DIRECT_GARBLED) {
         set(at, SEEN_BROKEN, "%s", asker_end_text(sight->end));
     } else {

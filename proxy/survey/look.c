@@ -31,6 +31,7 @@ struct side {
     enum seen_role role;
     const struct zone *zone; /* NULL: not known yet */
     struct zone_waiter waiter;
+    bool begun;
     char name[DNS_NAME_MAX + 1];  /* whose record is asked for */
     char lower[DNS_NAME_MAX + 1]; /* a zone that a server refers to, or "" */
     unsigned redirects;
@@ -175,11 +176,11 @@ note_alias(struct side *side, const struct raw_answer *answer)
     const struct raw_record *alias;
 
     if (side->role != SEEN_OWNER || !(item->q->roles & LOOK_TARGET) ||
-        item->q->target[0] != '\0' || item->target.name[0] != '\0') {
+        item->q->target[0] != '\0' || item->target.begun) {
         return;
     }
     alias = raw_find(answer, side->name, RAW_TYPE_CNAME);
-    if (alias != NULL && alias->data.len <= DNS_NAME_MAX) {
+    if (alias != NULL) {
         start_side(&item->target, (const char *)alias->data.ptr, NULL);
     }
 }
@@ -227,13 +228,15 @@ ask(struct item *item, struct side *side, size_t sight,
 
 /* A sight in the place of servers that cannot be asked. */
 static void
-add_trouble(const struct side *side, const char *server, const char *trouble)
+add_trouble(const struct side *side, const char *server, bool may_pass,
+            const char *trouble)
 {
     struct sight *sight =
         sights_add(&side->item->sights, side->role, server, side->name);
 
     if (sight != NULL) {
         sight->trouble = trouble;
+        sight->end = may_pass ? DIRECT_SILENT : DIRECT_OURS;
     }
 }
 
@@ -245,7 +248,10 @@ ask_server(struct side *side, const struct zone_server *server)
 
     where_server_text(server, text);
     if (server->addr.ss_family == 0) {
-        add_trouble(side, text, "this server's name has no address in DNS");
+        add_trouble(side, text, server->unknown,
+                    server->unknown
+                        ? "no resolver says where this server is"
+                        : "this server's name has no address in DNS");
         return;
     }
     if (sights_add(&item->sights, side->role, text, side->name) != NULL) {
@@ -262,7 +268,7 @@ take_zone(struct side *side, const struct zone *zone)
 {
     side->zone = zone;
     if (zone->name[0] == '\0') {
-        add_trouble(side, side->name,
+        add_trouble(side, side->name, zone->failed,
                     zone->failed
                         ? "no resolver says which servers this name has"
                         : "no servers (NS) exist for this name");
@@ -283,6 +289,16 @@ on_zone(const struct zone *zone, void *arg)
     settle(side->item);
 }
 
+/* Where a CNAME leads may be the root, or a name whose text has escapes: no
+ * host and no key has such a one. */
+static bool
+can_be_asked(const char *name)
+{
+    struct packet_name made;
+
+    return packet_name_make(name, &made) && packet_name_eq(&made, name);
+}
+
 /* zone_start NULL: the zone of what is above name. */
 static void
 start_side(struct side *side, const char *name, const char *zone_start)
@@ -295,6 +311,11 @@ start_side(struct side *side, const char *name, const char *zone_start)
         zone_start = dot == NULL ? name : dot + 1;
     }
     where_lower(name, side->name);
+    side->begun = true;
+    if (strlen(name) > DNS_NAME_MAX || !can_be_asked(side->name)) {
+        add_trouble(side, side->name, false, "no key's record has this name");
+        return;
+    }
     side->waiter.cb = on_zone;
     side->waiter.arg = side;
     zone =

@@ -30,14 +30,15 @@ struct sight {
     char server[LOOK_SERVER_MAX];    /* "ns1.example.net [192.0.2.1]" */
     char name[DNS_NAME_MAX + 1];     /* whose record it was asked for */
     const char *trouble;             /* nobody could be asked; else NULL */
-    enum direct_end end;             /* with trouble NULL */
+    enum direct_end end;             /* with trouble: SILENT when it may pass */
     const struct raw_answer *answer; /* with ANSWERED; the sight's */
     bool bogus; /* a resolver failed, but not when told not to validate */
     bool own;   /* a resolver of [dns] nameserver */
 };
 
 struct look_name {
-    const char *name;   /* borrowed until look() returns; lower case */
+    const char *name;   /* borrowed until look() returns; lower case, and a
+                           name that can exist */
     const char *target; /* of its CNAME, whose servers are asked too; "": the
                            CNAME that is found there, if one is */
     unsigned type;      /* RAW_TYPE_* */

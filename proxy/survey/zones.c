@@ -63,20 +63,39 @@ finish(struct search *s)
 
 /* --- addresses ------------------------------------------------------------ */
 
-static void
-add_server(struct search *s, const char *name,
-           const struct sockaddr_storage *addr)
+/* NULL: there are enough. */
+static struct zone_server *
+add_server(struct search *s, const char *name)
 {
     struct zone_server *server = &s->zone.servers[s->zone.count];
 
     if (s->zone.count == ZONE_SERVERS_MAX) {
-        return;
+        return NULL;
     }
     snprintf(server->name, sizeof(server->name), "%s", name);
-    if (addr != NULL) {
+    s->zone.count++;
+    return server;
+}
+
+static void
+add_address(struct search *s, const char *name,
+            const struct sockaddr_storage *addr)
+{
+    struct zone_server *server = add_server(s, name);
+
+    if (server != NULL) {
         server->addr = *addr;
     }
-    s->zone.count++;
+}
+
+static void
+add_without_address(struct search *s, const char *name, bool unknown)
+{
+    struct zone_server *server = add_server(s, name);
+
+    if (server != NULL) {
+        server->unknown = unknown;
+    }
 }
 
 /* By name, and IPv4 first: the same order in each report. */
@@ -113,10 +132,10 @@ on_addresses(const struct dns_addresses *found, void *arg)
 
     h->lookup = NULL;
     for (size_t i = 0; i < found->count; i++) {
-        add_server(h->search, h->name, &found->list[i]);
+        add_address(h->search, h->name, &found->list[i]);
     }
     if (found->count == 0) {
-        add_server(h->search, h->name, NULL);
+        add_without_address(h->search, h->name, found->unknown);
     }
     host_done(h->search);
 }
@@ -132,7 +151,7 @@ look_up_hosts(struct search *s)
         h->lookup = dns_lookup(s->zones->resolver, h->name, s->zones->port,
                                on_addresses, h);
         if (h->lookup == NULL) {
-            add_server(s, h->name, NULL);
+            add_without_address(s, h->name, true);
             s->pending--;
         }
     }

@@ -19,7 +19,8 @@ enum {
 struct zone_server {
     char name[DNS_NAME_MAX + 1];
     struct sockaddr_storage addr; /* with the port; family 0: the name has no
-                                     address */
+                                     address, */
+    bool unknown;                 /* or the resolver did not say */
 };
 
 struct zone {

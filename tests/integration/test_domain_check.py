@@ -291,6 +291,8 @@ class Check(unittest.TestCase):
             "astray CNAME nowhere.foreign.test.",
             f"r2048._domainkey.astray TXT {txt(good)}",
             f"cut._domainkey TXT {txt(good[:-40])}",
+            "root._domainkey CNAME .",
+            "odd._domainkey CNAME " + "\\001" * 63 + ".test.",
             f"order._domainkey TXT {quoted(good[half:], good[:half])}"]
 
     @staticmethod
@@ -408,10 +410,13 @@ class Check(unittest.TestCase):
                                ("r8192", ["key-long"]),
                                ("cut", ["truncated"]),
                                ("order", ["strings-order"]),
+                               ("odd", ["target-missing"]),
                                ("none", ["record-missing"])):
             with self.subTest(selector):
                 seen = self.check_json("foreign.test", "--selector", selector)
                 self.assertEqual(ids(seen["foreign.test"]["keys"][0]), want)
+        seen = self.check_json("foreign.test", "--selector", "root")
+        self.assertIn("target-missing", ids(seen["foreign.test"]["keys"][0]))
 
     def test_a_zone_of_its_own(self):
         """The second server refers to the zone that the name itself is."""

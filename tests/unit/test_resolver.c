@@ -477,6 +477,7 @@ struct found {
     unsigned calls;
     size_t count;
     bool authenticated;
+    bool unknown;
     char text[512]; /* "ADDR#PORT " each, or the error */
 };
 
@@ -489,6 +490,7 @@ on_found(const struct dns_addresses *a, void *arg)
     f->calls++;
     f->count = a->count;
     f->authenticated = a->authenticated;
+    f->unknown = a->unknown;
     for (size_t i = 0; i < a->count; i++) {
         const struct sockaddr_in6 *in6 = (const void *)&a->list[i];
         const struct sockaddr_in *in = (const void *)&a->list[i];
@@ -573,6 +575,8 @@ host_lookups(void **state)
         run_until(w, &f.calls, 1);
         assert_string_equal(f.text, host_cases[i].want);
         assert_int_equal(f.authenticated && f.count > 0, host_cases[i].local);
+        assert_int_equal(f.unknown,
+                         strcmp(host_cases[i].host, "servfail.test") == 0);
     }
 }
 

@@ -291,6 +291,7 @@ failures(void **state)
         { DIRECT_NO_TCP, NULL, SEEN_BROKEN, "the answer is too long" },
         { DIRECT_GARBLED, NULL, SEEN_BROKEN, "what came is no DNS answer" },
         { DIRECT_OURS, "no servers", SEEN_BROKEN, "no servers" },
+        { DIRECT_SILENT, "nobody says", SEEN_SILENT, "nobody says" },
     };
     struct seen_question q = { "example.com", "sel", "", OURS, true };
     struct raw_answer *answer = raw_new(RAW_SERVFAIL);
