@@ -179,9 +179,10 @@ class Configuration(Reloads):
             host = c.greeting[1].split()[0]
         self.assertEqual(host, self.new if end == "ready" else self.old)
         self.deliver()
+        # A worker that was not told to end is killed after drain and 10 s.
         scratch.wait_for("one generation", lambda: len(processes.of(
             self.sp, processes.KEEPER)) == 1 and len(processes.of(
-                self.sp, processes.WORKER)) == 1)
+                self.sp, processes.WORKER)) == 1, 20)
 
     def ends_well(self):
         self.prepare()
