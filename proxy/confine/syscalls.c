@@ -3,11 +3,17 @@
  */
 #include <errno.h>
 #include <linux/sched.h>
+#include <netinet/in.h>
 #include <proxy/confine/confine.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+    SOCKET_TYPE = 0xf /* of socket()'s second argument; the rest is flags */
+};
 
 /* What a process does whatever it is for. */
 static const int common[] = {
@@ -61,10 +67,7 @@ static const int common[] = {
     SCMP_SYS(ftruncate),
     SCMP_SYS(fallocate),
     SCMP_SYS(flock),
-    /* sockets that are there */
-    SCMP_SYS(sendto),
-    SCMP_SYS(sendmsg),
-    SCMP_SYS(sendmmsg),
+    /* sockets that are there; to send: see allow_sending() */
     SCMP_SYS(recvfrom),
     SCMP_SYS(recvmsg),
     SCMP_SYS(recvmmsg),
@@ -118,7 +121,6 @@ static const int common[] = {
     SCMP_SYS(rt_sigreturn),
     SCMP_SYS(rt_sigpending),
     SCMP_SYS(sigaltstack),
-    SCMP_SYS(tgkill),
     SCMP_SYS(exit),
     SCMP_SYS(exit_group),
     /* who and where am I */
@@ -211,19 +213,56 @@ add_if(scmp_filter_ctx filter, int call, struct scmp_arg_cmp is)
     return error == 0;
 }
 
+/* Landlock knows the ports of TCP alone: MPTCP and SCTP would have all. */
 static bool
-allow_sockets(scmp_filter_ctx filter, enum confine_process process)
+allow_internet(scmp_filter_ctx filter, int family)
 {
-    static const int families[] = { AF_UNIX, AF_INET, AF_INET6 };
-    size_t count = process == CONFINE_WORKER ? 3 : 1;
+    static const int kinds[][2] = { { SOCK_STREAM, 0 },
+                                    { SOCK_STREAM, IPPROTO_TCP },
+                                    { SOCK_DGRAM, 0 },
+                                    { SOCK_DGRAM, IPPROTO_UDP } };
 
-    for (size_t i = 0; i < count; i++) {
-        if (!add_if(filter, SCMP_SYS(socket),
-                    SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i], 0))) {
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        int error = seccomp_rule_add(
+            filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 3,
+            SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)family, 0),
+            SCMP_A1(SCMP_CMP_MASKED_EQ, SOCKET_TYPE, (scmp_datum_t)kinds[i][0]),
+            SCMP_A2(SCMP_CMP_EQ, (scmp_datum_t)kinds[i][1], 0));
+
+        if (error != 0) {
+            errno = -error;
             return false;
         }
     }
     return true;
+}
+
+static bool
+allow_sockets(scmp_filter_ctx filter, enum confine_process process)
+{
+    return add_if(filter, SCMP_SYS(socket), SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0)) &&
+           (process != CONFINE_WORKER || (allow_internet(filter, AF_INET) &&
+                                          allow_internet(filter, AF_INET6)));
+}
+
+/* TCP Fast Open connects without connect(), where Landlock does not look. */
+static bool
+allow_sending(scmp_filter_ctx filter)
+{
+    return add_if(filter, SCMP_SYS(sendto),
+                  SCMP_A3(SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, 0)) &&
+           add_if(filter, SCMP_SYS(sendmsg),
+                  SCMP_A2(SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, 0)) &&
+           add_if(filter, SCMP_SYS(sendmmsg),
+                  SCMP_A3(SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, 0));
+}
+
+/* Signals to itself, as abort() sends one; Landlock knows signals since 6. */
+static bool
+allow_signals(scmp_filter_ctx filter)
+{
+    return add_if(filter, SCMP_SYS(tgkill),
+                  SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0));
 }
 
 static bool
@@ -276,7 +315,8 @@ fill(scmp_filter_ctx filter, enum confine_process process)
                    : add(filter, SCMP_ACT_ALLOW, keeper_calls,
                          sizeof(keeper_calls) / sizeof(keeper_calls[0])) &&
                          allow_threads(filter)) &&
-           allow_sockets(filter, process) && allow_memory(filter) &&
+           allow_sockets(filter, process) && allow_sending(filter) &&
+           allow_signals(filter) && allow_memory(filter) &&
            allow_ioctls(filter) && allow_limits(filter);
 }
 

@@ -17,11 +17,14 @@
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 static char scratch[] = "/tmp/sealpost-confine-XXXXXX";
 static char open_dir[64], shut_dir[64], open_file[80], shut_file[80];
+static char read_dir[64], read_file[80], read_new[80];
 static char late_dir[64], late_file[80], conf_path[64];
 static uint16_t allowed_port, other_port;
 static int allowed_fd, other_fd;
@@ -67,12 +70,17 @@ set_up(void **state)
     snprintf(shut_dir, sizeof(shut_dir), "%s/shut", scratch);
     snprintf(open_file, sizeof(open_file), "%s/file", open_dir);
     snprintf(shut_file, sizeof(shut_file), "%s/file", shut_dir);
+    snprintf(read_dir, sizeof(read_dir), "%s/read", scratch);
+    snprintf(read_file, sizeof(read_file), "%s/file", read_dir);
+    snprintf(read_new, sizeof(read_new), "%s/new", read_dir);
     snprintf(late_dir, sizeof(late_dir), "%s/late", scratch);
     snprintf(late_file, sizeof(late_file), "%s/key", late_dir);
     snprintf(conf_path, sizeof(conf_path), "%s/conf", scratch);
     assert_int_equal(mkdir(open_dir, 0700), 0);
     assert_int_equal(mkdir(shut_dir, 0700), 0);
     write_file(open_file);
+    assert_int_equal(mkdir(read_dir, 0700), 0);
+    write_file(read_file);
     write_file(shut_file);
     allowed_fd = listen_somewhere(&allowed_port);
     other_fd = listen_somewhere(&other_port);
@@ -87,6 +95,8 @@ tear_down(void **state)
     (void)close(other_fd);
     (void)unlink(open_file);
     (void)unlink(shut_file);
+    (void)unlink(read_file);
+    (void)rmdir(read_dir);
     (void)rmdir(open_dir);
     (void)rmdir(shut_dir);
     return rmdir(scratch);
@@ -97,10 +107,11 @@ static int
 try(enum confine_process process, deed *what)
 {
     const struct confine_place places[] = { { open_dir, true },
+                                            { read_dir, false },
                                             { "/nonexistent", false } };
     const struct confine_rules rules = { .process = process,
                                          .places = places,
-                                         .place_count = 2,
+                                         .place_count = 3,
                                          .ports = &allowed_port,
                                          .port_count = 1 };
     pid_t pid = fork();
@@ -200,6 +211,50 @@ connects_elsewhere(void)
     return connects(other_port);
 }
 
+/* A connection that no call of connect() makes. */
+static bool
+sends_elsewhere(void)
+{
+    struct sockaddr_in in = { .sin_family = AF_INET,
+                              .sin_port = htons(other_port) };
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return fd >= 0 && sendto(fd, "x", 1, MSG_FASTOPEN | MSG_NOSIGNAL,
+                             (struct sockaddr *)&in, sizeof(in)) == 1;
+}
+
+static bool
+sends_message_elsewhere(void)
+{
+    struct sockaddr_in in = { .sin_family = AF_INET,
+                              .sin_port = htons(other_port) };
+    char octet = 'x';
+    struct iovec iov = { &octet, 1 };
+    struct msghdr m = { .msg_name = &in,
+                        .msg_namelen = sizeof(in),
+                        .msg_iov = &iov,
+                        .msg_iovlen = 1 };
+    struct mmsghdr mm = { .msg_hdr = m };
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return sendmsg(fd, &m, MSG_FASTOPEN | MSG_NOSIGNAL) == 1 ||
+           sendmmsg(fd, &mm, 1, MSG_FASTOPEN | MSG_NOSIGNAL) == 1;
+}
+
+/* TCP on the wire, another protocol to Landlock. */
+static bool
+connects_by_mptcp(void)
+{
+    struct sockaddr_in in = { .sin_family = AF_INET,
+                              .sin_port = htons(other_port) };
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_MPTCP);
+
+    in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return fd >= 0 && connect(fd, (struct sockaddr *)&in, sizeof(in)) == 0;
+}
+
 static bool
 opens_port(void)
 {
@@ -256,6 +311,40 @@ kills_parent(void)
     return kill(getppid(), 0) == 0;
 }
 
+static bool
+signals_parent(void)
+{
+    return syscall(SYS_tgkill, getppid(), getppid(), 0) == 0;
+}
+
+static bool
+signals_itself(void)
+{
+    return syscall(SYS_tgkill, getpid(), gettid(), 0) == 0;
+}
+
+static bool
+reads_read_only(void)
+{
+    return can_open(read_file, O_RDONLY);
+}
+
+static bool
+writes_read_only(void)
+{
+    return can_open(read_file, O_WRONLY) || can_open(read_file, O_RDWR) ||
+           truncate(read_file, 0) == 0;
+}
+
+static bool
+makes_file_elsewhere(void)
+{
+    return can_open(read_dir, O_TMPFILE | O_RDWR) ||
+           rename(open_file, read_file) == 0 || unlink(read_file) == 0 ||
+           link(open_file, read_new) == 0 || symlink("/", read_new) == 0 ||
+           can_open(read_new, O_CREAT | O_WRONLY) || mkdir(read_new, 0700) == 0;
+}
+
 /* --- tests ---------------------------------------------------------------- */
 
 static void
@@ -266,6 +355,8 @@ worker_does_its_work(void **state)
     assert_int_equal(try(CONFINE_WORKER, makes_spool_file), DID);
     assert_int_equal(try(CONFINE_WORKER, connects_upstream), DID);
     assert_int_equal(try(CONFINE_WORKER, makes_memory), DID);
+    assert_int_equal(try(CONFINE_WORKER, reads_read_only), DID);
+    assert_int_equal(try(CONFINE_WORKER, signals_itself), DID);
 }
 
 static void
@@ -275,12 +366,16 @@ worker_does_nothing_else(void **state)
     assert_int_equal(try(CONFINE_WORKER, reads_keys), DENIED);
     assert_int_equal(try(CONFINE_WORKER, writes_keys), DENIED);
     assert_int_equal(try(CONFINE_WORKER, lists_keys), DENIED);
+    assert_int_equal(try(CONFINE_WORKER, writes_read_only), DENIED);
+    assert_int_equal(try(CONFINE_WORKER, makes_file_elsewhere), DENIED);
+    assert_int_equal(try(CONFINE_WORKER, connects_by_mptcp), DENIED);
     assert_int_equal(try(CONFINE_WORKER, opens_netlink), DENIED);
     assert_int_equal(try(CONFINE_WORKER, opens_packet), DENIED);
     assert_int_equal(try(CONFINE_WORKER, makes_code), DENIED);
     assert_int_equal(try(CONFINE_WORKER, starts_thread), DENIED);
     assert_int_equal(try(CONFINE_WORKER, forks), DENIED);
     assert_int_equal(try(CONFINE_WORKER, kills_parent), DENIED);
+    assert_int_equal(try(CONFINE_WORKER, signals_parent), DENIED);
     assert_int_equal(try(CONFINE_WORKER, starts_program), -SIGSYS);
     assert_int_equal(try(CONFINE_WORKER, traces), -SIGSYS);
 }
@@ -302,6 +397,8 @@ worker_connects_nowhere_else(void **state)
         skip();
     }
     assert_int_equal(try(CONFINE_WORKER, connects_elsewhere), DENIED);
+    assert_int_equal(try(CONFINE_WORKER, sends_elsewhere), DENIED);
+    assert_int_equal(try(CONFINE_WORKER, sends_message_elsewhere), DENIED);
     assert_int_equal(try(CONFINE_WORKER, opens_port), DENIED);
 }
 
