@@ -14,7 +14,7 @@ import processes
 import scratch
 from rawclient import RawClient
 from sealpost import Sealpost, message
-from upstream import CapturingUpstream
+from upstream import CapturingUpstream, delay
 
 LINES = [b"EHLO x\r\n", b"STARTTLS\r\n", b"EHLO x\r\n", b"AUTH PLAIN\r\n",
          b"AGFsaWNlAGNvcnJlY3QgaG9yc2U=\r\n", b"MAIL FROM:<a@example.com>\r\n",
@@ -97,6 +97,23 @@ class ClientGoes(unittest.TestCase):
                                                       (0, 0)))
         c.close()
         self.up.messages.clear()
+
+    def test_half_close_in_clear(self):
+        """Nobody can have cut it: it is served to its end."""
+        with CapturingUpstream({"dot": delay(0.3)}) as up, Sealpost(
+                up.port, keys=(), users={}, listen={
+                    "tls": "none", "auth": "none",
+                    "trusted_networks": "127.0.0.0/8"}) as sp, \
+                RawClient(sp.port) as c:
+            c.ready(tls=False)
+            c.envelope("a@example.com", "b@example.net")
+            c.send(message() + b".\r\n")
+            c.socket.shutdown(socket.SHUT_WR)
+            code = c.reply()[0]
+            self.assertTrue(c.closed())
+            outcome = sp.wait_line("message")[0]["outcome"]
+            self.assertEqual((code, len(up.messages), outcome),
+                             (250, 1, "delivered"))
 
 
 class Spool(unittest.TestCase):

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import time
 import unittest
 
 import scratch
@@ -150,12 +151,44 @@ class Overload(unittest.TestCase):
         self.assertTrue(self.sp.lines("stress"))
         self.assertTrue(self.sp.lines("calm"))
 
+    def content_begun(self, source):
+        c = self.client(source)
+        c.expect("EHLO x", 250)
+        c.envelope("a@example.net", "b@example.com")
+        c.send(b"From: a@example.net\r\nSubject: ")
+        return c
+
+    def drip(self, clients):
+        """An octet of content each half second, until all are cut."""
+        for n in range(60):
+            for c in clients[:]:
+                try:
+                    c.send(b"x")
+                    c.socket.settimeout(0.5 / len(clients))
+                    code, text = c.reply()
+                except TimeoutError:
+                    continue
+                self.assertEqual((code, text[:6]), (421, "4.4.2 "))
+                self.assertIn("too slowly", text)
+                clients.remove(c)
+            if not clients:
+                return
+        self.fail("it may go on for ever")
+
     def test_stress_shortens_timers(self):
         """Idle clients are cut until it is calm; who is left may stay."""
-        before = self.status()["timeouts"]
+        before = self.status()
+        slow = [self.content_begun(f"127.5.100.{i + 1}") for i in range(3)]
         first = self.client("127.5.0.1")
         others = [self.client(f"127.5.{i + 1}.1") for i in range(25)]
         self.assertGreater(self.status()["stressed"], 0)
+        began = time.monotonic()
+        self.drip(slow)
+        # An octet now and then does not count as speaking.
+        self.assertLess(time.monotonic() - began, 13)
+        self.assertEqual(self.status()["under_min_data_rate"]
+                         - before["under_min_data_rate"], 3)
+        before = before["timeouts"]
         scratch.wait_for("a calm relay", lambda:
                          not self.status()["stressed"], 20)
         self.assertGreaterEqual(self.status()["timeouts"] - before, 10)

@@ -10,8 +10,9 @@ import unittest
 import scratch
 from rawclient import RawClient
 from sealpost import Sealpost
-from upstream import (CapturingUpstream, close, delay, reply, reset, silent,
-                      slowly, usual)
+from upstream import (CapturingUpstream, Close, close, delay, reply, reset,
+                      silent, slowly, usual)
+from wire import rss, worker
 
 BODY = "From: a@example.com\r\nSubject: x\r\n\r\nHello\r\n"
 SHORT = {"reply_deadline": "5s", "end_of_data_deadline": "6s",
@@ -128,6 +129,9 @@ class Nonsense(unittest.TestCase):
                 self.assertEqual(got[0], 451, got)
                 self.assertEqual(up.messages, [])
                 c.gone_through()
+                # What else it may say is not listened to.
+                self.assertEqual(len(up.sessions), 2)
+                self.assertIs(up.messages[0].session, up.sessions[1])
 
     def test_many_lines_and_hostile_text(self):
         text = "".join(f"250-2.0.0 line {i}\r\n" for i in range(19)) + \
@@ -142,7 +146,11 @@ class Nonsense(unittest.TestCase):
             self.assertEqual(len(got.splitlines()), 20)
             self.assertTrue(got.isascii() and got.replace("\n", "").isprintable(),
                             got)
-            self.assertNotIn("\x1b", sp.log())
+            line = sp.wait_line("message")[0]
+            self.assertLess(len(line["reply"]), 2000)
+            raw = scratch.read(sp.log_path)
+            self.assertTrue(raw.isascii(), raw)
+            self.assertNotRegex(raw, rb"[\x00-\x09\x0b-\x1f\x7f]")
 
     def test_early_250_then_554(self):
         def early(session, line):
@@ -177,6 +185,27 @@ class Nonsense(unittest.TestCase):
             self.assertEqual(c.message()[0], 451) # which of the two was it?
             self.assertEqual(sp.lines("message")[0]["outcome"], "unknown")
             self.assertEqual(c.message()[0], 554)
+
+    def test_surplus_250_while_nobody_asks(self):
+        """It comes when the connection is kept for the next one."""
+        script = {"dot": [usual(), reply("554 5.6.0 refused")]}
+        with CapturingUpstream(script) as up, plain(up) as sp, \
+                Client(sp) as c:
+            c.gone_through()
+            up.sessions[0].write("250 2.0.0 surplus")
+            scratch.wait_for("it is closed", lambda: up.sessions[0].ended)
+            self.assertEqual(c.message(), (554, "5.6.0 refused"))
+            # And when nobody has seen it before the next one's MAIL.
+            up.set("mail", reply("250 2.1.0 ok\r\n250 2.0.0 surplus"))
+            up.set("dot", reply("554 5.6.0 refused again"))
+            c.expect("MAIL FROM:<a@example.com>", 250)
+            got = c.command("RCPT TO:<b@example.net>")
+            if got[0] == 250:
+                c.expect("DATA", 354)
+                c.send(BODY + ".\r\n")
+                got = c.reply()
+            self.assertIn(got[0], (451, 554), got)
+            self.assertEqual(len(up.messages), 1)
 
     def test_no_250_before_the_upstreams(self):
         with CapturingUpstream({"dot": delay(1.5)}) as up, plain(up) as sp, \
@@ -352,17 +381,35 @@ class Slow(unittest.TestCase):
                 body.encode().partition(b"\r\n\r\n")[2]))
 
     def test_a_stalled_one_holds_nobody_else(self):
-        script = {"dot": [silent(), usual()]}
+        """UP-13: one that stops to read in the midst of the content, and one
+        that says nothing behind it."""
+        def stop_reading(session, line):
+            session.write("354 go")
+            session.server.stopping.wait(60)
+            raise Close
+        body = BODY + ("y" * 70 + "\r\n") * 140000 # 10 MB
+        script = {"data": [stop_reading, usual()], "dot": [silent(), usual()]}
         with CapturingUpstream(script) as up, plain(up, listen=SHORT) as sp, \
-                Client(sp) as stalled, Client(sp) as c:
+                Client(sp) as full, Client(sp) as stalled, Client(sp) as c:
+            pid, before = worker(sp), rss(worker(sp))
+            start = time.monotonic()
+            full.envelope("a@example.com", "b@example.net")
+            full.send(body + ".\r\n")
+            scratch.wait_for("354", lambda: any(b"354" in s.sent
+                                                for s in up.sessions))
             stalled.envelope("a@example.com", "b@example.net")
             stalled.send(BODY + ".\r\n")
-            scratch.wait_for("the dot", lambda: up.sessions and
-                             b"\r\n.\r\n" in up.sessions[0].received)
-            start = time.time()
+            scratch.wait_for("the dot", lambda: any(
+                b"\r\n.\r\n" in s.received for s in up.sessions))
+            began = time.monotonic()
             for _ in range(20):
                 c.gone_through()
-            self.assertLess(time.time() - start, 2)
+            self.assertLess(time.monotonic() - began, 2)
+            self.assertLess(rss(pid) - before, 8 << 20)
+            got = full.reply()
+            self.assertEqual((got[0], got[1][:5]), (451, "4.4.2"))
+            self.assertTrue(3 < time.monotonic() - start < 9)
+            self.assertEqual(len(up.messages), 20)
 
 
 class Extensions(unittest.TestCase):
@@ -399,6 +446,17 @@ class Extensions(unittest.TestCase):
             self.assertEqual(up.messages, [])
             c.gone_through()
             self.assertNotIn("8BITMIME", c.expect("EHLO again", 250))
+            # Offered or not: what is declared is not passed on.
+            for body in "BODY=8BITMIME", "BODY=7BIT":
+                code = c.command(f"MAIL FROM:<a@example.com> {body}")[0]
+                if code == 250:
+                    c.expect("RCPT TO:<b@example.net>", 250)
+                    c.expect("RSET", 250)
+                else:
+                    self.assertEqual(code, 555)
+            for session in up.sessions:
+                self.assertTrue(session.received.isascii())
+                self.assertNotIn(b"BODY=", session.received)
 
     def test_smtputf8_without(self):
         with CapturingUpstream(extensions=["8BITMIME"]) as up, \
@@ -409,10 +467,22 @@ class Extensions(unittest.TestCase):
             self.assertIn(got[0], (550, 553, 555), got)
 
     def test_helo_only(self):
-        with CapturingUpstream({"ehlo": reply("502 5.5.1 no")}) as up, \
+        """UP-23: HELO, and nothing that only EHLO could have offered."""
+        with CapturingUpstream({"ehlo": reply("502 5.5.1 no")},
+                               extensions=[]) as up, \
                 plain(up) as sp, Client(sp) as c:
-            c.gone_through()
-            self.assertEqual(up.messages[0].parameters, "")
+            for mail in "", " SIZE=100", " BODY=7BIT":
+                c.expect("MAIL FROM:<a@example.com>" + mail, 250)
+                c.send("RCPT TO:<x@example.net>\r\n"
+                       "RCPT TO:<y@example.net>\r\nDATA\r\n")
+                self.assertEqual([c.reply()[0] for _ in range(3)],
+                                 [250, 250, 354])
+                c.send(BODY + ".\r\n")
+                self.assertEqual(c.reply()[0], 250)
+            verbs = [x.split()[0] for x in up.sessions[0].commands]
+            self.assertEqual(verbs[:2], [b"EHLO", b"HELO"])
+            self.assertEqual([m.parameters for m in up.messages], [""] * 3)
+            self.assertEqual(up.ahead, [])
 
     def test_no_pipelining_is_lock_step(self):
         with CapturingUpstream(extensions=["8BITMIME"]) as up, \

@@ -7,11 +7,11 @@ login with channel binding, and the ledger under random failures.
 import collections
 import os
 import random
-import re
 import ssl
 import threading
 import time
 import unittest
+import zlib
 
 import scratch
 from rawclient import RawClient
@@ -27,6 +27,12 @@ PLAIN = ["PIPELINING", "8BITMIME"]
 def plain(up, settings=None, **more):
     return Sealpost(up.port, listen={**ANYBODY, **more.pop("listen", {})},
                     upstream_settings=settings, **more)
+
+
+def msgid(data):
+    """The last message's, of all that was received."""
+    return data.rpartition(b"\r\nMessage-ID: <")[2].partition(
+        b">")[0].decode()
 
 
 def client(sp):
@@ -136,6 +142,18 @@ class Extensions(unittest.TestCase):
             self.assertEqual(lines, [b"MAIL FROM:<alice@example.com>\r\n",
                                      b"RCPT TO:<bob@example.net>\r\n"])
             self.assertEqual(up.ahead, [])
+            # DSN is not offered, and not taken as if nobody would notice.
+            self.assertNotIn("DSN", c.expect("EHLO client.test", 250))
+            for mail in "RET=HDRS", "ENVID=QQ314159":
+                c.expect(f"MAIL FROM:<alice@example.com> {mail}", 555)
+            c.expect("MAIL FROM:<alice@example.com>", 250)
+            for rcpt in "NOTIFY=NEVER", "ORCPT=rfc822;bob@example.net":
+                c.expect(f"RCPT TO:<bob@example.net> {rcpt}", 555)
+            # Its replies have no enhanced codes: they are as it wrote them.
+            up.set("rcpt", reply("550 no such user"))
+            self.assertEqual(c.command("RCPT TO:<bob@example.net>"),
+                             (550, "no such user"))
+            self.assertNotIn(b"NOTIFY", up.sessions[0].received)
 
 
 class ChannelBinding(unittest.TestCase):
@@ -188,7 +206,7 @@ class Ledger(unittest.TestCase):
             if not lost:
                 return sometimes(session, line)
             with session.server.lock:
-                session.server.taken.append(1)
+                session.server.taken.append(msgid(session.received))
             return close()(session, line)
 
         script = {stage: sometimes for stage in (
@@ -203,27 +221,37 @@ class Ledger(unittest.TestCase):
                 t.start()
             for t in threads:
                 t.join(1200 if LONG else 120)
-            kept = collections.Counter(
-                re.search(rb"\r\nsubject: (\S+)\r\n", m.data, re.I)[1]
-                for m in up.messages)
+            kept = collections.Counter(msgid(m.data) for m in up.messages)
             self.assertEqual(set(kept.values()) - {1}, set(), seed)
             self.assertEqual(set(said), set(kept), seed) # exactly those
             self.assertGreater(len(kept), self.MESSAGES // 2, seed)
-            unknown = [line for line in sp.lines("message")
-                       if line["outcome"] == "unknown"]
-            self.assertGreaterEqual(len(unknown), len(up.taken), seed)
+            for m in up.messages: # and as they were sent
+                self.assertTrue(m.data.endswith(self.content(msgid(m.data))),
+                                (seed, m.data))
+            unknown = {line["msgid"].strip("<>")
+                       for line in sp.lines("message")
+                       if line["outcome"] == "unknown"}
+            self.assertLessEqual(set(up.taken), unknown, seed)
+            self.assertGreater(len(up.taken), 0, seed)
+            self.assertEqual(set(up.taken) & set(said), set(), seed)
             for line in sp.lines("message"):
                 self.assertIn(line["outcome"],
                               ("delivered", "refused", "unknown", "aborted"))
 
+    @staticmethod
+    def content(name):
+        """Of the message with that Message-ID."""
+        return message(subject=name, body="x" * (zlib.crc32(name.encode())
+                                                 % 600) + "\r\n").replace(
+            b"<1@example.com>", f"<{name}>".encode())
+
     def send(self, sp, n, said):
         with client(sp) as c:
             for i in range(self.MESSAGES // self.CLIENTS):
-                name = f"{n}-{i}"
-                got = c.try_mail(message(
-                    subject=name, body="x" * (i % 7 * 100) + "\r\n"))
+                name = f"{n}-{i}@example.com"
+                got = c.try_mail(self.content(name))
                 if got[0] == 250:
-                    said[name.encode()] += 1
+                    said[name] += 1
                 else:
                     c.expect("RSET", 250)
 
