@@ -217,14 +217,20 @@ note_signed(const struct books_draft *d, struct signed_book *book)
     return true;
 }
 
+/* What is new, merged with what the file holds. */
+typedef bool merge_news(const struct books_draft *d, struct bytes old,
+                        const struct view *view, uint64_t now_s,
+                        struct buf *out);
+
 static bool
 merge_signed(const struct books_draft *d, struct bytes old,
-             const struct view *view, struct buf *out)
+             const struct view *view, uint64_t now_s, struct buf *out)
 {
     struct signed_book *book = signed_book_new(old);
     bool good = book != NULL && note_signed(d, book) &&
                 signed_book_put(book, view, out);
 
+    (void)now_s; /* each signature has its own time */
     signed_book_free(&book);
     return good;
 }
@@ -259,26 +265,30 @@ report(const char *path, bool good, int error, bool *said)
     *said = !good;
 }
 
-/* now_s 0: the book of signatures, else that of From domains. */
+struct book {
+    const char *name; /* of its file */
+    merge_news *merge;
+    bool *failed; /* borrowed: it was said */
+};
+
 static void
-write_one(const struct books *b, const struct books_draft *d, const char *name,
-          const struct view *view, uint64_t now_s, bool *said)
+write_one(const struct books *b, const struct books_draft *d,
+          const struct book *book, const struct view *view, uint64_t now_s)
 {
     static const struct replace_owner owner = { (uid_t)-1, (gid_t)-1, 0640 };
     struct buf path = BUF_INIT, old = BUF_INIT, text = BUF_INIT;
     bool good;
 
-    put_path(b, name, &path);
+    put_path(b, book->name, &path);
     errno = ENOMEM;
     good = buf_str(&path) != NULL && read_book(buf_str(&path), &old);
     if (good) {
         errno = ENOMEM;
-        good = now_s == 0 ? merge_signed(d, buf_bytes(&old), view, &text)
-                          : merge_from(d, buf_bytes(&old), view, now_s, &text);
+        good = book->merge(d, buf_bytes(&old), view, now_s, &text);
     }
     good = good && replace_file(buf_str(&path), buf_bytes(&text), &owner);
-    report(buf_failed(&path) ? name : (const char *)path.ptr, good, errno,
-           said);
+    report(buf_failed(&path) ? book->name : (const char *)path.ptr, good, errno,
+           book->failed);
     buf_free(&path);
     buf_free(&old);
     buf_free(&text);
@@ -288,13 +298,16 @@ void
 books_write(struct books *b, struct books_draft **dp, const struct view *view,
             uint64_t now_s)
 {
+    const struct book last_signed = { "last-signed", merge_signed,
+                                      &b->signed_failed };
+    const struct book seen_from = { "seen-from", merge_from, &b->from_failed };
     const struct books_draft *d = *dp;
 
     if (d->signed_count > 0) {
-        write_one(b, d, "last-signed", view, 0, &b->signed_failed);
+        write_one(b, d, &last_signed, view, now_s);
     }
     if (d->from_count > 0) {
-        write_one(b, d, "seen-from", view, now_s, &b->from_failed);
+        write_one(b, d, &seen_from, view, now_s);
     }
     draft_free(dp);
 }
