@@ -37,7 +37,26 @@ find_kind(struct bytes word, struct conf_suggest *near)
     return NULL;
 }
 
-/* NULL: none is meant. *misnamed_out: it was told, here or by the reader. */
+/* meant: by its likeness; NULL: any may be. */
+static void
+unknown_section(const struct collecting *c, const struct conf_entry *entry,
+                const struct conf_kind *meant)
+{
+    if (meant != NULL) {
+        conf_error(c->errors, entry->file, entry->line,
+                   "[%s] is not a section; did you mean [%s%s]?",
+                   entry->section, meant->name, meant->named ? " NAME" : "");
+    } else {
+        conf_error(c->errors, entry->file, entry->line,
+                   "[%s] is not a section; [server], [spool], [dns], "
+                   "[listen NAME], [upstream NAME], [oauth NAME], [sign], "
+                   "[check NAME], [limits], [rotate], [publish], [notify] and "
+                   "[console] are",
+                   entry->section);
+    }
+}
+
+/* NULL: any may be meant. *misnamed_out: it was told, here or by the reader. */
 static const struct conf_kind *
 kind_of_entry(const struct collecting *c, const struct conf_entry *entry,
               struct bytes word, bool *misnamed_out)
@@ -49,20 +68,8 @@ kind_of_entry(const struct collecting *c, const struct conf_entry *entry,
         near.best == NULL ? NULL : find_kind(bytes_str(near.best), &none);
 
     *misnamed_out = kind == NULL || entry->faulty;
-    if (!*misnamed_out) {
-        return kind;
-    }
-    if (!entry->faulty && meant != NULL) {
-        conf_error(c->errors, entry->file, entry->line,
-                   "[%s] is not a section; did you mean [%s%s]?",
-                   entry->section, meant->name, meant->named ? " NAME" : "");
-    } else if (!entry->faulty) {
-        conf_error(c->errors, entry->file, entry->line,
-                   "[%s] is not a section; [server], [spool], [dns], "
-                   "[listen NAME], [upstream NAME], [oauth NAME], [sign], "
-                   "[check NAME], [limits], [rotate], [publish], [notify] and "
-                   "[console] are",
-                   entry->section);
+    if (kind == NULL && !entry->faulty) {
+        unknown_section(c, entry, meant);
     }
     return kind == NULL ? meant : kind;
 }
@@ -135,6 +142,7 @@ begin_section(struct collecting *c, const struct conf_entry *entry)
     c->unknown = true;
     kind = kind_of_entry(c, entry, word, &misnamed);
     if (kind == NULL) {
+        c->memory->any_misnamed = true;
         return;
     }
     misnamed = misnamed || !check_name(c, entry, kind, name);

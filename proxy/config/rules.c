@@ -283,7 +283,7 @@ rules_single(const struct judging *j)
         conf_warning(j->errors, console->at.file, console->at.line,
                      "[console] does nothing yet; take it out until it does");
     }
-    if (conf->listen_count == 0) {
+    if (conf->listen_count == 0 && !conf_has_misnamed(conf, "listen")) {
         conf_error(j->errors, conf->path, 0,
                    "no [listen NAME] section: nobody could send; one for "
                    "each kind of client");

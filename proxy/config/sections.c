@@ -88,7 +88,7 @@ conf_has_misnamed(const struct conf *conf, const char *kind)
     while (s != NULL && !(s->misnamed && strcmp(s->kind->name, kind) == 0)) {
         s = s->next;
     }
-    return s != NULL;
+    return s != NULL || conf->memory->any_misnamed;
 }
 
 bool

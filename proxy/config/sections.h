@@ -44,6 +44,7 @@ struct conf_memory {
     struct conf_arena arena;
     struct conf_bundle bundle;     /* owned; places point to its paths */
     struct conf_section *sections; /* in the order written */
+    bool any_misnamed; /* there was one that may have been of any kind */
 };
 
 /* The section whose struct base is. */
@@ -58,7 +59,8 @@ bool conf_is_empty(const struct conf_section *s, const char *key);
  * from the mistake.
  */
 bool conf_is_sound(const struct conf_section *s, const char *keys);
-/* Was a mistake told of the head of a section of that kind? */
+/* Was a mistake told of the head of a section that is, or may be, of that
+ * kind? Then one that seems to be missing may be there. */
 bool conf_has_misnamed(const struct conf *conf, const char *kind);
 /* Where the key was last written; else where the section begins. */
 struct conf_place conf_place_of(const struct conf_section *s, const char *key);
