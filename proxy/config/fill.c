@@ -109,22 +109,6 @@ gather(const struct filling *f, const struct conf_setting *s,
     }
 }
 
-static void
-store(const struct conf_setting *s, const union conf_field *field, void *base)
-{
-    bool flag = field->number != 0;
-    const void *from = field;
-
-    if (s->type == CONF_WORD && s->size == sizeof(bool)) {
-        from = &flag;
-    }
-    if (s->type == CONF_CANON) {
-        memcpy((uint8_t *)base + s->offset, field->flags, sizeof(field->flags));
-    } else {
-        memcpy((uint8_t *)base + s->offset, from, s->size);
-    }
-}
-
 /* May it be empty? What is needed is said by the caller. */
 static bool
 may_be_empty(const struct conf_setting *s)
@@ -160,7 +144,7 @@ parse_elements(const struct filling *f, const struct conf_setting *s,
 
         if (why == NULL) {
             if (!f->arena->failed) {
-                store(s, &field, f->section->base);
+                conf_value_store(s, &field, f->section->base);
             }
             return;
         }
@@ -195,7 +179,7 @@ parse(const struct filling *f, const struct conf_setting *s,
     if (s->type != CONF_WORD) {
         none.text = "";
     }
-    store(s, &none, f->section->base);
+    conf_value_store(s, &none, f->section->base);
 }
 
 static void
@@ -233,7 +217,7 @@ fill_default(const struct filling *f, const struct conf_setting *s)
     if (!conf_type_is_list(s->type)) {
         none.text = "";
     }
-    store(s, &none, f->section->base);
+    conf_value_store(s, &none, f->section->base);
 }
 
 static void

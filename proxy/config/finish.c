@@ -5,6 +5,7 @@
 #include "sections.h"
 #include "values.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -129,19 +130,13 @@ finish_listen(const struct conf *conf, struct listen_conf *l)
 static const struct preset {
     const char *name;
     const char *key;
-    unsigned value;
     const char *text; /* as it would be written */
 } presets[] = {
-    { "ses", "signatures", CONF_SIGN_RSA, "rsa" },
-    { "ses", "already_signed", CONF_ALREADY_SKIP, "skip-aligned" },
-    { "ses", "tls", CONF_TLS_STARTTLS, "starttls" },
-    { "m365", "signatures", CONF_SIGN_RSA, "rsa" },
-    { "m365", "tls", CONF_TLS_STARTTLS, "starttls" },
-    { "m365", "max_connections", 3, "3" },
-    { "m365", "reuse_age", 300, "5m" },
-    { "gmail", "signatures", CONF_SIGN_RSA, "rsa" },
-    { "gmail", "tls", CONF_TLS_STARTTLS, "starttls" },
-    { "gmail", "reuse_idle", 30, "30s" },
+    { "ses", "signatures", "rsa" }, { "ses", "already_signed", "skip-aligned" },
+    { "ses", "tls", "starttls" },   { "m365", "signatures", "rsa" },
+    { "m365", "tls", "starttls" },  { "m365", "max_connections", "3" },
+    { "m365", "reuse_age", "5m" },  { "gmail", "signatures", "rsa" },
+    { "gmail", "tls", "starttls" }, { "gmail", "reuse_idle", "30s" },
 };
 enum {
     PRESETS = sizeof(presets) / sizeof(presets[0])
@@ -155,21 +150,28 @@ is_preset(const struct conf *conf, const struct upstream_conf *u,
            !conf_is_set(conf_section_of(conf, u), p->key);
 }
 
+/* As if the section had its line. */
 static void
-set_preset(struct upstream_conf *u, const struct preset *p)
+set_preset(const struct conf *conf, struct upstream_conf *u,
+           const struct preset *p)
 {
-    if (strcmp(p->key, "signatures") == 0) {
-        u->signatures = (enum conf_signatures)p->value;
-    } else if (strcmp(p->key, "already_signed") == 0) {
-        u->already_signed = (enum conf_already)p->value;
-    } else if (strcmp(p->key, "tls") == 0) {
-        u->tls = (enum conf_tls)p->value;
-    } else if (strcmp(p->key, "max_connections") == 0) {
-        u->max_connections = p->value;
-    } else if (strcmp(p->key, "reuse_age") == 0) {
-        u->reuse_age_s = p->value;
-    } else {
-        u->reuse_idle_s = p->value;
+    const struct conf_section *s = conf_section_of(conf, u);
+    struct bytes text = bytes_str(p->text);
+    struct conf_value v = { .setting = s->settings,
+                            .arena = &conf->memory->arena,
+                            .elements = &text,
+                            .count = 1 };
+    union conf_field field;
+    const char *why;
+
+    while (strcmp(v.setting->key, p->key) != 0) {
+        v.setting++;
+    }
+    why = conf_value_parse(&v, &field);
+    assert(why == NULL);
+    (void)why; /* with NDEBUG nobody reads it */
+    if (!v.arena->failed) {
+        conf_value_store(v.setting, &field, u);
     }
 }
 
@@ -193,7 +195,7 @@ finish_upstream(const struct conf *conf, struct upstream_conf *u)
 {
     for (size_t i = 0; i < PRESETS; i++) {
         if (is_preset(conf, u, &presets[i])) {
-            set_preset(u, &presets[i]);
+            set_preset(conf, u, &presets[i]);
         }
     }
 }

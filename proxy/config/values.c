@@ -428,3 +428,20 @@ conf_value_parse(struct conf_value *v, union conf_field *field_out)
     }
     return why;
 }
+
+void
+conf_value_store(const struct conf_setting *s, const union conf_field *field,
+                 void *base)
+{
+    bool flag = field->number != 0;
+    const void *from = field;
+
+    if (s->type == CONF_WORD && s->size == sizeof(bool)) {
+        from = &flag;
+    }
+    if (s->type == CONF_CANON) {
+        memcpy((uint8_t *)base + s->offset, field->flags, sizeof(field->flags));
+    } else {
+        memcpy((uint8_t *)base + s->offset, from, s->size);
+    }
+}

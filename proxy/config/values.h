@@ -48,6 +48,10 @@ union conf_field {
  */
 const char *conf_value_parse(struct conf_value *v, union conf_field *field_out);
 
+/* Puts it where the setting has its field in base, the struct of a section. */
+void conf_value_store(const struct conf_setting *setting,
+                      const union conf_field *field, void *base);
+
 /* "from 1s to 1d", "yes or no": what the setting takes. */
 void conf_value_allowed(const struct conf_setting *setting, struct buf *out);
 

@@ -357,6 +357,52 @@ test_lists_add_to_their_default(void **state)
     conf_errors_free(&e);
 }
 
+/* What a preset sets, and that it leaves alone what the section has. */
+static void
+test_presets(void **state)
+{
+    static const struct {
+        const char *lines;
+        enum conf_signatures signatures;
+        enum conf_already already_signed;
+        unsigned connections, age_s, idle_s;
+    } rows[] = {
+        { "signatures = dual\n", CONF_SIGN_DUAL, CONF_ALREADY_UNSET, 0, 600,
+          60 },
+        { "preset = ses\n", CONF_SIGN_RSA, CONF_ALREADY_SKIP, 0, 600, 60 },
+        { "preset = m365\n", CONF_SIGN_RSA, CONF_ALREADY_UNSET, 3, 300, 60 },
+        { "preset = gmail\n", CONF_SIGN_RSA, CONF_ALREADY_UNSET, 0, 600, 30 },
+        { "preset = m365\nsignatures = dual\nmax_connections = 7\n",
+          CONF_SIGN_DUAL, CONF_ALREADY_UNSET, 7, 300, 60 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const struct upstream_conf *u;
+        struct buf text = BUF_INIT;
+        struct conf_errors *e;
+        struct conf *conf;
+
+        buf_printf(&text,
+                   "[listen l]\naddress=127.0.0.1:1\ntls=none\nupstream=u\n"
+                   "[upstream u]\naddress=[::1]:2\n%s"
+                   "[server]\nhostname=a.example\n",
+                   rows[i].lines);
+        e = load_text(buf_str(&text), &conf);
+        assert_non_null(conf);
+        u = &conf->upstreams[0];
+        assert_int_equal(u->tls, CONF_TLS_STARTTLS);
+        assert_int_equal(u->signatures, rows[i].signatures);
+        assert_int_equal(u->already_signed, rows[i].already_signed);
+        assert_int_equal(u->max_connections, rows[i].connections);
+        assert_int_equal(u->reuse_age_s, rows[i].age_s);
+        assert_int_equal(u->reuse_idle_s, rows[i].idle_s);
+        conf_free(&conf);
+        conf_errors_free(&e);
+        buf_free(&text);
+    }
+}
+
 /* The default of each listener's setting that depends on another. */
 static void
 test_defaults_that_depend(void **state)
@@ -513,6 +559,7 @@ main(void)
         cmocka_unit_test(test_example),
         cmocka_unit_test(test_lists_add_to_their_default),
         cmocka_unit_test(test_defaults_that_depend),
+        cmocka_unit_test(test_presets),
         cmocka_unit_test(test_connections_auto),
         cmocka_unit_test(test_networks),
         cmocka_unit_test(test_many_errors),
