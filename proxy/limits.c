@@ -49,31 +49,31 @@ limits_judge_stress(struct worker *w)
 
 /* --- connections ---------------------------------------------------------- */
 
-static const char *
-refused(struct worker *w, enum stats_result result, enum stats_counter counter,
-        const char *setting)
+static enum limits_over
+judged(struct worker *w, enum stats_result result, enum stats_counter counter,
+       enum limits_over over)
 {
     if (result == STATS_OK) {
-        return NULL;
+        return LIMITS_OVER_NONE;
     }
     stats_count(w->stats, counter, 1);
-    return result == STATS_OVER ? setting : "memory";
+    return result == STATS_OVER ? over : LIMITS_OVER_MEMORY;
 }
 
-const char *
+enum limits_over
 limits_connected(struct worker *w)
 {
-    const char *why =
-        refused(w,
-                stats_enter(w->stats, STATS_BY_DAEMON, BYTES_LIT(""),
-                            w->conf->limits.connections),
-                STATS_OVER_CONNECTIONS, "connections");
+    enum limits_over over =
+        judged(w,
+               stats_enter(w->stats, STATS_BY_DAEMON, BYTES_LIT(""),
+                           w->conf->limits.connections),
+               STATS_OVER_CONNECTIONS, LIMITS_OVER_CONNECTIONS);
 
-    if (why == NULL) {
+    if (over == LIMITS_OVER_NONE) {
         stats_count(w->stats, STATS_CONNECTIONS, 1);
         limits_judge_stress(w);
     }
-    return why;
+    return over;
 }
 
 void
@@ -103,30 +103,30 @@ network_of(const struct worker *w, const char *address, uint8_t out[17])
     return bytes_make(out, octets);
 }
 
-const char *
+enum limits_over
 limits_address(struct worker *w, const char *address, bool spared)
 {
     const struct limits_conf *limits = &w->conf->limits;
     struct bytes ip = bytes_str(address);
     uint8_t network[17];
-    const char *why =
-        refused(w,
-                stats_enter(w->stats, STATS_BY_IP, ip,
-                            spared ? UINT64_MAX : limits->connections_per_ip),
-                STATS_OVER_IP, "connections_per_ip");
+    enum limits_over over =
+        judged(w,
+               stats_enter(w->stats, STATS_BY_IP, ip,
+                           spared ? UINT64_MAX : limits->connections_per_ip),
+               STATS_OVER_IP, LIMITS_OVER_IP);
 
-    if (why != NULL) {
-        return why;
+    if (over != LIMITS_OVER_NONE) {
+        return over;
     }
-    why = refused(
+    over = judged(
         w,
         stats_enter(w->stats, STATS_BY_NETWORK, network_of(w, address, network),
                     spared ? UINT64_MAX : limits->connections_per_network),
-        STATS_OVER_NETWORK, "connections_per_network");
-    if (why != NULL) {
+        STATS_OVER_NETWORK, LIMITS_OVER_NETWORK);
+    if (over != LIMITS_OVER_NONE) {
         stats_leave(w->stats, STATS_BY_IP, ip);
     }
-    return why;
+    return over;
 }
 
 void
@@ -141,10 +141,10 @@ limits_address_left(struct worker *w, const char *address)
 bool
 limits_user(struct worker *w, const char *user)
 {
-    return refused(w,
-                   stats_enter(w->stats, STATS_BY_USER, bytes_str(user),
-                               w->conf->limits.connections_per_user),
-                   STATS_OVER_USER, "connections_per_user") == NULL;
+    return judged(w,
+                  stats_enter(w->stats, STATS_BY_USER, bytes_str(user),
+                              w->conf->limits.connections_per_user),
+                  STATS_OVER_USER, LIMITS_OVER_USER) == LIMITS_OVER_NONE;
 }
 
 void

@@ -12,15 +12,24 @@
 
 struct view_user;
 
-/*
- * A connection comes and goes. NULL: it may come in; else the setting, static,
- * that refuses it ("memory" when there is no room to count it).
- */
-const char *limits_connected(struct worker *w);
+/* What a connection would be too much for. */
+enum limits_over {
+    LIMITS_OVER_NONE,
+    LIMITS_OVER_CONNECTIONS,
+    LIMITS_OVER_IP,
+    LIMITS_OVER_NETWORK,
+    LIMITS_OVER_USER,
+    LIMITS_OVER_MEMORY,     /* there is no room to count it */
+    LIMITS_OVER_DESCRIPTORS /* told by who accepts */
+};
+
+/* A connection comes and goes. NONE: it may come in. */
+enum limits_over limits_connected(struct worker *w);
 void limits_disconnected(struct worker *w);
 
 /* The same for a client's address, as text; spared: it is only counted. */
-const char *limits_address(struct worker *w, const char *address, bool spared);
+enum limits_over limits_address(struct worker *w, const char *address,
+                                bool spared);
 void limits_address_left(struct worker *w, const char *address);
 
 /* A session has logged in. False: its user has too many. */

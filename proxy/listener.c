@@ -62,25 +62,35 @@ listener_log_refusal(struct worker_listener *l, const char *id,
     g->refused = 0;
 }
 
+/* What is too much: for the log, and for the client. */
+static const struct excess {
+    const char *reason;
+    const char *status;
+    const char *whose;
+} excesses[] = {
+    [LIMITS_OVER_CONNECTIONS] = { "connections", "4.3.2", "" },
+    [LIMITS_OVER_IP] = { "connections_per_ip", "4.7.0", " from your address" },
+    [LIMITS_OVER_NETWORK] = { "connections_per_network", "4.7.0",
+                              " from your network" },
+    [LIMITS_OVER_MEMORY] = { "memory", "4.3.2", "" },
+    [LIMITS_OVER_DESCRIPTORS] = { "too many open files", "4.3.2", "" },
+};
+
 /* RFC 5321 3.1: a server that can't serve now says so and closes. */
 static void
 turn_away(struct worker_listener *l, int fd, const char *address,
-          const char *why)
+          enum limits_over over)
 {
+    const struct excess *e = &excesses[over];
     char id[SESSION_ID_SIZE], line[512];
-    const char *whose =
-        strcmp(why, "connections_per_ip") == 0        ? " from your address"
-        : strcmp(why, "connections_per_network") == 0 ? " from your network"
-                                                      : "";
     int n;
 
     session_make_id(l->worker, id);
-    listener_log_refusal(l, id, address, why);
+    listener_log_refusal(l, id, address, e->reason);
     n = snprintf(line, sizeof(line),
                  "421 %s %.253s too many connections%s, try again later "
                  "[%s]\r\n",
-                 whose[0] != '\0' ? "4.7.0" : "4.3.2",
-                 l->worker->conf->server.hostname, whose, id);
+                 e->status, l->worker->conf->server.hostname, e->whose, id);
     if (l->conf->tls != CONF_TLS_IMPLICIT && n > 0) {
         (void)send(fd, line, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
         (void)shutdown(fd, SHUT_WR);
@@ -141,7 +151,7 @@ out_of_descriptors(struct worker_listener *l, int listening)
         (void)close(g->reserve);
         fd = accept4(listening, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd >= 0) {
-            turn_away(l, fd, "-", "too many open files");
+            turn_away(l, fd, "-", LIMITS_OVER_DESCRIPTORS);
         }
     }
     g->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -200,13 +210,13 @@ admit(struct worker_listener *l, int fd, const union net_address *peer,
     struct worker *w = l->worker;
     bool spared = !anonymous && is_spared(l->conf, peer);
     char address[INET6_ADDRSTRLEN];
-    const char *why;
+    enum limits_over over;
 
     net_address_text(&peer->any, address);
-    why = limits_address(w, address, spared);
-    if (why != NULL) {
+    over = limits_address(w, address, spared);
+    if (over != LIMITS_OVER_NONE) {
         limits_disconnected(w);
-        turn_away(l, fd, address, why);
+        turn_away(l, fd, address, over);
         return;
     }
     counted(w, w->gate->connections + 1);
@@ -252,12 +262,12 @@ await_header(struct worker_listener *l, int fd, const union net_address *peer)
 static void
 arrived(struct worker_listener *l, int fd, const union net_address *peer)
 {
-    const char *why = limits_connected(l->worker);
+    enum limits_over over = limits_connected(l->worker);
     char address[INET6_ADDRSTRLEN];
 
-    if (why != NULL) {
+    if (over != LIMITS_OVER_NONE) {
         net_address_text(&peer->any, address);
-        turn_away(l, fd, address, why);
+        turn_away(l, fd, address, over);
     } else if (conf_networks_has(&l->conf->proxy_protocol_from, &peer->any)) {
         await_header(l, fd, peer);
     } else {
