@@ -4,8 +4,8 @@
 #include "proxy/listener.h"
 
 #include "proxy/limits.h"
+#include "proxy/listener_tls.h"
 #include "proxy/log/log.h"
-#include "proxy/net/tls.h"
 #include "proxy/proxied.h"
 #include "proxy/session.h"
 #include "proxy/stats/stats.h"
@@ -362,31 +362,6 @@ gate_new(struct worker *w)
     return g;
 }
 
-/* Without memory for the shared tickets the context has some of its own. */
-static SSL_CTX *
-new_tls(const struct worker *w, size_t listener, struct buf *error)
-{
-    SSL_CTX *ctx = tls_server_new(&w->conf->listens[listener], error);
-
-    if (ctx != NULL) {
-        (void)tls_tickets_share(ctx, &w->tickets);
-    }
-    return ctx;
-}
-
-void
-listeners_tickets(struct worker *w, int fd)
-{
-    if (!tls_tickets_unpack(fd, &w->tickets)) {
-        return;
-    }
-    for (size_t i = 0; w->listeners != NULL && i < w->conf->listen_count; i++) {
-        if (w->listeners[i].tls != NULL) {
-            (void)tls_tickets_share(w->listeners[i].tls, &w->tickets);
-        }
-    }
-}
-
 bool
 listeners_new(struct worker *w, struct buf *error)
 {
@@ -405,7 +380,7 @@ listeners_new(struct worker *w, struct buf *error)
         l->worker = w;
         l->index = (unsigned)i;
         if (l->conf->tls != CONF_TLS_NONE) {
-            l->tls = new_tls(w, i, error);
+            l->tls = listener_tls_new(w, i, error);
             if (l->tls == NULL) {
                 return false;
             }
@@ -469,33 +444,6 @@ listeners_stop(struct worker *w)
     if (w->gate->connections == 0) {
         event_base_loopexit(w->base, NULL);
     }
-}
-
-bool
-listeners_reload(struct worker *w, struct buf *error)
-{
-    size_t count = w->conf->listen_count;
-    SSL_CTX **fresh = calloc(count + 1, sizeof(SSL_CTX *));
-    bool ok = fresh != NULL;
-
-    for (size_t i = 0; ok && i < count; i++) {
-        if (w->listeners[i].tls != NULL) {
-            fresh[i] = new_tls(w, i, error);
-            ok = fresh[i] != NULL &&
-                 tls_certificates_valid(fresh[i], &w->conf->listens[i], error);
-        }
-    }
-    for (size_t i = 0; fresh != NULL && i < count; i++) {
-        if (ok && fresh[i] != NULL) {
-            SSL_CTX *old = w->listeners[i].tls;
-
-            w->listeners[i].tls = fresh[i];
-            fresh[i] = old;
-        }
-        SSL_CTX_free(fresh[i]);
-    }
-    free(fresh);
-    return ok;
 }
 
 size_t
