@@ -74,6 +74,17 @@ plan_active(const struct plan_track *track)
     return best;
 }
 
+/* In a delegated domain its slots come first: that is where it goes. */
+static bool
+goes_before(const struct plan_track *track, const struct plan_key *a,
+            const struct plan_key *b)
+{
+    if (track->delegated && a->ours != b->ours) {
+        return a->ours;
+    }
+    return a->key->view.proved_s > b->key->view.proved_s;
+}
+
 size_t
 plan_candidate(const struct plan_track *track)
 {
@@ -84,8 +95,7 @@ plan_candidate(const struct plan_track *track)
 
         if (plan_is_proved(k) && !plan_is_condemned(k) &&
             (best == track->count ||
-             (track->delegated && k->ours && !track->keys[best].ours) ||
-             k->key->view.proved_s > track->keys[best].key->view.proved_s)) {
+             goes_before(track, k, track->keys + best))) {
             best = i;
         }
     }

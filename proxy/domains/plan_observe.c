@@ -122,20 +122,36 @@ observe_next(const struct planning *p, size_t n)
     return changed;
 }
 
+/* What retires waits until everybody sees the key that signs: a server that
+ * is silent is left out after a day. */
+static bool
+is_waited_for(const struct plan_track *t, const struct plan_key *k)
+{
+    bool waited = plan_is_active(k) && k->key->life.silent_count > 0;
+
+    for (size_t i = 0; plan_is_active(k) && !waited && i < t->count; i++) {
+        waited = t->keys[i].key->view.state == VIEW_KEY_RETIRING;
+    }
+    return waited;
+}
+
 /* A key that signs, or may have to again: is its record still there? */
 static bool
 observe_used(const struct planning *p, size_t n)
 {
-    const struct keystore_key *k = p->track->keys[n].key;
+    const struct plan_key *k = p->track->keys + n;
     struct key_life *life = &p->plan->after.life;
     struct sight sight;
+    bool changed;
 
     plan_sight(p, n, &sight);
-    if (plan_is_condemned(p->track->keys + n) || sight.fault == k->life.fault) {
+    if (plan_is_condemned(k)) {
         return false;
     }
-    if (sight.fault == KEY_FAULT_NONE && !sight.some) {
-        return false; /* nobody answered: nothing is known */
+    changed = is_waited_for(p->track, k) && note_silences(p, k);
+    if (sight.fault == k->key->life.fault ||
+        (sight.fault == KEY_FAULT_NONE && !sight.some)) {
+        return changed; /* as before, or nobody answered */
     }
     if (life->fault == KEY_FAULT_NONE) {
         life->fault_s = p->rules->now_s;

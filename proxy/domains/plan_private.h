@@ -31,7 +31,8 @@ bool plan_is_proved(const struct plan_key *k);
 bool plan_is_next(const struct plan_key *k);
 bool plan_is_condemned(const struct plan_key *k);
 
-/* The next key that is proved: the one proved last; count: none. */
+/* The next key that is proved: a slot's before the owner's own, then the one
+ * proved last; count: none. */
 size_t plan_candidate(const struct plan_track *track);
 /* A key that is not published, proved or used yet; count: none. */
 size_t plan_upcoming(const struct plan_track *track);

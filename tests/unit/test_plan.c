@@ -236,10 +236,17 @@ static const struct kase kases[] = {
       .step = PLAN_NOTE,
       .selector = "a" },
     { .name = "nobody answers: nothing is held against the active key",
-      .keys = { ACTIVE(DAY, "OS OS TS TS RS"), NEXT(WELL),
-                RETIRING(DAY, NULL) },
+      .keys = { ACTIVE(DAY, "OS OS TS TS RS"), NEXT(WELL) },
       .step = PLAN_WAIT,
-      .selector = "c" },
+      .selector = "b" },
+    { .name = "a slot's key has its turn before one of the owner's",
+      .keys = { ACTIVE(90 * DAY, WELL), NEXT(WELL), OWN_PROVED("own") },
+      .step = PLAN_ACTIVATE,
+      .selector = "b" },
+    { .name = "in whatever order they stand",
+      .keys = { ACTIVE(90 * DAY, WELL), OWN_PROVED("also"), NEXT(WELL) },
+      .step = PLAN_ACTIVATE,
+      .selector = "b" },
     { .name = "its record is back",
       .keys = { { .selector = "a",
                   .state = VIEW_KEY_ACTIVE,
@@ -515,6 +522,44 @@ test_notes(void **state)
     assert_true(plan.after.view.faulty);
 }
 
+/* What retires waits a day for a server that is silent, and not for ever. */
+static void
+test_silence(void **state)
+{
+    static const struct kase c = { .keys = { ACTIVE(DAY, "OC OS TK TK RK RK"),
+                                             NEXT(WELL),
+                                             RETIRING(30 * DAY, WELL) } };
+    struct key_silence silent[KEY_SILENCES_MAX];
+    struct scene s;
+    struct plan plan;
+
+    (void)state;
+    set_scene(&c, &s);
+    plan_next(&s.track, &s.rules, &plan);
+    assert_int_equal(plan.step, PLAN_NOTE);
+    assert_int_equal(plan.key, 0);
+    assert_int_equal(plan.after.life.silent_count, 1);
+    assert_int_equal(plan.after.life.silent[0].since_s, NOW);
+
+    s.keys[0].life.silent_count = 1;
+    s.keys[0].life.silent = silent;
+    silent[0] = plan.after.life.silent[0];
+    plan_next(&s.track, &s.rules, &plan);
+    assert_int_equal(plan.step, PLAN_WAIT);
+    assert_int_equal(plan.key, 0);
+
+    silent[0].since_s = NOW - DAY;
+    plan_next(&s.track, &s.rules, &plan);
+    assert_int_equal(plan.step, PLAN_REVOKE);
+    assert_int_equal(plan.key, 2);
+
+    s.track.count = 2; /* nothing retires, and the server is back */
+    draw(WELL, 5 * HOUR, s.drawn);
+    plan_next(&s.track, &s.rules, &plan);
+    assert_int_equal(plan.step, PLAN_NOTE);
+    assert_int_equal(plan.after.life.silent_count, 0);
+}
+
 /* The slot that was used longest ago, its wait, and the size of the key. */
 static void
 test_create(void **state)
@@ -653,8 +698,9 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_steps),   cmocka_unit_test(test_notes),
-        cmocka_unit_test(test_create),  cmocka_unit_test(test_retire),
-        cmocka_unit_test(test_colours), cmocka_unit_test(test_outlook),
+        cmocka_unit_test(test_silence), cmocka_unit_test(test_create),
+        cmocka_unit_test(test_retire),  cmocka_unit_test(test_colours),
+        cmocka_unit_test(test_outlook),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
