@@ -12,17 +12,26 @@
 #include <arpa/inet.h>
 
 enum {
-    CALM_BELOW = 10 /* percent of connections below `stress`, to end it */
+    CALM_BELOW = 10,    /* percent of connections below `stress`, to end it */
+    NETWORK_OCTETS = 16 /* IPv6; IPv4 has 4 of them */
 };
 
 /* --- stress --------------------------------------------------------------- */
+
+/* When it is over that begins beyond `on`: at fewer, but not at none. */
+static uint64_t
+calm_at(uint64_t on, uint64_t fewer)
+{
+    return on > 2 * fewer ? on - fewer : on / 2;
+}
 
 void
 limits_judge_stress(struct worker *w)
 {
     const struct limits_conf *limits = &w->conf->limits;
     uint64_t used, on = (uint64_t)limits->connections * limits->stress / 100;
-    uint64_t calm = (uint64_t)limits->connections * CALM_BELOW / 100;
+    uint64_t calm =
+        calm_at(on, (uint64_t)limits->connections * CALM_BELOW / 100);
 
     if (limits->stress >= 100) {
         return;
@@ -36,7 +45,7 @@ limits_judge_stress(struct worker *w)
                   (unsigned long long)used, limits->connections,
                   LIMITS_STRESS_S);
         session_stress_all(w);
-    } else if (w->stressed && used + calm <= on) {
+    } else if (w->stressed && used <= calm) {
         w->stressed = false;
         log_event(LOG_LEVEL_INFO, "calm", "%llu of %u connections are in use",
                   (unsigned long long)used, limits->connections);
@@ -83,13 +92,15 @@ limits_disconnected(struct worker *w)
     limits_judge_stress(w);
 }
 
-/* The first `prefix` bits of the address, and how many they are. */
+/* The address with only its first bits left, network_ipv4 or network_ipv6 of
+ * them; empty for what is no address. */
 static struct bytes
-network_of(const struct worker *w, const char *address, uint8_t out[17])
+network_of(const struct worker *w, const char *address,
+           uint8_t out[NETWORK_OCTETS])
 {
     const struct limits_conf *limits = &w->conf->limits;
     bool v4 = inet_pton(AF_INET, address, out) == 1;
-    unsigned octets = v4 ? 4 : 16;
+    unsigned octets = v4 ? 4 : NETWORK_OCTETS;
     unsigned bits = v4 ? limits->network_ipv4 : limits->network_ipv6;
 
     if (!v4 && inet_pton(AF_INET6, address, out) != 1) {
@@ -108,7 +119,7 @@ limits_address(struct worker *w, const char *address, bool spared)
 {
     const struct limits_conf *limits = &w->conf->limits;
     struct bytes ip = bytes_str(address);
-    uint8_t network[17];
+    uint8_t network[NETWORK_OCTETS];
     enum limits_over over =
         judged(w,
                stats_enter(w->stats, STATS_BY_IP, ip,
@@ -132,7 +143,7 @@ limits_address(struct worker *w, const char *address, bool spared)
 void
 limits_address_left(struct worker *w, const char *address)
 {
-    uint8_t network[17];
+    uint8_t network[NETWORK_OCTETS];
 
     stats_leave(w->stats, STATS_BY_IP, bytes_str(address));
     stats_leave(w->stats, STATS_BY_NETWORK, network_of(w, address, network));

@@ -4,6 +4,7 @@
 #include "tests/support/cmocka.h"
 
 #include <proxy/limits.h>
+#include <proxy/stats/stats.h>
 
 /* How long a client lasts that sends so many octets each so many ms. */
 static uint64_t
@@ -47,12 +48,48 @@ borders(void **state)
     assert_int_equal(limits_patience(&pace, 1, 20000, 500), 1000);
 }
 
+/* It ends below the share at which it began, however small that is. */
+static void
+stress_ends(void **state)
+{
+    static const struct {
+        unsigned stress, begins, ends;
+    } cases[] = {
+        { 90, 91, 80 }, { 50, 51, 40 }, { 20, 21, 10 },
+        { 15, 16, 7 },  { 5, 6, 2 },    { 1, 2, 0 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct conf conf = { .limits = { .connections = 100,
+                                         .stress = cases[i].stress } };
+        struct worker w = { .conf = &conf,
+                            .stats = stats_join(-1, STATS_NO_SLOT, 100) };
+        unsigned n = 0;
+
+        assert_non_null(w.stats);
+        while (!w.stressed) {
+            assert_null(limits_connected(&w));
+            n++;
+        }
+        assert_int_equal(n, cases[i].begins);
+        while (w.stressed && n > 0) {
+            limits_disconnected(&w);
+            n--;
+        }
+        assert_int_equal(n, cases[i].ends);
+        assert_false(w.stressed);
+        stats_free(&w.stats);
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(slow_clients),
         cmocka_unit_test(borders),
+        cmocka_unit_test(stress_ends),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
