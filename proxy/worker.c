@@ -391,6 +391,7 @@ make(struct process *p, struct inheritance *in, struct buf *error)
         !listeners_new(w, error)) {
         return false;
     }
+    stats_set(w->stats, STATS_SESSIONS_MAX, w->conf->limits.connections);
     for (size_t i = 0; i < in->count; i++) {
         if (!listeners_add(w, in->sockets[i].listener, in->sockets[i].fd)) {
             return false;

@@ -49,10 +49,11 @@ struct status_command {
     struct stats *stats; /* owns; of this look */
     struct stats_row *rows;
     uint64_t now_s;
-    /* the last look */
+    bool looked;
+    /* the last look at this daemon; before it, its start */
+    uint64_t started_s;
     uint64_t then_s;
     uint64_t delivered;
-    bool looked;
 };
 
 static uint64_t
@@ -120,14 +121,21 @@ gauge(const struct status_command *ch, enum stats_gauge n)
     return stats_gauge(ch->stats, n);
 }
 
+/* 0 when the clock went back. */
+static uint64_t
+since(const struct status_command *ch, uint64_t then_s)
+{
+    return ch->now_s > then_s ? ch->now_s - then_s : 0;
+}
+
 /* Messages a second since the last look. */
 static double
 rate(const struct status_command *ch)
 {
-    uint64_t from = ch->looked ? ch->then_s : stats_started_s(ch->stats);
     uint64_t n = stats_counter(ch->stats, STATS_DELIVERED) - ch->delivered;
+    uint64_t s = since(ch, ch->then_s);
 
-    return (double)n / (double)(ch->now_s > from ? ch->now_s - from : 1);
+    return (double)n / (double)(s > 0 ? s : 1);
 }
 
 /* ", 1 key", ", 2 keys" */
@@ -143,7 +151,7 @@ put_summary(const struct status_command *ch, struct buf *out)
     const struct conf *conf = ch->cli.conf;
     char up[TEXT_MAX], spool[TEXT_MAX], most[TEXT_MAX], octets[TEXT_MAX];
 
-    put_duration(up, ch->now_s - stats_started_s(ch->stats));
+    put_duration(up, since(ch, stats_started_s(ch->stats)));
     put_octets(spool, gauge(ch, STATS_SPOOL_OCTETS));
     put_octets(most, conf->spool.max_total);
     put_octets(octets, counter(ch, STATS_OCTETS));
@@ -161,8 +169,8 @@ put_summary(const struct status_command *ch, struct buf *out)
                    gauge(ch, STATS_KEYS_FAULTY),
                    counter(ch, STATS_SELF_VERIFY_FAILED));
     }
-    buf_printf(out, "sessions    %llu of %u%s, %llu with a message\n",
-               gauge(ch, STATS_SESSIONS), conf->limits.connections,
+    buf_printf(out, "sessions    %llu of %llu%s, %llu with a message\n",
+               gauge(ch, STATS_SESSIONS), gauge(ch, STATS_SESSIONS_MAX),
                gauge(ch, STATS_STRESSED) > 0 ? " (stress: timers are short)"
                                              : "",
                gauge(ch, STATS_TRANSACTIONS));
@@ -171,7 +179,7 @@ put_summary(const struct status_command *ch, struct buf *out)
                "messages    %llu delivered (%.2f/s%s), %llu deferred, "
                "%llu refused, %llu unknown, %llu aborted\n",
                counter(ch, STATS_DELIVERED), rate(ch),
-               ch->looked ? "" : " since the start",
+               ch->then_s > ch->started_s ? "" : " since the start",
                counter(ch, STATS_DEFERRED), counter(ch, STATS_REFUSED_MAIL),
                counter(ch, STATS_UNKNOWN), counter(ch, STATS_ABORTED));
     buf_printf(out, "delivered   %llu recipients, %s octets, %llu signed\n",
@@ -212,7 +220,8 @@ cell_number(struct cli_table *t, uint64_t n)
 }
 
 static void
-put_row(struct cli_table *t, const struct stats_row *row, uint64_t now_s)
+put_row(const struct status_command *ch, struct cli_table *t,
+        const struct stats_row *row)
 {
     char text[STATS_NAME_MAX * 4 + TEXT_MAX];
     size_t n = 0;
@@ -232,7 +241,7 @@ put_row(struct cli_table *t, const struct stats_row *row, uint64_t now_s)
     put_octets(text, row->values[STATS_ROW_OCTETS]);
     cli_table_cell(t, text);
     cell_number(t, row->values[STATS_ROW_FAILURES]);
-    put_duration(text, now_s > row->last_s ? now_s - row->last_s : 0);
+    put_duration(text, since(ch, row->last_s));
     cli_table_cell(t, text);
 }
 
@@ -250,7 +259,7 @@ show_table(struct status_command *ch, enum stats_row_kind kind)
                                            : "UPSTREAM";
     cli_table_begin(&t, titles, 8);
     for (size_t i = 0; i < count && i < ROWS_SHOWN; i++) {
-        put_row(&t, &ch->rows[i], ch->now_s);
+        put_row(ch, &t, &ch->rows[i]);
     }
     code = cli_table_end(&ch->cli, &t);
     if (code == EX_OK && count > ROWS_SHOWN) {
@@ -317,7 +326,6 @@ show_json(struct status_command *ch, unsigned kind)
     put_number(&out, "started", stats_started_s(ch->stats));
     put_number(&out, "workers", stats_workers(ch->stats));
     buf_printf(&out, ",\"rate\":%.3f", rate(ch));
-    put_number(&out, "sessions_max", ch->cli.conf->limits.connections);
     put_number(&out, "spool_max", ch->cli.conf->spool.max_total);
     for (unsigned i = 0; i < STATS_GAUGES; i++) {
         put_number(&out, stats_gauge_name((enum stats_gauge)i),
@@ -365,6 +373,20 @@ ask(struct status_command *ch)
                           "the daemon is of another version than this program");
 }
 
+/* A daemon that has started anew counts from 0. */
+static void
+begin_look(struct status_command *ch)
+{
+    uint64_t started_s = stats_started_s(ch->stats);
+
+    ch->now_s = wall_clock_s();
+    if (!ch->looked || started_s != ch->started_s ||
+        stats_counter(ch->stats, STATS_DELIVERED) < ch->delivered) {
+        ch->started_s = ch->then_s = started_s;
+        ch->delivered = 0;
+    }
+}
+
 static int
 look(struct status_command *ch, unsigned kind)
 {
@@ -373,7 +395,7 @@ look(struct status_command *ch, unsigned kind)
     if (code != CLI_GO_ON) {
         return code;
     }
-    ch->now_s = wall_clock_s();
+    begin_look(ch);
     code = ch->cli.json ? show_json(ch, kind) : show_text(ch, kind);
     ch->delivered = stats_counter(ch->stats, STATS_DELIVERED);
     ch->then_s = ch->now_s;

@@ -143,7 +143,8 @@ enum stats_result
 stats_enter(struct stats *s, enum stats_count_kind kind, struct bytes name,
             uint64_t max)
 {
-    uint64_t key = region_hash(s->head, kind, name);
+    uint64_t key =
+        region_hash(s->head, REGION_OF_COUNTS + (unsigned)kind, name);
     struct region_entry *e = own(s, key, true);
 
     if (e == NULL) {
@@ -162,14 +163,15 @@ stats_enter(struct stats *s, enum stats_count_kind kind, struct bytes name,
 void
 stats_leave(struct stats *s, enum stats_count_kind kind, struct bytes name)
 {
-    leave(s, region_hash(s->head, kind, name));
+    leave(s, region_hash(s->head, REGION_OF_COUNTS + (unsigned)kind, name));
 }
 
 uint64_t
 stats_entered(const struct stats *s, enum stats_count_kind kind,
               struct bytes name)
 {
-    return in_all(s, region_hash(s->head, kind, name));
+    return in_all(
+        s, region_hash(s->head, REGION_OF_COUNTS + (unsigned)kind, name));
 }
 
 /* --- token buckets -------------------------------------------------------- */
@@ -213,7 +215,8 @@ stats_take(struct stats *s, enum stats_bucket_kind kind, struct bytes name,
            unsigned n, unsigned count, unsigned per_s, uint64_t now_ms,
            unsigned *wait_s_out)
 {
-    uint64_t key = region_hash(s->head, 16 + (unsigned)kind, name);
+    uint64_t key =
+        region_hash(s->head, REGION_OF_BUCKETS + (unsigned)kind, name);
     uint64_t window = (uint64_t)per_s * 1000000, now = now_ms * 1000;
     uint64_t cost = window / count * n, missing, full; /* in microseconds */
     struct region_entry *e = bucket(s->head->buckets[kind], key, now);

@@ -28,7 +28,13 @@ enum {
     REGION_PAGE = 4096
 };
 
-#define REGION_MAGIC UINT64_C(0x7365616c73746174)
+/* Kinds of names, for region_hash(): each table's begin at one of these. */
+enum {
+    REGION_OF_COUNTS = 0, /* enum stats_count_kind */
+    REGION_OF_BUCKETS = 16,
+    REGION_OF_ROWS = 32,
+    REGION_OF_TALLIES = 48
+};
 
 /* key 0: free. In tables of one writer a value of 0 is free, too. */
 struct region_entry {
@@ -62,6 +68,11 @@ struct region_head {
     struct region_entry buckets[STATS_BUCKET_KINDS][REGION_BUCKETS];
     struct region_entry tallies[STATS_TALLIES_MAX];
 };
+
+/* Another one for a program that has other counters. */
+#define REGION_MAGIC                                             \
+    (UINT64_C(0x7365616c73746174) ^ sizeof(struct region_slot) ^ \
+     (uint64_t)sizeof(struct region_head) << 32)
 
 struct stats {
     struct region_head *head; /* mapped */

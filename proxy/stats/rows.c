@@ -35,7 +35,7 @@ struct region_row *
 region_row(const struct region_head *head, struct region_slot *slot,
            enum stats_row_kind kind, struct bytes name, uint64_t now_s)
 {
-    uint64_t key = region_hash(head, 32 + (unsigned)kind, name);
+    uint64_t key = region_hash(head, REGION_OF_ROWS + (unsigned)kind, name);
     struct region_row *oldest = NULL;
 
     for (unsigned i = 0; i < REGION_WINDOW; i++) {
@@ -64,7 +64,9 @@ stats_note(struct stats *s, enum stats_row_kind kind, struct bytes name,
     name =
         bytes_take(name, name.len < STATS_NAME_MAX ? name.len : STATS_NAME_MAX);
     row = region_row(s->head, s->mine, kind, name, now_s);
-    atomic_store(&row->last_s, now_s);
+    if (atomic_load(&row->last_s) < now_s) {
+        atomic_store(&row->last_s, now_s);
+    }
     region_add(&row->values[value], n);
 }
 

@@ -325,12 +325,12 @@ stats_counter(const struct stats *s, enum stats_counter counter)
     return sum;
 }
 
-/* Users and keys are the same for all workers. */
+/* Users, keys and limits are the same for all workers. */
 uint64_t
 stats_gauge(const struct stats *s, enum stats_gauge gauge)
 {
     bool same = gauge == STATS_KEYS || gauge == STATS_KEYS_FAULTY ||
-                gauge == STATS_USERS;
+                gauge == STATS_USERS || gauge == STATS_SESSIONS_MAX;
     uint64_t sum = 0;
 
     for (unsigned i = 0; i < REGION_SLOTS; i++) {
@@ -384,6 +384,7 @@ stats_gauge_name(enum stats_gauge gauge)
 {
     static const char *const names[STATS_GAUGES] = {
         [STATS_SESSIONS] = "sessions",
+        [STATS_SESSIONS_MAX] = "sessions_max",
         [STATS_TRANSACTIONS] = "transactions",
         [STATS_SPOOL_OCTETS] = "spool_octets",
         [STATS_KEYS] = "keys",

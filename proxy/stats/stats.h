@@ -58,6 +58,7 @@ enum stats_counter {
 /* What is there now, of living workers. */
 enum stats_gauge {
     STATS_SESSIONS,
+    STATS_SESSIONS_MAX, /* [limits] connections, as the daemon has it */
     STATS_TRANSACTIONS,
     STATS_SPOOL_OCTETS,
     STATS_KEYS,
@@ -162,7 +163,8 @@ bool stats_take(struct stats *s, enum stats_bucket_kind kind, struct bytes name,
                 unsigned n, unsigned count, unsigned per_s, uint64_t now_ms,
                 unsigned *wait_s_out);
 
-/* For the status. Longer names are cut. now_s is CLOCK_REALTIME's. */
+/* For the status. Longer names are cut. now_s is CLOCK_REALTIME's; a row keeps
+ * the latest. */
 void stats_note(struct stats *s, enum stats_row_kind kind, struct bytes name,
                 enum stats_row_value value, uint64_t n, uint64_t now_s);
 

@@ -10,7 +10,6 @@
 #include "proxy/stats/region.h"
 
 enum {
-    KINDS_BEFORE = 32, /* of names that are hashed for other tables */
     COUNT_BITS = 20
 };
 
@@ -25,7 +24,7 @@ end_ms(uint64_t value)
 static uint64_t
 key_of(const struct stats *s, enum stats_tally_kind kind, struct bytes name)
 {
-    return region_hash(s->head, KINDS_BEFORE + (unsigned)kind, name);
+    return region_hash(s->head, REGION_OF_TALLIES + (unsigned)kind, name);
 }
 
 static struct region_entry *

@@ -288,14 +288,20 @@ class Overload(unittest.TestCase):
         shown("--by", "nonsense", code=64)
         shown("more", code=64)
         other = scratch.folder()
-        path = scratch.write(other + "/c", scratch.read(self.sp.config).decode()
-                             .replace(self.sp.state, other))
+        config = scratch.read(self.sp.config).decode()
+        path = scratch.write(other + "/c", config.replace(
+            "connections = 40", "connections = auto"))
+        # the daemon's limit, not what this shell would come to
+        self.assertRegex(shown("-c", path), r"sessions    0 of 40")
+        path = scratch.write(other + "/c", config.replace(self.sp.state, other))
         done = subprocess.run([scratch.program("sealpost"), "status", "-c",
                                path], capture_output=True, text=True)
         self.assertEqual(done.returncode, 69, done.stderr)
         self.assertIn("no sealpostd answers", done.stderr)
 
-    def test_status_survives_a_reload(self):
+    def test_status_survives_a_reload_and_a_restart(self):
+        self.assertEqual(self.send(self.login("carol", "127.8.0.1"), 1),
+                         [250, 250])
         before = self.status()
         self.sp.reload()
         self.assertGreaterEqual(self.status()["connections"],
@@ -304,9 +310,16 @@ class Overload(unittest.TestCase):
                 [scratch.program("sealpost"), "status", "-c", self.sp.config,
                  "--watch", "--json"], stdout=subprocess.PIPE,
                 text=True) as watch:
-            looks = [json.loads(watch.stdout.readline()) for _ in range(2)]
+            looks = [json.loads(watch.stdout.readline())]
+            watch.send_signal(signal.SIGSTOP) # it would not find a daemon
+            self.sp.process.terminate()
+            self.assertEqual(self.sp.process.wait(30), 0)
+            self.sp.start()
+            watch.send_signal(signal.SIGCONT)
+            looks.append(json.loads(watch.stdout.readline()))
             watch.terminate()
-        self.assertGreaterEqual(looks[1]["time"], looks[0]["time"] + 2)
+        self.assertGreaterEqual(looks[0]["delivered"], 1)
+        self.assertEqual([looks[1][k] for k in ("delivered", "rate")], [0, 0])
 
 
 if __name__ == "__main__":

@@ -233,6 +233,18 @@ rows_are_merged(void **state)
     assert_int_equal(stats_gauge(reader, STATS_SESSIONS), 1);
     assert_int_equal(stats_rows(reader, STATS_ROW_USER, rows, 600), 2);
     assert_int_equal(rows[0].values[STATS_ROW_DELIVERED], 5);
+    /* also when the one that was seen last ends first */
+    a = stats_slot_take(m);
+    one = join(m, a);
+    stats_note(one, STATS_ROW_USER, alice, STATS_ROW_OCTETS, 1, 99);
+    stats_free(&one);
+    stats_free(&two);
+    stats_slot_release(m, b);
+    stats_slot_release(m, a);
+    (void)stats_rows(reader, STATS_ROW_USER, rows, 600);
+    assert_int_equal(rows[0].last_s, 101);
+    b = stats_slot_take(m);
+    two = join(m, b);
     /* bounded; long names are cut */
     for (unsigned i = 0; i < 3000; i++) {
         snprintf(name, sizeof(name), "%070u", i);
