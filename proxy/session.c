@@ -3,12 +3,12 @@
  *
  * Callbacks note facts and call session_run(); only its last lines free.
  */
+#include "proxy/session_log.h"
 #include "proxy/session_own.h"
 #include "proxy/session_state.h"
 
 #include <proxy/limits.h>
 #include <proxy/listener.h>
-#include <proxy/log/log.h>
 #include <proxy/net/tls.h>
 #include <proxy/stats/stats.h>
 #include <stdlib.h>
@@ -98,8 +98,8 @@ session_may_handshake(struct session *s)
 /* --- replies -------------------------------------------------------------- */
 
 void
-session_reply(struct session *s, int code, const char *enhanced,
-              const char *text)
+session_answer(struct session *s, int code, const char *enhanced,
+               const char *text)
 {
     const char *id = s->tx == NULL ? s->id : s->tx->id;
     char line[TEXT_MAX + 32];
@@ -107,6 +107,16 @@ session_reply(struct session *s, int code, const char *enhanced,
     snprintf(line, sizeof(line), "%.*s [%s]", TEXT_MAX, text, id);
     smtp_reply_put(&s->out, code, enhanced, line);
     smtp_server_answered(&s->server, code);
+}
+
+void
+session_reply(struct session *s, int code, const char *enhanced,
+              const char *text)
+{
+    session_answer(s, code, enhanced, text);
+    if (code >= 400) {
+        session_log_refused(s, code, enhanced, text);
+    }
 }
 
 /* Also without a command to answer. */
@@ -298,8 +308,7 @@ on_client(struct conn *conn, enum conn_event event, void *arg)
     case CONN_GONE:
         s->client_gone = true;
         if (in_handshake(s)) {
-            log_event(LOG_LEVEL_INFO, "tls-failed", "client=%s %s", s->address,
-                      conn_error(conn));
+            session_log_handshake(s, conn_error(conn));
         }
         break;
     case CONN_EOF:

@@ -261,6 +261,19 @@ session_auth_line(struct session *s, struct bytes line)
 /* --- trusted networks ----------------------------------------------------- */
 
 static void
+log_unasserted(const struct session *s, const struct keeper_reply *reply)
+{
+    struct log_line l;
+
+    log_begin(&l, LOG_LEVEL_ERROR, "assert-failed");
+    log_text(&l, "id", s->id);
+    log_text(&l, "listener", s->conf->name);
+    log_format(&l, "text", "%s: %s; no signature for trusted networks",
+               keeper_status_text(reply->status), reply->text);
+    log_end(&l);
+}
+
+static void
 on_asserted(const struct keeper_reply *reply, void *arg)
 {
     struct session *s = arg;
@@ -271,10 +284,7 @@ on_asserted(const struct keeper_reply *reply, void *arg)
         s->has_handle = true;
         s->handle_life = keeper_client_life(s->worker->keeper);
     } else {
-        log_event(LOG_LEVEL_ERROR, "assert-failed",
-                  "listener=%s status=%s %s: no signature for trusted networks",
-                  s->conf->name, keeper_status_text(reply->status),
-                  reply->text);
+        log_unasserted(s, reply);
     }
     session_run(s);
 }

@@ -7,13 +7,13 @@
  *
  * RFC 5321 4.1; 2920 (pipelining); 3207; 6409.
  */
+#include "proxy/session_log.h"
 #include "proxy/session_login.h"
 #include "proxy/session_own.h"
 #include "proxy/session_state.h"
 
 #include <proxy/limits.h>
 #include <proxy/listener.h>
-#include <proxy/log/log.h>
 #include <proxy/route.h>
 #include <proxy/stats/stats.h>
 #include <stdlib.h>
@@ -263,9 +263,9 @@ on_starttls(struct session *s, const struct smtp_command *cmd)
 
     (void)cmd;
     if (!session_may_handshake(s)) {
-        session_reply(s, 454, "4.7.0",
-                      "Too many TLS handshakes from your address, try again "
-                      "later");
+        session_answer(s, 454, "4.7.0",
+                       "Too many TLS handshakes from your address, try again "
+                       "later");
         return;
     }
     ssl = SSL_new(s->listener->tls);
@@ -303,7 +303,9 @@ static const struct {
 static void
 on_command(struct session *s, const struct smtp_command *cmd)
 {
+    s->verb = cmd->verb;
     if (s->expelled && cmd->verb != SMTP_VERB_QUIT) {
+        session_log_cut(s, "locked");
         session_bye(s, "4.7.0", "This account is locked");
     } else if (commands[cmd->verb].run != NULL) {
         commands[cmd->verb].run(s, cmd);
@@ -312,16 +314,32 @@ on_command(struct session *s, const struct smtp_command *cmd)
     }
 }
 
+/* The limit's name where there is one. */
+static const char *
+cut_reason(const struct smtp_event *ev)
+{
+    switch (ev->limit) {
+    case SMTP_LIMIT_ERRORS:
+        return "errors";
+    case SMTP_LIMIT_JUNK:
+        return "junk_commands";
+    case SMTP_LIMIT_NONE:
+    default:
+        return ev->cmd.verb == SMTP_VERB_BDAT ? "chunk-size" : "line-too-long";
+    }
+}
+
 static void
 on_refused(struct session *s, const struct smtp_event *ev)
 {
     session_auth_forget(s); /* a refused line ends an AUTH exchange */
+    s->verb = ev->cmd.verb;
     session_reply(s, ev->code, ev->enhanced, ev->text);
     s->closing = s->closing || ev->close;
+    if (ev->close) {
+        session_log_cut(s, cut_reason(ev));
+    }
     if (ev->limit != SMTP_LIMIT_NONE) {
-        log_event(LOG_LEVEL_INFO, "cut", "id=%s client=%s reason=%s", s->id,
-                  s->address,
-                  ev->limit == SMTP_LIMIT_ERRORS ? "errors" : "junk_commands");
         stats_count(s->worker->stats,
                     ev->limit == SMTP_LIMIT_ERRORS ? STATS_OVER_ERRORS
                                                    : STATS_OVER_JUNK,
@@ -350,12 +368,14 @@ say_goodbye(struct session *s)
         return true;
     }
     if (session_own_lost(s)) {
+        session_log_cut(s, "upstream-lost");
         session_bye(s, "4.4.2",
                     "The upstream has gone, please reconnect and log in again");
         return true;
     }
     if (void_handle) {
         s->has_handle = false;
+        session_log_cut(s, "keeper-lost");
         session_bye(s, "4.3.0", "Please reconnect and log in again");
         return true;
     }
@@ -391,6 +411,7 @@ on_event(struct session *s, const struct smtp_event *ev)
         session_message_whole(s, ev->faults);
         break;
     case SMTP_EV_CLOSE:
+        session_log_cut(s, "not-smtp");
         s->client_gone = true;
         break;
     case SMTP_EV_MORE:

@@ -7,6 +7,7 @@
  */
 #include "proxy/session_login.h"
 
+#include "proxy/session_log.h"
 #include "proxy/session_own.h"
 #include "proxy/session_state.h"
 
@@ -157,9 +158,10 @@ session_login_over(struct session *s)
     session_auth_forget(s);
     if (++s->auth_failures >= s->worker->conf->limits.auth_failures) {
         stats_count(s->worker->stats, STATS_OVER_AUTH_FAILURES, 1);
+        session_log_cut(s, "auth_failures");
         session_bye(s, "4.7.0", "Too many failed logins");
     } else {
-        session_reply(s, 535, "5.7.8", "Wrong user name or password");
+        session_answer(s, 535, "5.7.8", "Wrong user name or password");
     }
 }
 
@@ -237,7 +239,7 @@ session_login_later(struct session *s, const char *reason, const char *text)
     log_login(s, "later", reason);
     session_own_free(&s->own);
     session_auth_forget(s);
-    session_reply(s, 454, "4.7.0", text);
+    session_answer(s, 454, "4.7.0", text);
 }
 
 void
@@ -263,9 +265,9 @@ refuse_unknown(struct session *s)
     log_login(s, "denied", "not-in-users.conf");
     session_own_free(&s->own);
     session_auth_forget(s);
-    session_reply(s, 525, "5.7.13",
-                  "Your password is right, but this relay does not know your "
-                  "account; its administrator can add it");
+    session_answer(s, 525, "5.7.13",
+                   "Your password is right, but this relay does not know your "
+                   "account; its administrator can add it");
 }
 
 static void

@@ -5,13 +5,13 @@
  * it is gathered in memory, then it goes to the body hash and the spool. What
  * is wrong with a message is noted while it arrives and said at its end.
  */
+#include "proxy/session_log.h"
 #include "proxy/session_received.h"
 #include "proxy/session_state.h"
 
 #include <proxy/check.h>
 #include <proxy/clock.h>
 #include <proxy/limits.h>
-#include <proxy/log/log.h>
 #include <proxy/stats/stats.h>
 #include <stdlib.h>
 
@@ -46,8 +46,7 @@ session_timed_out(struct session *s)
     bool slow = content && s->tx->octets > 0;
 
     stats_count(s->worker->stats, slow ? STATS_TOO_SLOW : STATS_TIMEOUTS, 1);
-    log_event(LOG_LEVEL_INFO, "cut", "id=%s client=%s reason=%s", s->id,
-              s->address, slow ? "min_data_rate" : "timeout");
+    session_log_cut(s, slow ? "min_data_rate" : "timeout");
     session_bye(s, "4.4.2",
                 slow ? "Timeout, content comes too slowly"
                      : "Timeout, closing the connection");

@@ -7,6 +7,7 @@
  *
  * RFC 5321 3.3, 4.2; 2920 3.1.
  */
+#include "proxy/session_log.h"
 #include "proxy/session_state.h"
 
 #include <proxy/log/log.h>
@@ -39,7 +40,7 @@ session_reply_noted(struct session *s, int code, const char *enhanced,
     free(s->tx->reply);
     s->tx->reply = strdup(line);
     s->tx->reply_code = code;
-    session_reply(s, code, enhanced, text);
+    session_answer(s, code, enhanced, text);
 }
 
 static void
@@ -103,6 +104,7 @@ on_rcpt_reply(struct session *s, const struct smtp_reply *reply)
     tx->rcpt_accepted += r->state == RCPT_ACCEPTED;
     if (r->state == RCPT_REFUSED) {
         note_reply(tx, reply);
+        session_log_recipient(s, &r->path, tx->reply);
     }
     session_relay(s, reply, relayed_code(reply));
     answered(s);
@@ -299,9 +301,10 @@ relay_mail_refusal(struct session *s)
     struct smtp_reply reply;
 
     if (smtp_reply_next(&in, &reply) == SMTP_REPLY_OK) {
+        note_reply(s->tx, &reply);
         session_relay(s, &reply, relayed_code(&reply));
     } else {
-        session_reply(s, 451, "4.3.0", "The upstream refused the sender");
+        session_answer(s, 451, "4.3.0", "The upstream refused the sender");
     }
 }
 
@@ -310,21 +313,24 @@ answer_rcpts(struct session *s)
 {
     const struct refusal *no;
     struct transaction *tx = s->tx;
+    struct rcpt *r;
 
     if (tx->rcpt_answered == tx->rcpt_count) {
         return false;
     }
-    no = tx->rcpts[tx->rcpt_answered].refusal;
+    r = &tx->rcpts[tx->rcpt_answered];
+    no = r->refusal;
     if (no != NULL) {
         session_reply_noted(s, no->code, no->enhanced, no->text);
     } else if (tx->dead != NULL) {
-        session_reply(s, 451, "4.4.2", tx->dead);
+        session_reply_noted(s, 451, "4.4.2", tx->dead);
     } else if (tx->mail_code != 0) {
         relay_mail_refusal(s);
     } else {
         return false;
     }
-    tx->rcpts[tx->rcpt_answered].state = RCPT_REFUSED;
+    session_log_recipient(s, &r->path, tx->reply);
+    r->state = RCPT_REFUSED;
     answered(s);
     return true;
 }

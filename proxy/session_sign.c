@@ -111,6 +111,20 @@ may_be_sent(struct session *s)
 
 /* --- the keeper ----------------------------------------------------------- */
 
+static void
+log_fault(const struct transaction *tx, const struct decide_signature *sig,
+          const char *event, const char *what, const char *why)
+{
+    struct log_line l;
+
+    log_begin(&l, LOG_LEVEL_ERROR, event);
+    log_text(&l, "id", tx->id);
+    log_text(&l, "domain", sig->domain);
+    log_text(&l, "selector", sig->selector);
+    log_format(&l, "text", "%s: %s", what, why);
+    log_end(&l);
+}
+
 /* The keeper wants this one looked at: does a receiver find in the field what
  * was signed? What does not verify is not sent. */
 static void
@@ -125,9 +139,8 @@ check_field(struct signing *sg, const struct decide_signature *sig,
     if (why[0] != '\0') {
         sg->failed = true;
         stats_count(sg->session->worker->stats, STATS_SELF_VERIFY_FAILED, 1);
-        log_event(LOG_LEVEL_ERROR, "self-verify-failed",
-                  "id=%s key=%s/%s the field that was made does not verify: %s",
-                  tx->id, sig->domain, sig->selector, why);
+        log_fault(tx, sig, "self-verify-failed",
+                  "the field that was made does not verify", why);
     }
 }
 
@@ -148,9 +161,8 @@ on_signature(const struct keeper_reply *reply, void *arg)
         }
     } else {
         sg->failed = true;
-        log_event(LOG_LEVEL_ERROR, "sign-failed", "id=%s key=%s/%s %s: %s",
-                  s->tx->id, sig->domain, sig->selector,
-                  keeper_status_text(reply->status), reply->text);
+        log_fault(s->tx, sig, "sign-failed", keeper_status_text(reply->status),
+                  reply->text);
     }
     session_run(s);
 }

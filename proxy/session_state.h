@@ -16,6 +16,7 @@
  *   session_check.c        inbound: checks
  *   session_received.c     inbound, normalizing: the octets as received
  *   session_stats.c        what is counted for the status
+ *   session_log.c          what the log says
  *   session_header.c       the header as it goes upstream
  */
 #ifndef PROXY_SESSION_STATE_H
@@ -71,6 +72,7 @@ struct session {
     char *user;                      /* owns; NULL: none */
     enum session_identity identity;
     enum session_owed owed;
+    enum smtp_verb verb; /* of the last command */
     struct keeper_handle handle;
     uint64_t handle_life;           /* keeper_client_life() of the handle */
     struct keeper_request *request; /* AUTH or ASSERT under way */
@@ -91,9 +93,13 @@ struct session {
 
 /* session.c */
 void session_run(struct session *s);
-/* Our own reply to the oldest unanswered command; ends in " [ID]". */
+/* Our own reply to the oldest unanswered command; ends in " [ID]". From 400
+ * on it is a line of the log. */
 void session_reply(struct session *s, int code, const char *enhanced,
                    const char *text);
+/* The same without that line: another one says so. */
+void session_answer(struct session *s, int code, const char *enhanced,
+                    const char *text);
 /* The same, then the connection ends. */
 void session_bye(struct session *s, const char *enhanced, const char *text);
 /* The upstream's reply; code may differ from the reply's own. */

@@ -4,6 +4,7 @@
  * Every exit goes through session_end(): it gives back the upstream link, the
  * spool, the keeper's requests, and writes the message's one log line.
  */
+#include "proxy/session_log.h"
 #include "proxy/session_own.h"
 #include "proxy/session_received.h"
 #include "proxy/session_state.h"
@@ -12,17 +13,8 @@
 #include <proxy/clock.h>
 #include <proxy/idn.h>
 #include <proxy/limits.h>
-#include <proxy/log/log.h>
-#include <proxy/net/tls.h>
 #include <proxy/route.h>
 #include <stdlib.h>
-
-static const char *const outcome_words[] = {
-    [OUTCOME_DELIVERED] = "delivered",
-    [OUTCOME_REFUSED] = "refused",
-    [OUTCOME_UNKNOWN] = "unknown",
-    [OUTCOME_ABORTED] = "aborted",
-};
 
 /* --- the envelope --------------------------------------------------------- */
 
@@ -117,24 +109,9 @@ within_rate(struct session *s)
     }
     snprintf(text, sizeof(text),
              "Sending limit reached, try again in %u seconds", wait_s);
-    session_reply(s, 450, "4.7.1", text);
-    log_event(LOG_LEVEL_WARN, "rate-limit", "id=%s user=%s wait=%us", s->id,
-              user->name, wait_s);
+    session_answer(s, 450, "4.7.1", text);
+    session_log_rate(s, user->name, wait_s);
     return false;
-}
-
-/* No message has begun whose line would say it. */
-static void
-log_sender(const struct session *s, struct bytes from)
-{
-    struct log_line l;
-
-    log_begin(&l, LOG_LEVEL_WARN, "sender-refused");
-    log_text(&l, "id", s->id);
-    log_text(&l, "client", s->address);
-    log_text(&l, "user", s->user == NULL ? "-" : s->user);
-    log_bytes(&l, "from", from);
-    log_end(&l);
 }
 
 bool
@@ -144,10 +121,10 @@ session_begin(struct session *s, const struct smtp_command *cmd)
         return false;
     }
     if (!may_send_as(s, &cmd->path)) {
-        session_reply(s, 553, "5.7.1",
-                      "This sender address is not yours; use one of those "
-                      "that your account may send from");
-        log_sender(s, cmd->path.mailbox);
+        session_answer(s, 553, "5.7.1",
+                       "This sender address is not yours; use one of those "
+                       "that your account may send from");
+        session_log_sender(s, cmd->path.mailbox);
         return false;
     }
     s->tx = transaction_new(s, cmd);
@@ -229,126 +206,6 @@ on_timer(evutil_socket_t fd, short what, void *arg)
     session_run(s);
 }
 
-/* --- the log line --------------------------------------------------------- */
-
-static void
-log_recipients(const struct session *s, struct log_line *l)
-{
-    const struct transaction *tx = s->tx;
-    enum conf_recipients how = s->worker->conf->server.log_recipients;
-    struct buf text = BUF_INIT;
-    size_t shown = 0;
-
-    for (size_t i = 0; how != CONF_RCPT_COUNT && i < tx->rcpt_count; i++) {
-        const struct mail_path *path = &tx->rcpts[i].path;
-
-        if (tx->rcpts[i].state == RCPT_REFUSED || shown == 20) {
-            continue;
-        }
-        buf_puts(&text, shown++ > 0 ? "," : "");
-        buf_put(&text, how == CONF_RCPT_DOMAIN ? path->domain : path->mailbox);
-    }
-    if (shown > 0) {
-        log_bytes(l, "to", buf_bytes(&text));
-    }
-    buf_free(&text);
-    log_number(l, "nrcpt", tx->rcpt_accepted);
-}
-
-static void
-log_signed(const struct transaction *tx, struct log_line *l)
-{
-    struct buf text = BUF_INIT;
-
-    for (size_t i = 0; i < tx->decision.count; i++) {
-        const struct decide_signature *sig = &tx->decision.signatures[i];
-
-        buf_printf(&text, "%s%s/%s/%s", i > 0 ? "," : "", sig->domain,
-                   sig->selector, dkim_alg_name(sig->alg));
-    }
-    if (tx->decision.count > 0) {
-        log_bytes(l, "signed", buf_bytes(&text));
-        log_text(l, "aligned", tx->decision.aligned ? "yes" : "no");
-        log_text(l, "rule", tx->decision.rule);
-        if (tx->decision.fault_word[0] != '\0') {
-            log_text(l, "key", tx->decision.fault_word);
-        }
-    } else if (tx->decision.rule != NULL) {
-        log_text(l, "unsigned", "yes");
-        log_text(l, "reason", tx->decision.rule);
-    }
-    buf_free(&text);
-}
-
-static uint64_t
-span(uint64_t from, uint64_t to)
-{
-    return from == 0 || to < from ? 0 : to - from;
-}
-
-static void
-log_delays(const struct transaction *tx, struct log_line *l)
-{
-    uint64_t recv = span(tx->data_ms, tx->end_ms);
-    uint64_t sign = span(tx->end_ms, tx->forward_ms);
-    uint64_t fwd = span(tx->forward_ms, tx->done_ms);
-
-    log_format(l, "delays", "%u.%03u/%u.%03u/%u.%03u", (unsigned)(recv / 1000),
-               (unsigned)(recv % 1000), (unsigned)(sign / 1000),
-               (unsigned)(sign % 1000), (unsigned)(fwd / 1000),
-               (unsigned)(fwd % 1000));
-}
-
-static void
-log_peer(const struct session *s, struct log_line *l)
-{
-    char tls[128];
-
-    log_text(l, "client", s->address);
-    log_text(l, "user", s->user == NULL ? "-" : s->user);
-    log_text(l, "helo", s->helo == NULL ? "-" : s->helo);
-    tls_describe_peer(s->client == NULL ? NULL : conn_ssl(s->client),
-                      s->certificate.how, tls, sizeof(tls));
-    log_text(l, "tls", tls);
-    session_log_forwarded(s, l);
-}
-
-static void
-log_transaction(const struct session *s, enum outcome outcome)
-{
-    const struct transaction *tx = s->tx;
-    struct log_line l;
-
-    log_begin(&l, outcome == OUTCOME_UNKNOWN ? LOG_LEVEL_WARN : LOG_LEVEL_INFO,
-              "message");
-    log_text(&l, "id", tx->id);
-    log_peer(s, &l);
-    log_bytes(&l, "from", tx->from.mailbox);
-    log_recipients(s, &l);
-    log_number(&l, "size", tx->octets);
-    if (tx->message_id != NULL) {
-        log_text(&l, "msgid", tx->message_id);
-    }
-    log_signed(tx, &l);
-    if (tx->check_done) {
-        log_text(&l, "verdicts", check_verdict(tx->check)->summary);
-    }
-    log_text(&l, "upstream", tx->up_name == NULL ? "-" : tx->up_name);
-    log_text(&l, "upstream_tls", tx->up_tls == NULL ? "-" : tx->up_tls);
-    if (tx->reply != NULL) {
-        log_text(&l, "reply", tx->reply);
-    }
-    if (tx->dead != NULL) {
-        log_text(&l, "cause", tx->dead);
-    }
-    log_delays(tx, &l);
-    log_text(&l, "outcome", outcome_words[outcome]);
-    if (s->client_gone || s->client_eof) {
-        log_text(&l, "client_gone", "yes"); /* and may not know the outcome */
-    }
-    log_end(&l);
-}
-
 /* --- the end -------------------------------------------------------------- */
 
 static void
@@ -414,7 +271,7 @@ session_end(struct session *s, enum outcome outcome)
          (tx->rcpt_answered > 0 && tx->rcpt_accepted == 0))) {
         outcome = OUTCOME_REFUSED; /* nothing, or nobody, was left to send */
     }
-    log_transaction(s, outcome);
+    session_log_message(s, outcome);
     session_count_end(s, outcome);
     session_forget_forwarded(s);
     upstream_cancel(&tx->wait);

@@ -191,8 +191,8 @@ class Sealpost:
     def _ready(self):
         if self.process.poll() is not None:
             raise AssertionError("it ended")
-        return b"event=ready" in scratch.read(self.log_path)[
-            self.log_before:]
+        log = scratch.read(self.log_path)[self.log_before:]
+        return b"event=ready" in log or b'"event":"ready"' in log
 
     def log(self):
         return scratch.read(self.log_path).decode(errors="replace")
