@@ -193,6 +193,49 @@ rsa_numbers(void **state)
     assert_int_equal(ERR_peek_error(), 0); /* TLS reads this queue too */
 }
 
+/* The word for a signature whose key has such numbers. */
+static void
+rsa_verdicts(void **state)
+{
+    static const struct {
+        int bits;
+        bool odd;
+        const char *exponent;
+        enum dkim_verdict want;
+    } rows[] = {
+        { 2048, true, "010001", DKIM_FAIL }, /* good, and not this one's */
+        { 1024, true, "03", DKIM_FAIL },
+        { 1023, true, "03", DKIM_POLICY },
+        { 2048, true, "01", DKIM_PERMERROR },
+        { 2048, true, "010000", DKIM_PERMERROR },
+        { 2048, false, "010001", DKIM_PERMERROR },
+        { 4097, true, "010001", DKIM_PERMERROR },
+        { 16384, true, "010001", DKIM_PERMERROR },
+    };
+    EVP_PKEY *key = signer_key("rsa2048.pem");
+    struct craft c = craft_for(" v=1; a=rsa-sha256; d=example.com; s=sel; "
+                               "c=relaxed/relaxed; " TAIL,
+                               key);
+    struct buf out = signer_craft(&c, bytes_str(PLAIN));
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct dkim_key_record numbers = { 0 };
+        char record[DKIM_KEY_RECORD_MAX] = "p=";
+        struct dkim_verify_result r;
+        unsigned questions;
+
+        put_rsa(&numbers, rows[i].bits, rows[i].odd, rows[i].exponent);
+        record[2 + base64_encode(bytes_make(numbers.p, numbers.p_len),
+                                 record + 2)] = '\0';
+        r = judge_first(buf_bytes(&out), record, &questions);
+        judge_is(&r, rows[i].want, rows[i].exponent);
+        assert_int_equal(questions, 1);
+    }
+    buf_free(&out);
+    EVP_PKEY_free(key);
+}
+
 /* RFC 6376 3.6.1 names RSAPublicKey; it is as good as the wrapped form. */
 static void
 bare_rsa(void **state)
@@ -304,7 +347,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rsa_sizes),   cmocka_unit_test(sha1),
         cmocka_unit_test(rsa_numbers), cmocka_unit_test(bare_rsa),
-        cmocka_unit_test(rsa_frames),
+        cmocka_unit_test(rsa_frames),  cmocka_unit_test(rsa_verdicts),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

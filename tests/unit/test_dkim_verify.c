@@ -41,6 +41,7 @@ crafted_tags(void **state)
         { HEAD "c=relaxed/relaxed; x=1794999700; " TAIL, DKIM_PASS },
         { HEAD "c=relaxed/relaxed; x=1794999699; " TAIL, DKIM_FAIL },
         { HEAD "c=relaxed/relaxed; t=5; x=5; " TAIL, DKIM_PERMERROR },
+        { HEAD "c=foo/bar; " TAIL, DKIM_PERMERROR },
         { HEAD "c=relaxed/relaxed; q=foo; " TAIL, DKIM_PERMERROR },
         { HEAD "c=relaxed/relaxed; q=foo/bar:dns/txt; " TAIL, DKIM_PASS },
         { HEAD "c=relaxed/relaxed; i=@a.example.com; " TAIL, DKIM_PASS },
@@ -125,6 +126,17 @@ key_records(void **state)
         { "k=foo; " P, DKIM_PERMERROR, DKIM_PERMERROR, "" },
         { "k=ed25519; p=", DKIM_PERMERROR, DKIM_PERMERROR, "" },
         { "k=ed25519; p=junk!", DKIM_PERMERROR, DKIM_PERMERROR, "" },
+        { "v=DKIM2; k=ed25519; " P, DKIM_PERMERROR, DKIM_PERMERROR, "" },
+        { "k=ed25519; v=DKIM1; " P, DKIM_PERMERROR, DKIM_PERMERROR, "" },
+        { "k=ed25519; " P "v=DKIM1; k=ed25519; " P, DKIM_PERMERROR,
+          DKIM_PERMERROR, "" },
+        { "k=ed25519; p=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA==",
+          DKIM_PERMERROR, DKIM_PERMERROR, "" }, /* 31 octets */
+        { "k=ed25519; p=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+          DKIM_PERMERROR, DKIM_PERMERROR, "" }, /* 33 octets */
+        { "k=ed25519; p=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+          "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA==",
+          DKIM_PERMERROR, DKIM_PERMERROR, "" }, /* 64 octets */
         { "k=ed25519; p=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
           DKIM_FAIL, DKIM_FAIL, "" }, /* another key */
     };
@@ -196,6 +208,41 @@ dns_states(void **state)
     dkim_header_free(&header);
     buf_free(&out);
     EVP_PKEY_free(key);
+}
+
+/* Which of several TXT records is the key: one, or none (RFC 6376 3.6.2.2). */
+static void
+several_records(void **state)
+{
+#define KEY "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
+    static const struct {
+        const char *records[3];
+        enum dkim_verdict want;
+    } rows[] = {
+        { { KEY, NULL }, DKIM_PASS },
+        { { KEY, KEY, NULL }, DKIM_PERMERROR },
+        { { KEY, "v=spf1 -all", NULL }, DKIM_PASS },
+        { { "junk", KEY, NULL }, DKIM_PASS },
+        { { "junk", "v=spf1 -all", NULL }, DKIM_PERMERROR },
+    };
+    EVP_PKEY *key = signer_key("rfc8463-a2-ed25519.pem");
+    struct craft c = craft_for(GOOD, key);
+    struct buf out = signer_craft(&c, bytes_str(PLAIN));
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct judge_dns dns[] = { { "*", DNS_OK, { NULL } } };
+        struct judged j;
+
+        memcpy(dns[0].records, rows[i].records, sizeof(rows[i].records));
+        judge(&j, buf_bytes(&out), dns, &judge_conf);
+        judge_is(dkim_verify_result(j.verify, 0), rows[i].want,
+                 rows[i].records[0]);
+        judge_free(&j);
+    }
+    buf_free(&out);
+    EVP_PKEY_free(key);
+#undef KEY
 }
 
 /* A signature that is wrong leaves nothing in libcrypto's queue. */
@@ -573,13 +620,21 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(crafted_tags), cmocka_unit_test(no_question),
-        cmocka_unit_test(key_records),  cmocka_unit_test(dns_states),
-        cmocka_unit_test(each_octet),   cmocka_unit_test(wrong_signature),
-        cmocka_unit_test(length_tag),   cmocka_unit_test(length_zero),
-        cmocka_unit_test(messages),     cmocka_unit_test(many_signatures),
-        cmocka_unit_test(many_bodies),  cmocka_unit_test(costly),
-        cmocka_unit_test(none),         cmocka_unit_test(instances),
+        cmocka_unit_test(crafted_tags),
+        cmocka_unit_test(no_question),
+        cmocka_unit_test(key_records),
+        cmocka_unit_test(dns_states),
+        cmocka_unit_test(each_octet),
+        cmocka_unit_test(wrong_signature),
+        cmocka_unit_test(length_tag),
+        cmocka_unit_test(length_zero),
+        cmocka_unit_test(messages),
+        cmocka_unit_test(many_signatures),
+        cmocka_unit_test(many_bodies),
+        cmocka_unit_test(costly),
+        cmocka_unit_test(none),
+        cmocka_unit_test(instances),
+        cmocka_unit_test(several_records),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
