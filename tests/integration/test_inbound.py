@@ -10,11 +10,13 @@ The rows of the test matrix, and what shows them:
 """
 import json
 import os
+import re
 import time
 import unittest
 
 import scratch
 from inbound import ALLOWED, FORBIDDEN, Inbound, Key, sign, unfold
+from rawclient import RawClient
 from sealpost import message, run
 
 REJECT = "v=DMARC1; p=reject"
@@ -344,6 +346,45 @@ class Policies(unittest.TestCase):
         self.refused("enforce", data, 550, "5.7.26", sender="joe@b.test")
 
 
+class Names(unittest.TestCase):
+    """What a stranger says of itself stands quoted or not at all."""
+
+    HOSTILE = ("x;dkim=pass", "a b", "<s>", '"q"', "(c)", "a\\b", "x@y",
+               "=?utf-8?q?x?=", "\u00e4.test", "[192.0.2.1]; dkim=pass",
+               "d" * 300)
+
+    def test_helo(self):
+        for helo in self.HOSTILE:
+            with self.subTest(helo=helo), RawClient(site.sp.port) as c:
+                code, _ = c.command("EHLO " + helo)
+                self.assertIn(code, (250, 500, 501))
+                if code == 250:
+                    self.passed(c, "", helo)
+
+    def test_sender(self):
+        for sender in ('"a;dkim=pass"@a.test', '"a\\" dkim=pass b"@a.test',
+                       '"(c)"@a.test', "x;dkim=pass@a.test"):
+            with self.subTest(sender=sender), site.client() as c:
+                self.passed(c, sender, sender)
+
+    def passed(self, c, sender, word):
+        before = len(site.up.messages)
+        code, text = c.command(f"MAIL FROM:<{sender}>")
+        if code == 501: # no address
+            return
+        self.assertEqual(code, 250, text)
+        c.expect("RCPT TO:<bob@example.com>", 250)
+        c.expect("DATA", 354)
+        c.send(message("joe@plain.test") + b".\r\n")
+        self.assertEqual(c.reply()[0], 250)
+        ours, received, _ = site.split(site.up.messages[before].data)
+        self.assertTrue(ours.isascii() and received.isascii())
+        self.assertNotIn(word.encode(), received)
+        outside = re.sub(rb'"(?:[^"\\]|\\.)*"', b'""', ours)
+        self.assertEqual(outside.count(b"dkim="), 1, ours)
+        self.assertEqual(outside.count(b"dkim=none"), 1, ours)
+
+
 class Relay(unittest.TestCase):
     """Recipients are refused before the upstream is asked."""
 
@@ -406,6 +447,29 @@ class Header(unittest.TestCase):
                                     + fields(1)), (250, "2.0.0"))
         self.assertEqual(self.timed(b"Received: x\r\n" * 500 + fields(1)),
                          (554, "5.4.6"))
+
+    def test_strange_ones(self):
+        """Our fields come first and make a header with what is there, or
+        nothing goes on (row SY-23)."""
+        plain = message("joe@a.test")
+        for name, data in (
+                ("no header", b"x\r\ny\r\n"),
+                ("header alone", plain[:plain.index(b"\r\n\r\n") + 2]),
+                ("empty", b""), ("first line empty", b"\r\n" + plain),
+                ("mbox", b"From a b\r\n" + plain),
+                ("no colon", b"nothing\r\n" + plain),
+                ("no name", b": x\r\n" + plain),
+                ("a line of spaces", plain.replace(b"Subject:", b" \r\nSubject:",
+                                                   1))):
+            with self.subTest(header=name):
+                want = data if b"\r\n\r\n" in b"\r\n" + data else \
+                    data + b"\r\n" # the blank line is added
+                self.assertEqual(site.split(site.sent(data))[2], want)
+        for first in b" x\r\n", b"\tx\r\n", b" \r\n":
+            with self.subTest(first=first):
+                before = len(site.up.messages)
+                self.assertEqual(self.timed(first + plain), (550, "5.6.0"))
+                self.assertEqual(len(site.up.messages), before)
 
     def test_long_tag_lists(self):
         good = sign(message("joe@a.test"), "a.test", key)

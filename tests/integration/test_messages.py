@@ -420,6 +420,8 @@ class Signing(UserCase):
         self.assertTrue([r for r in regions
                          if {"lo", "dd"} <= set(r.split())], regions)
         for pid in descendants(self.sp.process.pid):
+            # Not dumpable, whoever it runs as.
+            self.assertEqual(os.stat(f"/proc/{pid}/mem").st_uid, 0, pid)
             self.assertEqual(status(pid, "NoNewPrivs"), "1")
             self.assertNotIn("0", status(pid, "Uid").split())
 

@@ -3,6 +3,7 @@ import os
 import smtplib
 import socket
 import ssl
+import subprocess
 import threading
 import time
 import unittest
@@ -284,6 +285,16 @@ class Mistakes(unittest.TestCase):
         key = os.path.join(self.sp.home, "key.pem")
         self.broken(key, lambda good: scratch.read(other), key)
         scratch.remove(folder)
+
+    def test_expired_certificate(self):
+        """The old one stays, until it expires itself."""
+        key = os.path.join(self.sp.home, "key.pem")
+        late = os.path.join(self.sp.home, "late.pem")
+        subprocess.run(["openssl", "x509", "-in", self.sp.certificate,
+                        "-signkey", key, "-days", "-1", "-out", late],
+                       check=True, capture_output=True)
+        self.broken(self.sp.certificate, lambda good: scratch.read(late),
+                    self.sp.certificate)
 
     def test_unreadable_key_of_certificate(self):
         key = os.path.join(self.sp.home, "key.pem")
