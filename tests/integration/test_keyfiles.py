@@ -165,6 +165,8 @@ class KeyFiles(UserCase):
                 done = sealpostd("-c", sp.config, "-f")
                 self.assertNotIn(done.returncode, (0, -9), done.stdout)
                 self.assertIn(pem, done.stdout)
+                if what == "0644":
+                    self.assertIn("chmod 600", done.stdout)
                 done = sealpostd("-c", sp.config, "-t", "--all-keys")
                 self.assertEqual(done.returncode, 78, done.stdout)
                 self.assertIn(pem, done.stdout)

@@ -360,9 +360,13 @@ class News(unittest.TestCase):
             c.noop()
 
     def test_key_rotated(self):
-        """LC-11: the next message has the new selector."""
+        """LC-11: the next message has the new selector; one that is under way
+        is signed all the same, with either."""
         sp = self.sp
-        with sp.smtp() as c:
+        with sp.smtp() as c, RawClient(sp.port) as busy:
+            busy.ready(sp.user, sp.password)
+            busy.envelope("alice@example.com", "bob@example.net")
+            busy.send(message(subject="under way")[:40])
             self.tool("key", "generate", "example.com", "sp2", "--activate")
             value = self.tool("key", "show", "example.com", "sp2",
                               "--format", "value").stdout.decode().strip()
@@ -372,7 +376,12 @@ class News(unittest.TestCase):
                 c.sendmail("alice@example.com", ["b@example.net"], message())
                 return b"s=sp2" in self.up.messages[-1].data
             scratch.wait_for("the new selector", signed)
-        self.assertIn("dkim=pass", sp.verify(self.up.messages[-1].data))
+            self.assertIn("dkim=pass", sp.verify(self.up.messages[-1].data))
+            busy.send(message(subject="under way")[40:] + b".\r\n")
+            self.assertEqual(busy.reply()[0], 250)
+            got = self.up.messages[-1].data
+            self.assertTrue(got.endswith(message(subject="under way")))
+            self.assertRegex(sp.verify(got), r"dkim=pass[^;]* header\.s=sp[12]")
 
     def test_no_reload(self):
         loaded = len(self.sp.lines("loaded"))

@@ -184,7 +184,7 @@ class Refused(unittest.TestCase):
         self.users(lambda t: t + "\n[alice]\nfrom = *\n", count + 2, "alice")
         self.users(lambda t: t + "\n[bob]\npassword = plain\n", count + 3,
                    "password")
-        self.users(lambda t: t, None, "", 0o644)
+        self.users(lambda t: t, None, "chmod 600", 0o644)
 
     def test_selector_without_key_is_a_warning(self):
         with CapturingUpstream() as up, Sealpost(up.port, start=False) as sp:
