@@ -130,6 +130,24 @@ wanted_way(const struct change *ch)
                        : DOMAIN_DELEGATED;
 }
 
+/* From here on she is written as users.conf has her. */
+static int
+check_user(struct change *ch)
+{
+    const struct view_user *user;
+
+    if (ch->user == NULL) {
+        return CLI_GO_ON;
+    }
+    user = view_user(ch->rotating.data.view, bytes_str(ch->user));
+    if (user == NULL) {
+        return cli_fail(&ch->cli, EX_NOUSER,
+                        "there is no user %s; sealpost user list", ch->user);
+    }
+    ch->user = user->name;
+    return CLI_GO_ON;
+}
+
 static int
 check_add(struct change *ch)
 {
@@ -155,12 +173,7 @@ check_add(struct change *ch)
                         ch->cli.conf->path,
                         rotate->zone[0] == '\0' ? "zone" : "publish");
     }
-    if (ch->user != NULL &&
-        view_user(ch->rotating.data.view, bytes_str(ch->user)) == NULL) {
-        return cli_fail(&ch->cli, EX_NOUSER,
-                        "there is no user %s; sealpost user list", ch->user);
-    }
-    return CLI_GO_ON;
+    return check_user(ch);
 }
 
 static bool

@@ -142,7 +142,7 @@ domainfile_track(struct domain_file *file, enum dkim_alg alg, const char *user,
 
     for (size_t i = 0; i < file->track_count; i++) {
         if (file->tracks[i].alg == alg &&
-            strcmp(file->tracks[i].user, user) == 0) {
+            bytes_is_ci(bytes_str(user), file->tracks[i].user)) {
             track = file->tracks + i;
         }
     }

@@ -107,8 +107,9 @@ const char **domainfile_names(const struct keystore_conf *conf,
 int domainfile_lock(const struct keystore_conf *conf);
 
 /*
- * The track of this algorithm and user. add: made when missing, with slots
- * of new random tokens in a delegated domain. NULL: none, or no memory.
+ * The track of this algorithm and user, in any case. add: made when missing,
+ * with slots of new random tokens in a delegated domain. NULL: none, or no
+ * memory.
  */
 struct domain_track *domainfile_track(struct domain_file *file,
                                       enum dkim_alg alg, const char *user,

@@ -494,7 +494,8 @@ class Filed(Rotations):
     def test_users_slots(self):
         relay = self.relay
         tokens = relay.add("old.test")
-        own = relay.add("old.test", "--user", "alice")
+        own = relay.add("old.test", "--user", "Alice")
+        self.assertEqual(relay.add("old.test", "--user", "ALICE"), own)
         self.assertFalse(set(tokens) & set(own))
         keys, _ = relay.keys("old.test")
         self.assertEqual(sorted(k["user"] for k in keys.values()),
@@ -505,7 +506,6 @@ class Filed(Rotations):
         keys, states = relay.keys("old.test")
         self.assertEqual([keys[s]["user"] for s in states["active"]],
                          ["alice"])
-
 
     def test_z_nobody_answers(self):
         """Servers that are away prove nothing, against a key either."""

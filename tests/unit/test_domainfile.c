@@ -96,6 +96,9 @@ make(void)
     assert_null(domainfile_track(f, DKIM_ALG_RSA_SHA256, "alice", false));
     assert_non_null(
         domainfile_track(f, DKIM_ALG_ED25519_SHA256, "Alice", true));
+    assert_ptr_equal(
+        domainfile_track(f, DKIM_ALG_ED25519_SHA256, "Alice", true),
+        domainfile_track(f, DKIM_ALG_ED25519_SHA256, "alice", false));
     f->tracks[0].slots[1].used_s = 1800000003;
     return f;
 }
