@@ -17,19 +17,24 @@ enum {
 
 /* --- the list ------------------------------------------------------------- */
 
+static void
+finding_free(struct finding *f)
+{
+    buf_free(&f->what);
+    buf_free(&f->mend);
+    buf_free(&f->visible);
+}
+
 struct finding *
 finding_add(struct findings *out, const struct finding_kind *kind,
             const char *format, ...)
 {
-    bool full = out->count == FINDINGS_MAX;
-    struct finding *f = &out->list[full ? FINDINGS_MAX - 1 : out->count];
+    struct finding *f = &out->list[out->count];
     char text[1024];
     va_list args;
 
-    if (full) {
-        buf_free(&f->what);
-        buf_free(&f->mend);
-        buf_free(&f->visible);
+    if (out->count == FINDINGS_MAX) {
+        finding_free(f);
     } else {
         out->count++;
     }
@@ -47,10 +52,9 @@ void
 findings_free(struct findings *f)
 {
     for (size_t i = 0; i < f->count; i++) {
-        buf_free(&f->list[i].what);
-        buf_free(&f->list[i].mend);
-        buf_free(&f->list[i].visible);
+        finding_free(&f->list[i]);
     }
+    finding_free(&f->list[FINDINGS_MAX]);
     f->count = 0;
 }
 

@@ -40,7 +40,7 @@ struct finding {
 };
 
 struct findings {
-    struct finding list[FINDINGS_MAX];
+    struct finding list[FINDINGS_MAX + 1]; /* the last one is nobody's */
     size_t count;
     bool failed; /* no memory: the list is not whole */
 };

@@ -3,7 +3,7 @@
  */
 #include "proxy/survey/seenfrom.h"
 
-#include <stdlib.h>
+#include <string.h>
 
 static bool
 take_word(struct bytes *line, struct bytes *word_out)
@@ -42,15 +42,31 @@ is_about(const char *name, const char *domain)
 }
 
 static int
-compare(const void *left, const void *right)
+compare(const struct seenfrom_line *a, const struct seenfrom_line *b)
 {
-    const struct seenfrom_line *a = left;
-    const struct seenfrom_line *b = right;
-
     if (a->count != b->count) {
         return a->count > b->count ? -1 : 1;
     }
     return strcmp(a->domain, b->domain);
+}
+
+/* In its place among count of them, with room for max; how many there are. */
+static size_t
+insert(struct seenfrom_line *list, size_t count, size_t max,
+       const struct seenfrom_line *line)
+{
+    size_t at = count;
+
+    while (at > 0 && compare(line, &list[at - 1]) < 0) {
+        at--;
+    }
+    if (at == max) {
+        return count;
+    }
+    count += count < max;
+    memmove(list + at + 1, list + at, (count - at - 1) * sizeof(*list));
+    list[at] = *line;
+    return count;
 }
 
 size_t
@@ -59,17 +75,16 @@ seenfrom_read(struct bytes text, const char *domain, uint64_t today,
 {
     size_t count = 0;
 
-    while (text.len > 0 && count < max) {
+    while (text.len > 0) {
         size_t end = bytes_find(text, '\n');
         struct seenfrom_line line;
 
         if (parse(bytes_take(text, end), &line) &&
             is_about(line.domain, domain) &&
             line.last_day + SEENFROM_DAYS >= today) {
-            list[count++] = line;
+            count = insert(list, count, max, &line);
         }
         text = bytes_skip(text, end < text.len ? end + 1 : end);
     }
-    qsort(list, count, sizeof(*list), compare);
     return count;
 }

@@ -26,7 +26,7 @@ struct seenfrom_line {
 
 /*
  * The lines about domain or below it, seen within SEENFROM_DAYS of today, the
- * most frequent first. list has room for max; how many there are.
+ * most frequent first. list has room for max, and gets these; how many.
  */
 size_t seenfrom_read(struct bytes text, const char *domain, uint64_t today,
                      struct seenfrom_line *list, size_t max);

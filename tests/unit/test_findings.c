@@ -625,10 +625,15 @@ too_many(void **state)
 
     (void)state;
     assert_non_null(lines);
+    for (unsigned i = 0; i < 100; i++) {
+        lines[i].count = 100 - i; /* the most frequent first */
+    }
     m.subdomains = lines;
     m.subdomain_count = 100;
     findings_of_mail(&m, &found);
     assert_int_equal(found.count, FINDINGS_MAX);
+    assert_memory_equal(found.list[FINDINGS_MAX - 1].what.ptr, "37 messages",
+                        11);
     findings_free(&found);
     free(lines);
 }

@@ -202,6 +202,10 @@ from_domains(void **state)
     assert_int_equal(list[2].first_day, 100);
     assert_int_equal(
         seenfrom_read(bytes_str(text), "example.com", 120, list, 1), 1);
+    assert_string_equal(list[0].domain, "b.example.com");
+    assert_int_equal(
+        seenfrom_read(bytes_str(text), "example.com", 120, list, 2), 2);
+    assert_string_equal(list[1].domain, "example.com");
     assert_int_equal(seenfrom_read(bytes_str(""), "example.com", 120, list, 4),
                      0);
 }
