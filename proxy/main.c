@@ -53,6 +53,24 @@ usage(void)
     return EX_USAGE;
 }
 
+/* As parse_options(). */
+static int
+judge_options(int argc, char **argv, const struct options *given)
+{
+    if (optind < argc) {
+        fprintf(stderr,
+                "sealpostd: %s is no option; -c FILE names the "
+                "configuration\n",
+                argv[optind]);
+        return usage();
+    }
+    if (!given->test && (given->all_keys || given->live)) {
+        fprintf(stderr, "sealpostd: --all-keys and --live go with -t\n");
+        return usage();
+    }
+    return -1;
+}
+
 /* -1: go on; else the exit code. */
 static int
 parse_options(int argc, char **argv, struct options *out)
@@ -101,9 +119,7 @@ parse_options(int argc, char **argv, struct options *out)
             return usage();
         }
     }
-    return optind == argc && (out->test || !(out->all_keys || out->live))
-               ? -1
-               : usage();
+    return judge_options(argc, argv, out);
 }
 
 /* Connections need descriptors; `connections = auto` counts on this. */

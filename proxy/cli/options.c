@@ -5,6 +5,7 @@
  * for messages that name the command.
  */
 #include "proxy/cli/cli.h"
+#include "proxy/config/suggest.h"
 
 #include <dkim/address.h>
 
@@ -100,6 +101,33 @@ set_option(const struct cli *c, const struct cli_option *o, const char *value)
     return CLI_GO_ON;
 }
 
+static void
+suggest_options(const struct cli_option *options, struct conf_suggest *s)
+{
+    for (; options->name != NULL; options++) {
+        conf_suggest_offer(s, options->name);
+    }
+}
+
+static int
+unknown_option(const struct cli *c, const struct cli_option *own,
+               const struct cli_option *common, const char *arg)
+{
+    struct bytes word = bytes_str(arg);
+    struct conf_suggest near =
+        CONF_SUGGEST(bytes_take(word, bytes_find(word, '=')));
+
+    if (arg[1] == '-') {
+        suggest_options(own, &near);
+        suggest_options(common, &near);
+    }
+    return near.best == NULL ? cli_misuse(c, "unknown option %s", arg)
+                             : cli_misuse(c,
+                                          "unknown option %s; did you mean "
+                                          "%s?",
+                                          arg, near.best);
+}
+
 /* Takes the option at argv[*i], and its value. */
 static int
 take_option(const struct cli *c, const struct cli_option *own,
@@ -113,7 +141,7 @@ take_option(const struct cli *c, const struct cli_option *own,
         o = find_option(common, arg, &value);
     }
     if (o == NULL) {
-        return cli_misuse(c, "unknown option %s", arg);
+        return unknown_option(c, own, common, arg);
     }
     if (o->flag != NULL) {
         *o->flag = true;
@@ -188,6 +216,27 @@ list_commands(FILE *out, const char *program,
             program, SEALPOST_CONF);
 }
 
+static int
+no_command(const char *program, const struct cli_command *commands,
+           const char *word)
+{
+    struct conf_suggest near = CONF_SUGGEST(bytes_str(word));
+
+    for (const struct cli_command *c = commands; c->name != NULL; c++) {
+        conf_suggest_offer(&near, c->name);
+    }
+    if (word[0] == '-') {
+        fprintf(stderr, "%s: a command is needed\n", program);
+    } else if (near.best != NULL) {
+        fprintf(stderr, "%s: unknown command %s; did you mean %s?\n", program,
+                word, near.best);
+    } else {
+        fprintf(stderr, "%s: unknown command %s\n", program, word);
+    }
+    list_commands(stderr, program, commands);
+    return EX_USAGE;
+}
+
 /* `sealpost -c FILE key --json list`: the command's word comes first. */
 static void
 move_command_first(int argc, char **argv)
@@ -224,14 +273,16 @@ cli_dispatch(const char *program, const struct cli_command *commands, int argc,
         list_commands(stdout, program, commands);
         return EX_OK;
     }
+    if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
+        puts("sealpost " PACKAGE_VERSION);
+        return EX_OK;
+    }
     move_command_first(argc, argv);
     while (c->name != NULL && strcmp(c->name, argv[1]) != 0) {
         c++;
     }
     if (c->name == NULL) {
-        fprintf(stderr, "%s: unknown command %s\n", program, argv[1]);
-        list_commands(stderr, program, commands);
-        return EX_USAGE;
+        return no_command(program, commands, argv[1]);
     }
     return c->run(argc - 1, argv + 1);
 }

@@ -69,6 +69,7 @@ struct change {
     const char *values[SETTINGS]; /* NULL: not given */
     bool password_stdin;
     bool no_password; /* add: somebody else judges her logins */
+    bool rehearsal;   /* nothing is asked for yet, or written */
     const char *user;
     const char *path; /* of users.conf; borrowed */
     struct useredit edit;
@@ -191,9 +192,13 @@ set_password(struct change *ch)
 {
     struct buf hash = BUF_INIT;
     struct buf scram = BUF_INIT;
-    bool good = password_crypt(ch->password, &hash);
+    bool good;
     int code;
 
+    if (ch->rehearsal) {
+        return set(ch, "password", NULL);
+    }
+    good = password_crypt(ch->password, &hash);
     if (good && conf_has_scram(ch->cli.conf)) {
         good = password_scram(ch->password, &scram);
     }
@@ -265,7 +270,7 @@ commit(struct change *ch)
     if (errors == NULL) {
         return cli_fail(&ch->cli, EX_OSERR, "no memory");
     }
-    if (ch->cli.dry_run) {
+    if (ch->cli.dry_run || ch->rehearsal) {
         struct userfile *f =
             userfile_parse(buf_bytes(&ch->edit.text), ch->edit.path, errors);
 
@@ -315,7 +320,7 @@ edit(struct change *ch, change_action *action)
         code = commit(ch);
     }
     useredit_end(&ch->edit);
-    if (code != CLI_GO_ON) {
+    if (code != CLI_GO_ON || ch->rehearsal) {
         return code;
     }
     if (ch->cli.dry_run) {
@@ -341,6 +346,21 @@ edit_there(struct change *ch, change_action *action)
     return code;
 }
 
+/* Asked without the lock: nobody waits for a person. So all is tried before
+ * it and forgotten: who is wrong in the rest hears so before she types. */
+static int
+ask_password(struct change *ch, change_action *action)
+{
+    int code;
+
+    ch->rehearsal = true;
+    code = edit_there(ch, action);
+    ch->rehearsal = false;
+    return code == CLI_GO_ON
+               ? password_read(&ch->cli, ch->password_stdin, ch->password)
+               : code;
+}
+
 static int
 run(struct change *ch, change_action *action, bool asks)
 {
@@ -361,13 +381,12 @@ run(struct change *ch, change_action *action, bool asks)
     if (code != CLI_GO_ON) {
         return code;
     }
-    /* Asked before the lock is taken: nobody waits for a person. */
     if (ch->no_password && ch->password_stdin) {
         return cli_misuse(&ch->cli,
                           "--password-stdin or --no-password, not both");
     }
     if (asks && !ch->no_password) {
-        code = password_read(&ch->cli, ch->password_stdin, ch->password);
+        code = ask_password(ch, action);
     }
     return code == CLI_GO_ON ? edit_there(ch, action) : code;
 }

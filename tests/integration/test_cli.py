@@ -108,7 +108,10 @@ class Help(unittest.TestCase):
         for words, text in (
                 ([], "usage:"), (["nope"], "unknown command nope"),
                 (["key"], "usage:"), (["user", "nope"], "unknown command"),
-                (["sign", "--bogus"], "unknown option --bogus"),
+                (["statsu"], "unknown command statsu; did you mean status?"),
+                (["user", "-c", "x"], "sealpost user: a command is needed"),
+                (["sign", "--bogus"], "unknown option --bogus\n"),
+                (["user", "add", "a", "--form=x"], "did you mean --from?"),
                 (["sign", "-d"], "--domain needs a value"),
                 (["verify", "--json=1"], "--json takes no value"),
                 (["user", "list", "x"], "too many arguments"),
@@ -119,6 +122,11 @@ class Help(unittest.TestCase):
                 self.assertIn(text, done.stderr.decode())
                 self.assertIn("usage:", done.stderr.decode())
                 self.assertEqual(done.stdout, b"")
+
+    def test_version(self):
+        for word in "--version", "-V":
+            self.assertRegex(sealpost.run(word).stdout.decode(),
+                             r"^sealpost \d+\.\d+\.\d+\n$")
 
     def test_configuration_before_the_command(self):
         done = sealpost.run("-c", "/nonexistent", "key", "list", ok=(CONFIG,))
@@ -540,6 +548,23 @@ class Terminal(Case):
         code, shown = self.passwd(b"one", b"other")
         self.assertEqual(code, DATA)
         self.assertIn(b"not the same; nothing was changed", shown)
+        self.assertEqual(before, scratch.read(self.state("users.conf")))
+
+    def test_wrong_before_it_is_asked(self):
+        self.add("alice", "--from", "example.com")
+        before = scratch.read(self.state("users.conf"))
+        for words, code, text in (
+                (["passwd", "nobody"], 67, b"there is no user nobody"),
+                (["add", "alice"], 73, b"there is a user alice already"),
+                (["add", "joe", "--from", "not..one"], DATA,
+                 b"not a `from` entry")):
+            with self.subTest(words):
+                done, shown = converse(
+                    [scratch.program("sealpost"), "user", *words,
+                     "-c", self.site.config], [b"secret", b"secret"])
+                self.assertEqual(done, code, shown)
+                self.assertIn(text, shown)
+                self.assertNotIn(b"password", shown)
         self.assertEqual(before, scratch.read(self.state("users.conf")))
 
 

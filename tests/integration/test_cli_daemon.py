@@ -198,9 +198,13 @@ class Test(unittest.TestCase):
         self.assertEqual((code, said), (0, ""))
         self.assertTrue(out.startswith("usage: sealpostd"))
         self.assertRegex(self.daemon("-V")[1], r"^sealpostd \d+\.\d+")
-        for options in (["-x"], ["--bogus"], ["word"], ["--all-keys"], ["--live"]):
-            code, out, said = self.daemon(*options)
+        for option, text in (("-x", "'x'"), ("--bogus", "'--bogus'"),
+                             ("word", "word is no option; -c FILE"),
+                             ("--all-keys", "go with -t"),
+                             ("--live", "go with -t")):
+            code, out, said = self.daemon(option)
             self.assertEqual((code, out), (64, ""))
+            self.assertIn(text, said)
             self.assertIn("usage: sealpostd", said)
 
     def test_good(self):
