@@ -4,7 +4,6 @@
  */
 #include "proxy/worker.h"
 
-#include "proxy/auth/dovecot.h"
 #include "proxy/confine/confine.h"
 #include "proxy/failures.h"
 #include "proxy/listener.h"
@@ -19,6 +18,7 @@
 #include "proxy/stats/stats.h"
 #include "proxy/upstream/upstream.h"
 #include "proxy/watch.h"
+#include "proxy/worker_dovecots.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -319,55 +319,6 @@ make_watchers(struct worker *w)
     return w->seenfrom != NULL;
 }
 
-/* Listeners with the same socket share a connection. */
-static struct dovecot *
-dovecot_before(const struct worker *w, size_t listener)
-{
-    const char *path = w->conf->listens[listener].auth_backend.path;
-
-    for (size_t i = 0; i < listener; i++) {
-        if (w->dovecots[i] != NULL &&
-            strcmp(w->conf->listens[i].auth_backend.path, path) == 0) {
-            return w->dovecots[i];
-        }
-    }
-    return NULL;
-}
-
-static bool
-make_dovecots(struct worker *w)
-{
-    size_t count = w->conf->listen_count;
-
-    w->dovecots = calloc(count + 1, sizeof(struct dovecot *));
-    for (size_t i = 0; w->dovecots != NULL && i < count; i++) {
-        const struct conf_backend *b = &w->conf->listens[i].auth_backend;
-
-        if (b->judge != CONF_JUDGE_DOVECOT) {
-            continue;
-        }
-        w->dovecots[i] = dovecot_before(w, i);
-        if (w->dovecots[i] == NULL) {
-            w->dovecots[i] = dovecot_new(w->base, w->loop, b->path);
-        }
-        if (w->dovecots[i] == NULL) {
-            return false;
-        }
-    }
-    return w->dovecots != NULL;
-}
-
-static void
-free_dovecots(struct worker *w)
-{
-    for (size_t i = w->conf->listen_count; w->dovecots != NULL && i > 0; i--) {
-        if (dovecot_before(w, i - 1) == NULL) {
-            dovecot_free(&w->dovecots[i - 1]);
-        }
-    }
-    free(w->dovecots);
-}
-
 static bool
 make(struct process *p, struct inheritance *in, struct buf *error)
 {
@@ -387,7 +338,7 @@ make(struct process *p, struct inheritance *in, struct buf *error)
     w->failures = failures_new(&w->conf->limits, w->stats);
     w->resolver = resolver_new(w->base, &w->conf->dns);
     if (w->resolver == NULL || w->stats == NULL || w->failures == NULL ||
-        !make_upstreams(w, error) || !make_dovecots(w) ||
+        !make_upstreams(w, error) || !worker_dovecots_new(w) ||
         !listeners_new(w, error)) {
         return false;
     }
@@ -418,7 +369,7 @@ unmake(struct process *p)
         upstream_free(&w->upstreams[i]);
     }
     free(w->upstreams);
-    free_dovecots(w);
+    worker_dovecots_free(w);
     free(w->named_upstreams);
     watch_free(&w->watch);
     seenfrom_free(&w->seenfrom);
