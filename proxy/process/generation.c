@@ -6,7 +6,7 @@
 #include "proxy/clock.h"
 #include "proxy/log/log.h"
 #include "proxy/process/child.h"
-#include "proxy/process/keepers.h"
+#include "proxy/process/outfit.h"
 #include "proxy/stats/stats.h"
 
 #include <assert.h>
@@ -49,9 +49,8 @@ struct worker_child {
 
 struct generation {
     const struct generation_env *env; /* borrowed */
-    struct conf *conf;
-    int conf_fd;
-    unsigned keeper;
+    struct conf *conf;                /* owns; and outfit's descriptor of it */
+    struct outfit outfit;
     generation_callback *callback;
     void *arg;
     enum phase phase;
@@ -102,74 +101,15 @@ forget(struct worker_child *c)
 static void
 send_keeper(struct worker_child *c)
 {
-    const struct generation_env *env = c->generation->env;
-    const char *name = env->keeper_names[c->generation->keeper];
-    int fd = keepers_connect(env->keeper_dir, name);
-
     c->keeper_ms = clock_ms();
-    if (fd < 0 || !control_send(c->control, CONTROL_KEEPER, 0, fd)) {
-        log_event(LOG_LEVEL_WARN, "keeper-unreachable", "%s/%s: %s",
-                  env->keeper_dir, name, strerror(errno));
-    }
-    if (fd >= 0) {
-        (void)close(fd);
-    }
+    outfit_send_keeper(&c->generation->outfit, c->control);
 }
 
-struct listen_target {
-    struct worker_child *child;
-    uint32_t index;
-    bool sent; /* all of them */
-};
-
-static void
-send_socket(int fd, void *arg)
-{
-    struct listen_target *t = arg;
-
-    t->sent = t->sent &&
-              control_send(t->child->control, CONTROL_LISTEN, t->index, fd);
-}
-
-static bool
-send_tickets(struct worker_child *c)
-{
-    int fd = c->generation->env->tickets_fd;
-
-    return fd < 0 || control_send(c->control, CONTROL_TICKETS, 0, fd);
-}
-
-static bool
-send_sockets(struct worker_child *c)
-{
-    struct generation *g = c->generation;
-    struct listen_target target = { c, 0, true };
-
-    for (size_t i = 0; i < g->conf->listen_count; i++) {
-        target.index = (uint32_t)i;
-        sockets_each(g->env->sockets, &g->conf->listens[i], c->slot, g->count,
-                     send_socket, &target);
-    }
-    return target.sent;
-}
-
-/* All that a worker needs; it starts at CONTROL_GO. False: not all of it. */
 static bool
 send_start(struct worker_child *c)
 {
-    const struct generation *g = c->generation;
-
-    if (!control_send(c->control, CONTROL_CONF, 0, g->conf_fd) ||
-        !control_send(c->control, CONTROL_LOG, 0, g->env->log_fd) ||
-        !send_sockets(c)) {
-        return false;
-    }
-    send_keeper(c); /* for want of it the worker asks again */
-    c->stats = stats_slot_take(g->env->stats);
-    return control_send(c->control, CONTROL_STATS, c->stats,
-                        stats_fd(g->env->stats)) &&
-           send_tickets(c) &&
-           control_send(c->control, CONTROL_GO, g->env->keep_stderr, -1);
+    c->keeper_ms = clock_ms();
+    return outfit_send(&c->generation->outfit, c->control, c->slot, &c->stats);
 }
 
 static bool
@@ -333,8 +273,8 @@ generation_new(const struct generation_env *env, struct conf *conf, int conf_fd,
     }
     g->env = env;
     g->conf = conf;
-    g->conf_fd = conf_fd;
-    g->keeper = keeper;
+    g->outfit =
+        (struct outfit){ env, conf, conf_fd, keeper, conf->server.workers };
     g->callback = cb;
     g->arg = arg;
     g->timer = evtimer_new(env->base, on_timer, g);
@@ -401,8 +341,8 @@ generation_adopt(const struct generation_env *env, struct conf *conf,
 bool
 generation_hand_over(const struct generation *g, struct handover *h)
 {
-    h->keeper = g->keeper;
-    h->conf_fd = g->conf_fd;
+    h->keeper = g->outfit.keeper;
+    h->conf_fd = g->outfit.conf_fd;
     for (unsigned i = 0; i < g->count; i++) {
         const struct worker_child *c = &g->workers[i];
 
@@ -435,7 +375,7 @@ generation_free(struct generation **generation)
     }
     free(g->workers);
     conf_free(&g->conf);
-    (void)close(g->conf_fd);
+    (void)close(g->outfit.conf_fd);
     free(g);
     *generation = NULL;
 }
@@ -449,13 +389,13 @@ generation_conf(const struct generation *g)
 int
 generation_conf_fd(const struct generation *g)
 {
-    return g->conf_fd;
+    return g->outfit.conf_fd;
 }
 
 unsigned
 generation_keeper(const struct generation *g)
 {
-    return g->keeper;
+    return g->outfit.keeper;
 }
 
 int
@@ -507,7 +447,7 @@ generation_send_tickets(struct generation *g)
 {
     for (unsigned i = 0; i < g->count; i++) {
         if (g->workers[i].pid != 0 && !g->workers[i].adopted) {
-            send_tickets(&g->workers[i]);
+            (void)outfit_send_tickets(&g->outfit, g->workers[i].control);
         }
     }
 }

@@ -5,7 +5,6 @@
 
 #include "proxy/clock.h"
 #include "proxy/log/log.h"
-#include "proxy/process/background.h"
 #include "proxy/process/child.h"
 #include "proxy/process/control.h"
 #include "proxy/process/keeperchild.h"
@@ -15,7 +14,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <sysexits.h>
@@ -402,74 +400,10 @@ turn(struct parent *p)
     return !p->ending && (fds[POLL_CONTROL].revents == 0 || take_control(p));
 }
 
-/* Nothing of the master's stays open but what is named here. */
 static void
-close_others(struct parent *p)
+parent_init(struct parent *p, const struct keepers_conf *conf, int control)
 {
-    const int keep[] = { p->control, p->conf.listen_fds[0],
-                         p->conf.listen_fds[1], p->conf.log_fd };
-    int max = (int)sysconf(_SC_OPEN_MAX);
-
-    for (int fd = 3; fd < max && fd < 1024; fd++) {
-        bool named = false;
-
-        for (size_t i = 0; i < sizeof(keep) / sizeof(keep[0]); i++) {
-            named = named || keep[i] == fd;
-        }
-        if (!named) {
-            (void)close(fd);
-        }
-    }
-    (void)close_range(1024, ~0u, 0);
-}
-
-static void
-serve(struct parent *p, bool ends_by_signal)
-{
-    sigset_t mask;
-
-    sigfillset(&mask);
-    (void)sigprocmask(SIG_BLOCK, &mask, NULL);
-    sigemptyset(&mask);
-    sigaddset(&mask, SIGCHLD);
-    if (ends_by_signal) {
-        sigaddset(&mask, SIGTERM);
-        sigaddset(&mask, SIGINT);
-    }
-    p->signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
-    p->program_fd = open("/proc/self/exe", O_PATH | O_CLOEXEC);
-    while (turn(p)) {
-    }
-    for (unsigned i = 0; i < KEEPERS; i++) {
-        stop(&p->keepers[i]);
-    }
-    while (waitpid(-1, NULL, 0) > 0 || errno == EINTR) {
-    }
-}
-
-static void
-run(struct parent *p)
-{
-    struct buf error = BUF_INIT;
-
-    (void)prctl(PR_SET_NAME, "sealpost-keys");
-    /* A SIGTERM to the master's whole group: workers still need keepers. */
-    (void)setpgid(0, 0);
-    log_open(p->conf.log_fd, p->conf.log_format, "keepers");
-    background_close(p->conf.keep_stderr);
-    close_others(p);
-    if (!account_become(&p->conf.account, &error)) {
-        log_event(LOG_LEVEL_ERROR, "keepers-failed", "%s", buf_str(&error));
-        _exit(EX_NOPERM);
-    }
-    serve(p, false);
-    _exit(0);
-}
-
-static void
-parent_init(struct parent *p, const struct keepers_conf *conf)
-{
-    *p = (struct parent){ .conf = *conf, .control = -1, .program_fd = -1 };
+    *p = (struct parent){ .conf = *conf, .control = control, .program_fd = -1 };
     for (unsigned i = 0; i < KEEPERS; i++) {
         p->keepers[i] =
             (struct keeper){ .number = i, .conf_fd = -1, .ready_fd = -1 };
@@ -477,38 +411,27 @@ parent_init(struct parent *p, const struct keepers_conf *conf)
 }
 
 void
-keepers_serve(const struct keepers_conf *conf)
+keepers_serve(const struct keepers_conf *conf, int control)
 {
     struct parent p;
+    sigset_t mask;
 
-    parent_init(&p, conf);
-    serve(&p, true);
-}
-
-pid_t
-keepers_fork(const struct keepers_conf *conf, int *control_out,
-             struct buf *error)
-{
-    struct parent p;
-    int ours, theirs;
-    pid_t pid;
-
-    parent_init(&p, conf);
-    if (!control_pair(&ours, &theirs)) {
-        buf_printf(error, "cannot start the keeper: %s", strerror(errno));
-        return -1;
+    parent_init(&p, conf, control);
+    sigfillset(&mask);
+    (void)sigprocmask(SIG_BLOCK, &mask, NULL);
+    sigemptyset(&mask);
+    sigaddset(&mask, SIGCHLD);
+    if (control < 0) { /* else the end of the master is ours */
+        sigaddset(&mask, SIGTERM);
+        sigaddset(&mask, SIGINT);
     }
-    p.control = theirs;
-    pid = fork();
-    if (pid == 0) {
-        run(&p);
+    p.signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+    p.program_fd = open("/proc/self/exe", O_PATH | O_CLOEXEC);
+    while (turn(&p)) {
     }
-    (void)close(theirs);
-    if (pid < 0) {
-        buf_printf(error, "cannot start the keeper: %s", strerror(errno));
-        (void)close(ours);
-        return -1;
+    for (unsigned i = 0; i < KEEPERS; i++) {
+        stop(&p.keepers[i]);
     }
-    *control_out = ours;
-    return pid;
+    while (waitpid(-1, NULL, 0) > 0 || errno == EINTR) {
+    }
 }

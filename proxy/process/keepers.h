@@ -42,8 +42,11 @@ pid_t keepers_fork(const struct keepers_conf *conf, int *control_out,
  * over the network's account can give himself rights. Returns the exit code.
  */
 int keepers_service(const char *path, const char *directory);
-/* Its loop; returns when it was told to end. */
-void keepers_serve(const struct keepers_conf *conf);
+/*
+ * The loop of both; returns when it was told to end. control: the pair with
+ * the master that forked us, whose end is ours; -1: masters call.
+ */
+void keepers_serve(const struct keepers_conf *conf, int control);
 
 /* The names of sockets in that directory. */
 extern const char *const keepers_names[KEEPERS];

@@ -95,7 +95,7 @@ keepers_service(const char *path, const char *directory)
     log_open(k.log_fd, k.log_format, "keepers");
     log_event(LOG_LEVEL_INFO, "ready", "waiting for a master in %s", directory);
     notify_ready();
-    keepers_serve(&k);
+    keepers_serve(&k, -1);
     notify_stopping();
     return 0;
 }
