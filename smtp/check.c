@@ -325,3 +325,22 @@ smtp_check_line(const struct smtp_server *s, struct bytes line,
     return cmd_out->verb == SMTP_VERB_RCPT ? check_rcpt_args(s, cmd_out)
                                            : NOTHING_REFUSED;
 }
+
+bool
+smtp_check_foreign(struct bytes in)
+{
+    static const char *const words[] = { "GET", "POST", "CONNECT" };
+
+    if (in.len > 0 && in.ptr[0] == 0x16) {
+        return true;
+    }
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        size_t n = strlen(words[i]);
+
+        if (bytes_starts_ci(in, words[i]) && in.len > n &&
+            (in.ptr[n] == ' ' || in.ptr[n] == '\r')) {
+            return true;
+        }
+    }
+    return false;
+}

@@ -58,6 +58,9 @@ const struct smtp_refusal *smtp_refusal(enum refusal refusal);
 enum refusal smtp_check_line(const struct smtp_server *s, struct bytes line,
                              struct smtp_command *cmd_out);
 
+/* A browser or a TLS handshake talks to us, or is made to. */
+bool smtp_check_foreign(struct bytes in);
+
 /* conf.message_max, UINT64_MAX for none. */
 uint64_t smtp_message_max(const struct smtp_server *s);
 

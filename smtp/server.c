@@ -215,26 +215,6 @@ next_data(struct smtp_server *s, struct bytes *in, struct smtp_event *ev)
     }
 }
 
-/* A browser or a TLS handshake talks to us, or is made to. */
-static bool
-is_foreign(struct bytes in)
-{
-    static const char *const words[] = { "GET", "POST", "CONNECT" };
-
-    if (in.len > 0 && in.ptr[0] == 0x16) {
-        return true;
-    }
-    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-        size_t n = strlen(words[i]);
-
-        if (bytes_starts_ci(in, words[i]) && in.len > n &&
-            (in.ptr[n] == ' ' || in.ptr[n] == '\r')) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static size_t
 line_max(const struct smtp_server *s, struct bytes in, bool *auth_out)
 {
@@ -320,7 +300,7 @@ next_line(struct smtp_server *s, struct bytes *in, struct smtp_event *ev)
         next_discarded(s, in, ev);
         return;
     }
-    if (s->phase != SMTP_PHASE_SASL && is_foreign(*in)) {
+    if (s->phase != SMTP_PHASE_SASL && smtp_check_foreign(*in)) {
         ev->type = SMTP_EV_CLOSE;
         s->closing = true;
         return;
