@@ -4,13 +4,11 @@
  * One function a rule, in product.md's order. Everything that a rule may use
  * is in the question, so the keeper, the worker and `sealpost user test`
  * cannot come to different answers.
- *
- * Reserved keys: one that a user's fixed `selector` names, or that is the
- * slot of a user, is nobody else's default key.
  */
 #include "proxy/users/decide.h"
 
 #include "proxy/users/keychoice.h"
+#include "proxy/users/rights.h"
 
 /* The outcomes that sign nothing; the zero code is "unsigned". */
 struct outcome {
@@ -122,114 +120,6 @@ conclude(struct decision *d, const struct outcome *o)
     };
 }
 
-/* --- who may use what --------------------------------------------------- */
-
-static bool
-is_same(const char *a, const char *b)
-{
-    return strcmp(a, b) == 0;
-}
-
-/* name is strictly below domain. */
-static bool
-is_below(const char *name, const char *domain)
-{
-    return !is_same(name, domain) && dkim_domain_within(name, domain);
-}
-
-static bool
-covers_domain(const struct view_from *from, const char *domain)
-{
-    switch (from->kind) {
-    case VIEW_FROM_ANY:
-        return true;
-    case VIEW_FROM_BELOW:
-        return is_below(domain, from->domain);
-    case VIEW_FROM_DOMAIN:
-    case VIEW_FROM_ADDRESS:
-        return is_same(domain, from->domain);
-    }
-    return false;
-}
-
-bool
-users_from_has(const struct view_user *user, const char *domain)
-{
-    for (size_t i = 0; i < user->from_count; i++) {
-        if (covers_domain(user->from + i, domain)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* The user's `from` gives the right to sign with this d=. Nobody's: all. */
-static bool
-may_use_domain(const struct view_user *user, const char *domain)
-{
-    return user == NULL || users_from_has(user, domain);
-}
-
-bool
-users_from_covers(const struct view_user *user, const char *local,
-                  const char *domain)
-{
-    for (size_t i = 0; i < user->from_count; i++) {
-        const struct view_from *from = user->from + i;
-
-        if (covers_domain(from, domain) &&
-            (from->kind != VIEW_FROM_ADDRESS ||
-             bytes_is_ci(bytes_str(from->local), local))) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool
-has_fixed_selector(const struct view_user *user, const char *selector)
-{
-    for (conf_list s = user->selectors; *s != NULL; s++) {
-        if (is_same(*s, selector)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* The key is nobody's, or this user's. */
-static bool
-may_use_key(const struct view_user *user, const struct view_key *key)
-{
-    if (key->owner[0] != '\0' &&
-        (user == NULL || !is_same(key->owner, user->name))) {
-        return false;
-    }
-    return !key->reserved ||
-           (user != NULL && (has_fixed_selector(user, key->selector) ||
-                             is_same(key->owner, user->name)));
-}
-
-bool
-users_may_sign(const struct view *view, const struct sign_conf *sign,
-               const struct view_user *user, const char *domain,
-               const char *selector)
-{
-    const struct view_key *key = view_key(view, domain, selector);
-
-    if (key == NULL || !keychoice_signs(view, key) ||
-        (user != NULL && user->locked)) {
-        return false;
-    }
-    if (sign->also[0] != '\0' && is_same(domain, sign->also) &&
-        may_use_key(NULL, key)) {
-        return true;
-    }
-    return may_use_key(user, key) &&
-           (user == NULL || may_use_domain(user, domain) ||
-            (user->domain[0] != '\0' && is_same(user->domain, domain)));
-}
-
 /* --- rule 2: which key -------------------------------------------------- */
 
 /* The domain's active key. */
@@ -251,7 +141,7 @@ fixed_key(const struct decide_question *q, const char *domain,
         const struct view_key *key = view_key(q->view, domain, *s);
 
         if (key == NULL || key->alg != alg || key->state != VIEW_KEY_ACTIVE ||
-            !may_use_key(q->user, key)) {
+            !rights_key(q->user, key)) {
             continue;
         }
         if (!key->faulty) {
@@ -285,7 +175,7 @@ parent_key(const struct decide_question *q, enum dkim_alg alg)
     struct keychoice c = { .key = NULL };
 
     for (; dot != NULL && c.key == NULL; dot = strchr(dot + 1, '.')) {
-        if (may_use_domain(q->user, dot + 1)) {
+        if (rights_domain(q->user, dot + 1)) {
             c = domain_key(q->view, dot + 1, alg);
         }
     }
@@ -347,8 +237,8 @@ static void
 add_signature(struct decision *d, const struct view_key *key)
 {
     for (size_t i = 0; i < d->count; i++) {
-        if (is_same(d->signatures[i].domain, key->domain) &&
-            is_same(d->signatures[i].selector, key->selector)) {
+        if (strcmp(d->signatures[i].domain, key->domain) == 0 &&
+            strcmp(d->signatures[i].selector, key->selector) == 0) {
             return;
         }
     }
@@ -427,7 +317,7 @@ has_pending(const struct decide_question *q, const struct algs *algs,
         bool wanted = keys[i].alg == algs->list[0] ||
                       (algs->count > 1 && keys[i].alg == algs->list[1]);
 
-        if (wanted && may_use_key(q->user, keys + i) &&
+        if (wanted && rights_key(q->user, keys + i) &&
             (keys[i].state == VIEW_KEY_NEW ||
              keys[i].state == VIEW_KEY_PUBLISHED)) {
             return true;
