@@ -48,11 +48,13 @@ bool keynote_text_ok(const char *note);
  * octets become blanks. out: room for so many octets, the NUL included. */
 void keynote_line(const char *text, char *out, size_t room);
 
-/* "gone"; "" for NONE. */
+/* "gone", "" for NONE; and back, false for another word. */
 const char *keynote_fault_name(enum key_fault fault);
+bool keynote_fault_parse(const char *word, enum key_fault *fault_out);
 
-/* "active"; and back, false for another word. */
+/* "active"; and back, in the same way. */
 const char *keynote_state_name(enum view_key_state state);
+bool keynote_state_parse(const char *word, enum view_key_state *state_out);
 const char *keynote_type_name(enum dkim_alg alg); /* "rsa", "ed25519" */
 bool keynote_type_parse(const char *word, enum dkim_alg *alg_out);
 
