@@ -114,6 +114,8 @@ int domainfile_lock(const struct keystore_conf *conf);
 struct domain_track *domainfile_track(struct domain_file *file,
                                       enum dkim_alg alg, const char *user,
                                       bool add);
+/* An empty one more. NULL: no memory, or too many. */
+struct domain_track *domainfile_add_track(struct domain_file *file);
 /* False: no memory, or too many. */
 bool domainfile_earlier(struct domain_file *file, const char *selector);
 /* Is this one of its slots' tokens? */
@@ -124,7 +126,10 @@ bool domainfile_is_earlier(const struct domain_file *file,
 /* room: DOMAIN_TOKEN + 1. False: no randomness. */
 bool domainfile_token(char *out);
 
+/* "own", "green"; and back, false for another word. */
 const char *domainfile_way_name(enum domain_way way);
+bool domainfile_way_parse(const char *word, enum domain_way *way_out);
 const char *domainfile_colour_name(enum plan_colour colour);
+bool domainfile_colour_parse(const char *word, enum plan_colour *colour_out);
 
 #endif
