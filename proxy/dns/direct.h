@@ -21,16 +21,16 @@ enum direct_end {
     DIRECT_SILENT,   /* nothing in time */
     DIRECT_NOBODY,   /* the host says that nothing listens there */
     DIRECT_NO_ROUTE, /* this machine cannot send there at all */
-    DIRECT_NO_TCP,   /* the answer is cut and TCP does not give it */
+    DIRECT_NO_TCP,   /* UDP does not do (cut, letters changed, somebody
+                        guesses), and TCP gives no answer */
     DIRECT_GARBLED,  /* what came is no sound DNS message */
     DIRECT_OURS      /* no memory or no sockets here */
 };
 
 struct direct;
 
-/* answer: with DIRECT_ANSWERED, lent for the call, kept by
- * raw_ref(). Called once and last: the
- * direct may be freed inside. */
+/* answer: with DIRECT_ANSWERED, lent for the call, kept by raw_ref(). Called
+ * once and last: the direct may be freed inside. */
 typedef void direct_callback(enum direct_end end, struct raw_answer *answer,
                              void *arg);
 

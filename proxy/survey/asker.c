@@ -165,7 +165,7 @@ asker_end_text(enum direct_end end)
         [DIRECT_SILENT] = "no answer in time",
         [DIRECT_NOBODY] = "nobody listens there",
         [DIRECT_NO_ROUTE] = "no way there from this machine",
-        [DIRECT_NO_TCP] = "the answer is too long for UDP and TCP fails",
+        [DIRECT_NO_TCP] = "the answer needs TCP, and TCP fails",
         [DIRECT_GARBLED] = "what came is no DNS answer",
         [DIRECT_OURS] = "no memory or no sockets here",
     };

@@ -195,15 +195,24 @@ judge_chain(const struct raw_answer *answer, const char *name,
     return NULL;
 }
 
-/* Servers of a zone: they must speak for it. */
+/* True: it does, and that is said. what: which kind of server does not. */
 static bool
-has_authority(const struct raw_answer *answer, struct seen_at *at)
+refers_on(const struct raw_answer *answer, const char *what, struct seen_at *at)
 {
     const char *zone = judge_referral(answer);
 
     if (zone != NULL) {
-        set(at, SEEN_BROKEN, "lame: it refers to the servers of %.100s",
+        set(at, SEEN_BROKEN, "%s: it refers to the servers of %.100s", what,
             zone[0] == '\0' ? "the root" : zone);
+    }
+    return zone != NULL;
+}
+
+/* Servers of a zone: they must speak for it. */
+static bool
+has_authority(const struct raw_answer *answer, struct seen_at *at)
+{
+    if (refers_on(answer, "lame", at)) {
         return false;
     }
     if (!answer->authoritative) {
@@ -272,6 +281,9 @@ judge_resolver(const struct seen_question *q, const char *name,
     if (txt != NULL) {
         at->ttl_s = txt->ttl_s < ttl_s ? txt->ttl_s : ttl_s;
         judge_txt(q, answer, end, at);
+        return;
+    }
+    if (refers_on(answer, "no resolver", at)) {
         return;
     }
     at->negative_s = raw_negative_s(answer);

@@ -221,6 +221,8 @@ static const struct verdict {
       "the CNAMEs run in a circle" },
     { "resolver, nothing", nxdomain, R, "", OURS, SEEN_MISSING, 0, 30,
       "no such name: sel." },
+    { "resolver that is none", referral, R, "", OURS, SEEN_BROKEN, 0, 0,
+      "no resolver: it refers to the servers of sub.example.com" },
     { "resolver fails", servfail, R, "", OURS, SEEN_BROKEN, 0, 0, "SERVFAIL" },
 };
 
@@ -288,7 +290,7 @@ failures(void **state)
     } cases[] = {
         { DIRECT_SILENT, NULL, SEEN_SILENT, "no answer in time" },
         { DIRECT_NOBODY, NULL, SEEN_SILENT, "nobody listens there" },
-        { DIRECT_NO_TCP, NULL, SEEN_BROKEN, "the answer is too long" },
+        { DIRECT_NO_TCP, NULL, SEEN_BROKEN, "the answer needs TCP" },
         { DIRECT_GARBLED, NULL, SEEN_BROKEN, "what came is no DNS answer" },
         { DIRECT_OURS, "no servers", SEEN_BROKEN, "no servers" },
         { DIRECT_SILENT, "nobody says", SEEN_SILENT, "nobody says" },
