@@ -41,8 +41,6 @@ struct exchange_options {
 
 /* NULL: no memory. */
 struct exchange *exchange_start(const struct exchange_options *options);
-void exchange_free(struct exchange **x);
-
-/* Monotonic milliseconds. */
+void exchange_free(struct exchange **x); /* no callback after this */
 
 #endif

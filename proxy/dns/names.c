@@ -10,12 +10,6 @@ enum {
     HEADER_OCTETS = 12
 };
 
-static unsigned
-get16(const uint8_t *p)
-{
-    return (unsigned)(p[0] << 8 | p[1]);
-}
-
 /*
  * The octets that the name at offset at takes there; 0: broken. A pointer
  * must lead to before the labels that it continues (1035 4.1.4: a prior
@@ -54,7 +48,8 @@ name_octets(struct bytes m, size_t at)
 bool
 names_sound(struct bytes m)
 {
-    unsigned count = get16(m.ptr + 6) + get16(m.ptr + 8) + get16(m.ptr + 10);
+    unsigned count =
+        ns_get16(m.ptr + 6) + ns_get16(m.ptr + 8) + ns_get16(m.ptr + 10);
     size_t at = HEADER_OCTETS + name_octets(m, HEADER_OCTETS) + 4;
 
     for (; count > 0; count--) {
@@ -64,7 +59,7 @@ names_sound(struct bytes m)
             return false;
         }
         at += n + 10;
-        n = get16(m.ptr + at - 2);
+        n = ns_get16(m.ptr + at - 2);
         if (m.len - at < n) {
             return false;
         }

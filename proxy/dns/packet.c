@@ -137,12 +137,6 @@ packet_query_make(const struct packet_question *q,
 
 /* --- is it ours ----------------------------------------------------------- */
 
-static unsigned
-get16(const uint8_t *p)
-{
-    return (unsigned)(p[0] << 8 | p[1]);
-}
-
 static bool
 no_records(const uint8_t *p)
 {
@@ -174,7 +168,7 @@ match(const struct packet_query *query, struct bytes m, bool tcp)
     if (is_bare_error(m)) {
         return PACKET_FAILED;
     }
-    if (get16(m.ptr + 4) != 1 || m.len < HEADER_OCTETS + question ||
+    if (ns_get16(m.ptr + 4) != 1 || m.len < HEADER_OCTETS + question ||
         memcmp(m.ptr + HEADER_OCTETS + query->name_len, name + query->name_len,
                4) != 0 ||
         !bytes_eq_ci(bytes_make(m.ptr + HEADER_OCTETS, query->name_len),

@@ -7,14 +7,14 @@
 #include "proxy/dns/raw.h"
 
 #include "proxy/dns/names.h"
+#include "proxy/dns/records.h"
 
 #include <base/buf.h>
 
 #include <arpa/nameser.h>
 
 enum {
-    SOA_NUMBERS = 20, /* octets of serial to minimum */
-    OPT_RCODE_SHIFT = 24
+    SOA_NUMBERS = 20 /* octets of serial to minimum */
 };
 
 /* A record whose text still stands in the growing buffer. */
@@ -125,23 +125,6 @@ collect(struct reading *rd, ns_sect section)
     return !buf_failed(&rd->text);
 }
 
-/* 6891 6.1.3: the upper eight bits stand in the OPT record's TTL. */
-static unsigned
-full_rcode(struct reading *rd)
-{
-    unsigned rcode = (unsigned)ns_msg_getflag(rd->msg, ns_f_rcode);
-    unsigned count = ns_msg_count(rd->msg, ns_s_ar);
-    ns_rr rr;
-
-    for (unsigned i = 0; i < count && i < PACKET_RECORDS_MAX; i++) {
-        if (ns_parserr(&rd->msg, ns_s_ar, (int)i, &rr) == 0 &&
-            ns_rr_type(rr) == ns_t_opt) {
-            return rcode | (unsigned)(ns_rr_ttl(rr) >> OPT_RCODE_SHIFT) << 4;
-        }
-    }
-    return rcode;
-}
-
 /* The answer, its records and their text, in this order. */
 static struct raw_answer *
 allocate(size_t count, size_t text_octets)
@@ -181,10 +164,8 @@ build(struct reading *rd)
     if (rd->text.len > 0) {
         memcpy(text, rd->text.ptr, rd->text.len);
     }
-    a->rcode = full_rcode(rd);
+    a->rcode = records_rcode(&rd->msg);
     a->authoritative = ns_msg_getflag(rd->msg, ns_f_aa) != 0;
-    a->recursive = ns_msg_getflag(rd->msg, ns_f_ra) != 0;
-    a->authenticated = ns_msg_getflag(rd->msg, ns_f_ad) != 0;
     for (size_t i = 0; i < rd->count; i++) {
         a->records[i] = rd->records[i];
         a->records[i].owner = text + rd->places[i].owner;

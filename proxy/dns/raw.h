@@ -40,8 +40,6 @@ struct raw_answer {
     unsigned refs;  /* private */
     unsigned rcode; /* with the upper bits of EDNS */
     bool authoritative;
-    bool recursive;     /* RA */
-    bool authenticated; /* AD, as sent */
     size_t count;
     struct raw_record *records; /* in the same block, as all they point to */
 };

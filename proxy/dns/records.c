@@ -16,14 +16,9 @@
 #include <resolv.h>
 
 enum {
-    RCODE_BADVERS = 16
+    RCODE_BADVERS = 16,
+    OPT_RCODE_SHIFT = 24
 };
-
-static unsigned
-get16(const uint8_t *p)
-{
-    return (unsigned)(p[0] << 8 | p[1]);
-}
 
 /* --- what it says --------------------------------------------------------- */
 
@@ -46,10 +41,10 @@ is_record(const ns_rr *rr, const struct packet_name *name, unsigned type)
 }
 
 static bool
-get_record(struct reading *rd, ns_sect section, unsigned i, ns_rr *rr)
+get_record(ns_msg *msg, ns_sect section, unsigned i, ns_rr *rr)
 {
-    return i < ns_msg_count(rd->msg, section) && i < PACKET_RECORDS_MAX &&
-           ns_parserr(&rd->msg, section, (int)i, rr) == 0;
+    return i < ns_msg_count(*msg, section) && i < PACKET_RECORDS_MAX &&
+           ns_parserr(msg, section, (int)i, rr) == 0;
 }
 
 static bool
@@ -135,7 +130,7 @@ collect(struct reading *rd, const struct packet_name *name, enum dns_type type)
 {
     ns_rr rr;
 
-    for (unsigned i = 0; get_record(rd, ns_s_an, i, &rr); i++) {
+    for (unsigned i = 0; get_record(&rd->msg, ns_s_an, i, &rr); i++) {
         struct result_record *rec = &rd->records[rd->count];
         size_t offset = rd->data.len;
 
@@ -148,7 +143,7 @@ collect(struct reading *rd, const struct packet_name *name, enum dns_type type)
         rec->offset = offset;
         rec->len = rd->data.len - offset;
         rec->preference =
-            type == DNS_MX ? (uint16_t)get16(ns_rr_rdata(rr)) : (uint16_t)0;
+            type == DNS_MX ? (uint16_t)ns_get16(ns_rr_rdata(rr)) : (uint16_t)0;
         rd->count++;
         note_ttl(rd, ns_rr_ttl(rr));
     }
@@ -167,7 +162,7 @@ follow_cname(struct reading *rd, struct packet_name *name)
     struct packet_name target;
     ns_rr rr;
 
-    for (unsigned i = 0; get_record(rd, ns_s_an, i, &rr); i++) {
+    for (unsigned i = 0; get_record(&rd->msg, ns_s_an, i, &rr); i++) {
         if (!is_record(&rr, name, DNS_CNAME)) {
             continue;
         }
@@ -187,7 +182,7 @@ negative_ttl(struct reading *rd, const struct packet_name *name)
 {
     ns_rr rr;
 
-    for (unsigned i = 0; get_record(rd, ns_s_ns, i, &rr); i++) {
+    for (unsigned i = 0; get_record(&rd->msg, ns_s_ns, i, &rr); i++) {
         if (ns_rr_type(rr) == ns_t_soa && ns_rr_class(rr) == ns_c_in &&
             ns_rr_rdlen(rr) >= 22 &&
             packet_name_below(name->text, ns_rr_name(rr))) {
@@ -201,10 +196,12 @@ negative_ttl(struct reading *rd, const struct packet_name *name)
 }
 
 static bool
-has_type(struct reading *rd, ns_sect section, unsigned type, ns_rr *rr)
+names_servers(struct reading *rd)
 {
-    for (unsigned i = 0; get_record(rd, section, i, rr); i++) {
-        if (ns_rr_type(*rr) == type) {
+    ns_rr rr;
+
+    for (unsigned i = 0; get_record(&rd->msg, ns_s_ns, i, &rr); i++) {
+        if (ns_rr_type(rr) == ns_t_ns) {
             return true;
         }
     }
@@ -217,13 +214,12 @@ read_negative(struct reading *rd, const struct packet_name *name,
               unsigned rcode, struct packet_answer *a)
 {
     bool soa = negative_ttl(rd, name);
-    ns_rr rr;
 
     if (rcode == ns_r_noerror && !soa && a->hops > 0) {
         a->target = *name;
         return PACKET_ALIAS;
     }
-    if (rcode == ns_r_noerror && !soa && has_type(rd, ns_s_ns, ns_t_ns, &rr)) {
+    if (rcode == ns_r_noerror && !soa && names_servers(rd)) {
         return PACKET_FAILED; /* a referral: this server does not recurse */
     }
     if (!soa) {
@@ -263,14 +259,16 @@ read_answer(struct reading *rd, const struct packet_question *q, unsigned rcode,
 }
 
 /* 6891 6.1.3: the upper eight bits stand in the OPT record's TTL. */
-static unsigned
-full_rcode(struct reading *rd)
+unsigned
+records_rcode(ns_msg *msg)
 {
-    unsigned rcode = (unsigned)ns_msg_getflag(rd->msg, ns_f_rcode);
+    unsigned rcode = (unsigned)ns_msg_getflag(*msg, ns_f_rcode);
     ns_rr rr;
 
-    if (has_type(rd, ns_s_ar, ns_t_opt, &rr)) {
-        rcode |= (ns_rr_ttl(rr) >> 24) << 4;
+    for (unsigned i = 0; get_record(msg, ns_s_ar, i, &rr); i++) {
+        if (ns_rr_type(rr) == ns_t_opt) {
+            return rcode | (unsigned)(ns_rr_ttl(rr) >> OPT_RCODE_SHIFT) << 4;
+        }
     }
     return rcode;
 }
@@ -285,7 +283,7 @@ read_sound(struct reading *rd, const struct packet_question *q,
     if (ns_initparse(rd->message.ptr, (int)rd->message.len, &rd->msg) != 0) {
         return PACKET_FAILED;
     }
-    rcode = full_rcode(rd);
+    rcode = records_rcode(&rd->msg);
     if (q->edns && rcode == RCODE_BADVERS) {
         return PACKET_NO_EDNS;
     }

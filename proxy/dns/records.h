@@ -8,6 +8,8 @@
 
 #include "proxy/dns/packet.h"
 
+#include <arpa/nameser.h>
+
 /*
  * NO_EDNS, FAILED, ALIAS or ANSWER; then result or target, hops and ttl_s of
  * *answer_out are set.
@@ -15,5 +17,9 @@
 enum packet_verdict records_read(const struct packet_question *q,
                                  struct bytes message, unsigned hops_left,
                                  struct packet_answer *answer_out);
+
+/* The RCODE of a message that ns_initparse() has taken, with the bits that
+ * EDNS adds. */
+unsigned records_rcode(ns_msg *msg);
 
 #endif

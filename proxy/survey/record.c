@@ -10,30 +10,18 @@
 #include <openssl/x509.h>
 
 enum {
+    HEAD_OCTETS =
+        12,         /* where "v=DKIM1" stands, blanks and quotes allowed for */
+    SHORT_KEY = 40, /* of base64: less may be anything */
     ED25519_OCTETS = 32,
     DER_LONG_1 = 0x81, /* one octet of length follows, */
     DER_LONG_2 = 0x82, /* two do */
     DER_SEQUENCE = 0x30
 };
 
-struct bytes
-record_tag(struct bytes text, const char *name)
-{
-    while (text.len > 0) {
-        size_t end = bytes_find(text, ';');
-        struct bytes tag = bytes_trim(bytes_take(text, end));
-        size_t eq = bytes_find(tag, '=');
-
-        if (eq < tag.len && bytes_is(bytes_trim(bytes_take(tag, eq)), name)) {
-            return bytes_trim(bytes_skip(tag, eq + 1));
-        }
-        text = bytes_skip(text, end < text.len ? end + 1 : end);
-    }
-    return bytes_make("", 0);
-}
-
+/* False: there is no such tag, and *value_out is untouched. */
 static bool
-has_tag(struct bytes text, const char *name)
+find_tag(struct bytes text, const char *name, struct bytes *value_out)
 {
     while (text.len > 0) {
         size_t end = bytes_find(text, ';');
@@ -41,11 +29,21 @@ has_tag(struct bytes text, const char *name)
         size_t eq = bytes_find(tag, '=');
 
         if (eq < tag.len && bytes_is(bytes_trim(bytes_take(tag, eq)), name)) {
+            *value_out = bytes_trim(bytes_skip(tag, eq + 1));
             return true;
         }
         text = bytes_skip(text, end < text.len ? end + 1 : end);
     }
     return false;
+}
+
+struct bytes
+record_tag(struct bytes text, const char *name)
+{
+    struct bytes value = BYTES_LIT("");
+
+    (void)find_tag(text, name, &value);
+    return value;
 }
 
 static bool
@@ -64,12 +62,15 @@ contains(struct bytes text, const char *word)
 bool
 record_is_key(struct bytes text)
 {
+    struct bytes p, other;
+
     while (text.len > 0 && (text.ptr[0] == '"' || byte_is_wsp(text.ptr[0]))) {
         text = bytes_skip(text, 1);
     }
-    return contains(bytes_take(text, 12), "dkim1") ||
-           (has_tag(text, "p") && (has_tag(text, "k") || has_tag(text, "v") ||
-                                   record_tag(text, "p").len > 40));
+    return contains(bytes_take(text, HEAD_OCTETS), "dkim1") ||
+           (find_tag(text, "p", &p) &&
+            (find_tag(text, "k", &other) || find_tag(text, "v", &other) ||
+             p.len > SHORT_KEY));
 }
 
 /* --- reading -------------------------------------------------------------- */
@@ -79,7 +80,6 @@ clean_p(struct record *r)
 {
     struct bytes p = record_tag(buf_bytes(&r->text), "p");
 
-    r->has_p = has_tag(buf_bytes(&r->text), "p");
     for (size_t i = 0; i < p.len; i++) {
         uint8_t c = p.ptr[i];
 

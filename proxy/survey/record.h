@@ -24,7 +24,6 @@ struct record {
     struct buf text; /* the strings joined */
     struct buf p;    /* what stands in p=, without quotes, blanks
                         and line breaks */
-    bool has_p;
     bool quotes, blanks, line_breaks; /* in p=; quotes also elsewhere */
     enum dkim_key_err err;            /* of text */
     struct dkim_key_record key;       /* err OK */
