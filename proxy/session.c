@@ -107,6 +107,8 @@ session_answer(struct session *s, int code, const char *enhanced,
     snprintf(line, sizeof(line), "%.*s [%s]", TEXT_MAX, text, id);
     smtp_reply_put(&s->out, code, enhanced, line);
     smtp_server_answered(&s->server, code);
+    s->mail_refused =
+        s->mail_refused || (code >= 400 && s->verb == SMTP_VERB_MAIL);
 }
 
 void

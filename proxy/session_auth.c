@@ -292,7 +292,8 @@ on_asserted(const struct keeper_reply *reply, void *arg)
 void
 session_assert(struct session *s)
 {
-    if (s->identity != SESSION_TRUSTED || s->has_handle || s->request != NULL) {
+    if (s->identity != SESSION_TRUSTED || s->has_handle || s->request != NULL ||
+        s->conf->mode == CONF_INBOUND) { /* nothing will be signed */
         return;
     }
     s->request = keeper_assert(s->worker->keeper, s->listener->index, "",

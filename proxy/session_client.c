@@ -304,6 +304,7 @@ static void
 on_command(struct session *s, const struct smtp_command *cmd)
 {
     s->verb = cmd->verb;
+    s->mail_refused = false;
     if (s->expelled && cmd->verb != SMTP_VERB_QUIT) {
         session_log_cut(s, "locked");
         session_bye(s, "4.7.0", "This account is locked");
@@ -329,12 +330,30 @@ cut_reason(const struct smtp_event *ev)
     }
 }
 
+/* A client that pipelines has sent RCPT and DATA before it hears that MAIL was
+ * refused, or DATA before all its recipients were (RFC 2920 3.1). The log has
+ * the reason already. */
+static bool
+only_follows(const struct session *s)
+{
+    bool data = s->verb == SMTP_VERB_DATA || s->verb == SMTP_VERB_BDAT;
+
+    if (s->tx == NULL) {
+        return s->mail_refused && (data || s->verb == SMTP_VERB_RCPT);
+    }
+    return data && s->tx->rcpt_answered > 0 && s->tx->rcpt_accepted == 0;
+}
+
 static void
 on_refused(struct session *s, const struct smtp_event *ev)
 {
     session_auth_forget(s); /* a refused line ends an AUTH exchange */
     s->verb = ev->cmd.verb;
-    session_reply(s, ev->code, ev->enhanced, ev->text);
+    if (only_follows(s)) {
+        session_answer(s, ev->code, ev->enhanced, ev->text);
+    } else {
+        session_reply(s, ev->code, ev->enhanced, ev->text);
+    }
     s->closing = s->closing || ev->close;
     if (ev->close) {
         session_log_cut(s, cut_reason(ev));

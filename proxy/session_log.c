@@ -182,15 +182,15 @@ session_log_refused(const struct session *s, int code, const char *enhanced,
 }
 
 void
-session_log_recipient(const struct session *s, const struct mail_path *to,
+session_log_recipient(const struct session *s, const struct rcpt *r,
                       const char *reply)
 {
     struct log_line l;
 
     put_refusal(s, &l, "RCPT");
     log_bytes(&l, "from", s->tx->from.mailbox);
-    put_recipient(s, &l, to);
-    if (s->tx->up_name != NULL) {
+    put_recipient(s, &l, &r->path);
+    if (r->refusal == NULL && s->tx->up_name != NULL) {
         log_text(&l, "upstream", s->tx->up_name);
     }
     log_text(&l, "reply", reply == NULL ? "-" : reply);

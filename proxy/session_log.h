@@ -2,7 +2,8 @@
  * session_log - what the log says of one client.
  *
  * Each 4yz or 5yz that a client is told is one line of the log: that of its
- * message, of its login, of a limit, or command-refused. A message that was
+ * message, of its login, of a limit, or command-refused; only what fails with
+ * the MAIL or the recipients before it is not said again. A message that was
  * begun has exactly one line of its own, whichever way it ended; recipients
  * that were refused are not in it, and have theirs.
  *
@@ -20,9 +21,9 @@ void session_log_message(const struct session *s, enum outcome outcome);
 /* event=command-refused: the command s->verb got this answer of ours. */
 void session_log_refused(const struct session *s, int code,
                          const char *enhanced, const char *text);
-/* The same of one recipient; reply: code and text, ours or the upstream's.
- * NULL: there was no memory for it. */
-void session_log_recipient(const struct session *s, const struct mail_path *to,
+/* The same of one recipient; reply: code and text, ours or the upstream's,
+ * which is then named. NULL: there was no memory for it. */
+void session_log_recipient(const struct session *s, const struct rcpt *r,
                            const char *reply);
 /* event=sender-refused, by envelope_from. */
 void session_log_sender(const struct session *s, struct bytes from);

@@ -104,7 +104,7 @@ on_rcpt_reply(struct session *s, const struct smtp_reply *reply)
     tx->rcpt_accepted += r->state == RCPT_ACCEPTED;
     if (r->state == RCPT_REFUSED) {
         note_reply(tx, reply);
-        session_log_recipient(s, &r->path, tx->reply);
+        session_log_recipient(s, r, tx->reply);
     }
     session_relay(s, reply, relayed_code(reply));
     answered(s);
@@ -329,7 +329,7 @@ answer_rcpts(struct session *s)
     } else {
         return false;
     }
-    session_log_recipient(s, &r->path, tx->reply);
+    session_log_recipient(s, r, tx->reply);
     r->state = RCPT_REFUSED;
     answered(s);
     return true;

@@ -83,6 +83,7 @@ struct session {
     unsigned auth_failures;
     bool has_handle;
     bool counted_user; /* in connections_per_user, as s->user */
+    bool mail_refused; /* what the client sent behind MAIL fails with it */
     bool expelled;     /* the user was locked or deleted */
     bool client_gone;  /* no octet can reach the client any more */
     bool client_eof;   /* the client sends no more */

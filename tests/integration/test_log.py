@@ -6,7 +6,7 @@ import unittest
 
 import scratch
 from rawclient import RawClient
-from sealpost import Sealpost, message, route
+from sealpost import Sealpost, message, route, section
 from upstream import CapturingUpstream
 
 MAIL, RCPT = "MAIL FROM:<alice@example.com>", "RCPT TO:<bob@example.net>"
@@ -26,13 +26,17 @@ class Refusals(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.up = CapturingUpstream(script={"rcpt": deaf})
-        cls.trusted = scratch.free_port()
+        cls.trusted, cls.inbound = scratch.free_port(), scratch.free_port()
         try:
             cls.sp = Sealpost(
                 cls.up.port, listen={"max_message_size": "4K"},
                 limits={"auth_failures": 1, "recipients": 3}, extra=route(
                     "trusted", cls.trusted,
-                    {"address": f"127.0.0.1:{cls.up.port}", "tls": "none"}))
+                    {"address": f"127.0.0.1:{cls.up.port}", "tls": "none"})
+                + section("listen inbound", {
+                    "address": f"127.0.0.1:{cls.inbound}", "tls": "none",
+                    "mode": "inbound", "relay_domains": "example.net",
+                    "trusted_networks": "127.0.0.1", "upstream": "trusted"}))
         except BaseException:
             cls.up.stop()
             raise
@@ -45,8 +49,7 @@ class Refusals(unittest.TestCase):
             cls.up.stop()
 
     def say(self, *lines, port=None):
-        """The last answer to these lines, and what the log says of it: the
-        new lines of the answer's [ID]."""
+        """The last answer to these lines."""
         client = RawClient(port or self.trusted)
         try:
             for line in lines:
@@ -130,6 +133,29 @@ class Refusals(unittest.TestCase):
         whole = self.sp.wait_line("message", before + 1)[before]
         self.assertEqual((whole["id"], whole["outcome"], whole["reply"]),
                          (line["id"], "refused", line["reply"]))
+
+    def test_relaying_denied(self):
+        line = self.refused("EHLO x", MAIL, "RCPT TO:<bob@example.com>",
+                            port=self.inbound)
+        self.assertEqual((line["listener"], line["to"]),
+                         ("inbound", "bob@example.com"))
+        self.assertNotIn("upstream", line) # it was not asked
+        self.assertEqual(self.sp.lines("assert-failed"), [])
+
+    def test_what_only_follows(self):
+        bad = MAIL + " FOO=bar"
+        for lines, commands in (
+                ((bad, RCPT, "DATA"), ["MAIL"]),
+                ((bad, "RSET", RCPT), ["MAIL", "RCPT"]),
+                ((bad, "FOO", MAIL, "DATA"), ["MAIL", "unknown", "DATA"]),
+                ((MAIL, "RCPT TO:<gone@example.net>", "DATA"), ["RCPT"])):
+            with self.subTest(lines):
+                before = len(self.sp.lines("command-refused"))
+                self.assertGreaterEqual(self.say("EHLO x", *lines)[0], 400)
+                self.assertEqual(
+                    [x["command"]
+                     for x in self.sp.lines("command-refused")[before:]],
+                    commands)
 
     def test_too_many_recipients(self):
         self.assertIn("Too many recipients", self.refused(
