@@ -3,7 +3,7 @@
  * and the upstream that it belongs to.
  *
  * Private to proxy/upstream: dial.c finds addresses, handshake.c makes links,
- * upstream.c keeps them.
+ * pool.c keeps them.
  */
 #ifndef PROXY_UPSTREAM_LINK_H
 #define PROXY_UPSTREAM_LINK_H
@@ -73,7 +73,7 @@ struct upstream {
     struct health *health;           /* owns; NULL: no checks */
 };
 
-/* pool.c: before the first connection, and when all have come back. */
+/* waits.c: before the first connection, and when all have come back. */
 bool upstream_pool_open(struct upstream *u);
 void upstream_pool_close(struct upstream *u);
 
