@@ -5,7 +5,6 @@
 
 #include <proxy/idn.h>
 #include <proxy/upstream/upstream.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* PIPELINING and ENHANCEDSTATUSCODES are ours whatever the upstream has: we
@@ -94,30 +93,13 @@ intersect(struct smtp_caps *caps, const struct upstream *u)
         least(caps->rcpt_domain_max, theirs->rcpt_domain_max);
 }
 
-void
-route_view(struct worker *w, const struct view *view)
-{
-    size_t count = w->conf->upstream_count;
-    bool *named = calloc(count + 1, sizeof(*named));
-
-    for (size_t i = 0; named != NULL && i < view_user_count(view); i++) {
-        const char *name = view_user_at(view, i)->upstream;
-
-        for (size_t k = 0; name[0] != '\0' && k < count; k++) {
-            named[k] =
-                named[k] || strcmp(w->conf->upstreams[k].name, name) == 0;
-        }
-    }
-    free(w->named_upstreams);
-    w->named_upstreams = named;
-}
-
 /* May mail of this listener go there? user NULL: nobody has logged in yet. */
 static bool
 is_reached(const struct worker *w, const struct listen_conf *listener,
            const struct view_user *user, size_t i)
 {
     const struct upstream_conf *conf = &w->conf->upstreams[i];
+    const struct view *view = keeper_client_view(w->keeper);
     bool own = user != NULL && user->upstream[0] != '\0' &&
                by_name(w, user->upstream) != NULL;
 
@@ -128,7 +110,7 @@ is_reached(const struct worker *w, const struct listen_conf *listener,
            (listener->mode == CONF_OUTBOUND &&
             conf->sender_domains[0] != NULL) ||
            (listener->mode == CONF_OUTBOUND && user == NULL &&
-            (w->named_upstreams == NULL || w->named_upstreams[i]));
+            (view == NULL || view_names_upstream(view, conf->name)));
 }
 
 void

@@ -31,7 +31,4 @@ struct upstream *route_upstream(const struct worker *w,
 void route_caps(const struct worker *w, const struct listen_conf *listener,
                 const struct view_user *user, struct smtp_caps *caps_out);
 
-/* A view of users is here: which upstreams their `upstream` names. */
-void route_view(struct worker *w, const struct view *view);
-
 #endif

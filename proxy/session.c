@@ -54,6 +54,20 @@ session_user(const struct session *s)
                : view_user(view, bytes_str(s->user));
 }
 
+bool
+session_expelled(const struct session *s)
+{
+    const struct view *view = keeper_client_view(s->worker->keeper);
+    const struct view_user *user;
+
+    if (s->identity != SESSION_AUTHENTICATED || view == NULL ||
+        view_epoch(view) == s->view_epoch) {
+        return false;
+    }
+    user = session_user(s);
+    return user == NULL || user->locked;
+}
+
 /* In stress nobody may wait for long. */
 static unsigned
 patience(const struct session *s, unsigned seconds)
@@ -470,17 +484,6 @@ session_drain_all(struct worker *w, unsigned deadline_s)
     run_all(w);
     if (w->stopping && w->sessions != NULL) {
         (void)event_base_once(w->base, -1, EV_TIMEOUT, on_stop, w, &before_dot);
-    }
-}
-
-void
-session_view_changed(struct worker *w)
-{
-    for (struct session *s = w->sessions; s != NULL; s = s->next) {
-        const struct view_user *user = session_user(s);
-
-        s->expelled = s->identity == SESSION_AUTHENTICATED &&
-                      (user == NULL || user->locked);
     }
 }
 

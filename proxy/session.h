@@ -49,9 +49,6 @@ void session_cut_all(struct worker *w);
  * more. */
 void session_stress_all(struct worker *w);
 
-/* A new view of users and keys is here: locked users are expelled. */
-void session_view_changed(struct worker *w);
-
 /* Handles are void: sessions that hold one end outside a transaction. */
 void session_keeper_lost(struct worker *w);
 

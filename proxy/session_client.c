@@ -305,7 +305,7 @@ on_command(struct session *s, const struct smtp_command *cmd)
 {
     s->verb = cmd->verb;
     s->mail_refused = false;
-    if (s->expelled && cmd->verb != SMTP_VERB_QUIT) {
+    if (session_expelled(s) && cmd->verb != SMTP_VERB_QUIT) {
         session_log_cut(s, "locked");
         session_bye(s, "4.7.0", "This account is locked");
     } else if (commands[cmd->verb].run != NULL) {

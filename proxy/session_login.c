@@ -107,6 +107,8 @@ void
 session_become(struct session *s, enum session_identity identity,
                const char *user, const struct keeper_handle *handle)
 {
+    const struct view *view = keeper_client_view(s->worker->keeper);
+
     if (s->has_handle) {
         keeper_release(s->worker->keeper, &s->handle);
     }
@@ -117,7 +119,18 @@ session_become(struct session *s, enum session_identity identity,
     s->handle = *handle;
     s->has_handle = true;
     s->handle_life = keeper_client_life(s->worker->keeper);
+    s->view_epoch = view == NULL ? 0 : view_epoch(view);
     session_set_rules(s);
+}
+
+/* The keeper has loaded users.conf anew, and our view is on its way: what this
+ * user may send, and where to, is not known yet. */
+static bool
+is_ahead_of_view(const struct session *s, const char *user)
+{
+    const struct view *view = keeper_client_view(s->worker->keeper);
+
+    return view == NULL || view_user(view, bytes_str(user)) == NULL;
 }
 
 void
@@ -126,6 +139,12 @@ session_login_right(struct session *s, const struct keeper_handle *handle)
     const char *user = s->login->user;
     struct failures_who who = who_is(s);
 
+    if (is_ahead_of_view(s, user)) {
+        keeper_release(s->worker->keeper, handle);
+        session_login_later(s, "new-user",
+                            "This account is being set up, try again later");
+        return;
+    }
     if (session_login_locked(s)) {
         keeper_release(s->worker->keeper, handle);
         session_login_wrong(s, "too-many-failures");

@@ -109,7 +109,6 @@ forget_identity(struct session *s)
     s->certificate.user = NULL; /* it is the one's who spoke */
     free(s->user);
     s->user = NULL;
-    s->expelled = false;
     free(s->helo);
     s->helo = NULL;
     s->peer.helo_told = false;

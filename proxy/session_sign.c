@@ -73,6 +73,15 @@ take_decision(struct session *s)
     return true;
 }
 
+/* Rights of a user who is not in the view are nobody's to know: deleted since
+ * MAIL, or so new that only the keeper has heard. */
+static bool
+is_known(const struct session *s)
+{
+    return keeper_client_view(s->worker->keeper) != NULL &&
+           (s->user == NULL || s->user[0] == '\0' || session_user(s) != NULL);
+}
+
 static void
 out_of_memory(struct session *s)
 {
@@ -91,7 +100,7 @@ may_be_sent(struct session *s)
         session_finish(s, 550, "5.6.0", dkim_from_text(from), OUTCOME_REFUSED);
         return false;
     }
-    if (keeper_client_view(s->worker->keeper) == NULL) {
+    if (!is_known(s)) {
         session_finish(s, 451, "4.7.5",
                        "Signing is not possible now, try again later",
                        OUTCOME_REFUSED);

@@ -75,6 +75,7 @@ struct session {
     enum smtp_verb verb; /* of the last command */
     struct keeper_handle handle;
     uint64_t handle_life;           /* keeper_client_life() of the handle */
+    uint64_t view_epoch;            /* of the view at the log-in; 0: none */
     struct keeper_request *request; /* AUTH or ASSERT under way */
     struct session_login *login;    /* owns, wiped; NULL outside AUTH */
     struct session_own *own;        /* owns; NULL: mail goes by the pool */
@@ -84,7 +85,6 @@ struct session {
     bool has_handle;
     bool counted_user; /* in connections_per_user, as s->user */
     bool mail_refused; /* what the client sent behind MAIL fails with it */
-    bool expelled;     /* the user was locked or deleted */
     bool client_gone;  /* no octet can reach the client any more */
     bool client_eof;   /* the client sends no more */
     bool closing;      /* said the last word: close when it has left */
@@ -110,6 +110,8 @@ bool session_may_handshake(struct session *s);
 /* How long the client may be silent; 0: as long as we owe. */
 void session_expect(struct session *s, unsigned seconds);
 const struct view_user *session_user(const struct session *s);
+/* The user was locked or deleted since the log-in. */
+bool session_expelled(const struct session *s);
 
 /* The steps: move one thing and return true, or wait and return false. */
 bool session_step_client(struct session *s);

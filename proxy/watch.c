@@ -24,7 +24,8 @@ enum {
     WRONG_AGAIN_S = 300, /* a key that is wrong is looked at more often */
     AGAIN_S = 60, /* after an error, or a wrong answer whose TTL is less */
     WRONG_ANSWERS = 2,
-    FIRST_PART = 10 /* the first round takes this part of a period */
+    FIRST_PART = 10,   /* the first round takes this part of a period */
+    KEYS_A_TURN = 1000 /* of a new view: some 0.3 ms */
 };
 
 /* A key, and what DNS has said about it. */
@@ -44,6 +45,16 @@ struct watched {
     char texts[];    /* there may be 100 000 keys */
 };
 
+/* A new list on its way, some keys a turn; the old one serves until then. */
+struct merge {
+    struct event *turn;
+    const struct view *view; /* lent until the next one; NULL: none is */
+    size_t at;               /* the view's next key */
+    size_t known;            /* where it would be in the old list */
+    struct watched **keys;   /* owned */
+    size_t count;
+};
+
 struct watch {
     struct resolver *resolver;    /* borrowed */
     struct keeper_client *keeper; /* borrowed */
@@ -53,6 +64,7 @@ struct watch {
     size_t count;
     size_t next; /* where the next tick begins to look */
     unsigned in_flight;
+    struct merge merge;
 };
 
 /* --- what an answer says -------------------------------------------------- */
@@ -313,36 +325,81 @@ drop_left(struct watched **keys, size_t count)
     free(keys);
 }
 
+static void
+merge_drop(struct merge *m)
+{
+    (void)event_del(m->turn);
+    drop_left(m->keys, m->count);
+    m->keys = NULL;
+    m->count = 0;
+    m->view = NULL;
+}
+
+static void
+merge_key(struct watch *w, const struct view_key *key)
+{
+    struct merge *m = &w->merge;
+    struct watched *known = find_known(w, key, &m->known);
+    struct watched *k = known == NULL ? new_watched(w, key) : known;
+
+    if (k != NULL) {
+        k->taken_over = known != NULL;
+        k->alg = key->alg;
+        k->active = key->state == VIEW_KEY_ACTIVE;
+        k->faulty = key->faulty;
+        m->keys[m->count++] = k;
+    }
+}
+
+static void
+merge_end(struct watch *w)
+{
+    struct merge *m = &w->merge;
+
+    drop_left(w->keys, w->count);
+    w->keys = m->keys;
+    w->count = m->count;
+    w->next = 0;
+    *m = (struct merge){ .turn = m->turn };
+}
+
+static void
+on_merge(evutil_socket_t fd, short what, void *arg)
+{
+    /* 0 would come before what sockets have. */
+    static const struct timeval next_turn = { 0, 1 };
+    struct watch *w = arg;
+    struct merge *m = &w->merge;
+
+    (void)fd;
+    (void)what;
+    for (unsigned n = 0; m->at < view_key_count(m->view); n++) {
+        const struct view_key *key = view_key_at(m->view, m->at);
+
+        if (n >= KEYS_A_TURN && event_add(m->turn, &next_turn) == 0) {
+            return;
+        }
+        m->at++;
+        if (is_wanted(key)) {
+            merge_key(w, key);
+        }
+    }
+    merge_end(w);
+}
+
 void
 watch_view(struct watch *w, const struct view *view)
 {
-    size_t total = view_key_count(view);
-    struct watched **keys = calloc(total + 1, sizeof(struct watched *));
-    size_t count = 0, at = 0;
+    struct merge *m = &w->merge;
 
-    if (keys == NULL) {
+    merge_drop(m);
+    m->keys = calloc(view_key_count(view) + 1, sizeof(struct watched *));
+    if (m->keys == NULL) {
         return; /* the old list is better than none */
     }
-    for (size_t i = 0; i < total; i++) {
-        const struct view_key *key = view_key_at(view, i);
-        struct watched *known = is_wanted(key) ? find_known(w, key, &at) : NULL;
-        struct watched *k = known;
-
-        if (k == NULL && is_wanted(key)) {
-            k = new_watched(w, key);
-        }
-        if (k != NULL) {
-            k->taken_over = known != NULL;
-            k->alg = key->alg;
-            k->active = key->state == VIEW_KEY_ACTIVE;
-            k->faulty = key->faulty;
-            keys[count++] = k;
-        }
-    }
-    drop_left(w->keys, w->count);
-    w->keys = keys;
-    w->count = count;
-    w->next = 0;
+    m->view = view;
+    m->at = m->known = 0;
+    on_merge(-1, 0, w);
 }
 
 static struct timeval
@@ -369,7 +426,9 @@ watch_new(struct event_base *base, struct resolver *resolver,
     w->keeper = keeper;
     w->period_ms = (uint64_t)period_s * 1000;
     w->tick = event_new(base, -1, EV_PERSIST, on_tick, w);
-    if (w->tick == NULL || event_add(w->tick, &tick) != 0) {
+    w->merge.turn = evtimer_new(base, on_merge, w);
+    if (w->tick == NULL || w->merge.turn == NULL ||
+        event_add(w->tick, &tick) != 0) {
         watch_free(&w);
     }
     return w;
@@ -383,6 +442,10 @@ watch_free(struct watch **wp)
     *wp = NULL;
     if (w == NULL) {
         return;
+    }
+    if (w->merge.turn != NULL) {
+        merge_drop(&w->merge);
+        event_free(w->merge.turn);
     }
     drop_left(w->keys, w->count);
     if (w->tick != NULL) {

@@ -9,7 +9,7 @@
  *
  * OWNERSHIP
  *   watch_new()   lends base, resolver and keeper until watch_free()
- *   watch_view()  copies what it needs of the view
+ *   watch_view()  lends the view; what is needed of it is copied
  */
 #ifndef PROXY_WATCH_H
 #define PROXY_WATCH_H
@@ -22,7 +22,8 @@ struct watch;
 /* period_s: from one look at a key to the next; not 0. NULL: no memory. */
 struct watch *watch_new(struct event_base *base, struct resolver *resolver,
                         struct keeper_client *keeper, unsigned period_s);
-/* These are the keys from now on. */
+/* These are the keys soon: some are taken over each turn of the loop. view is
+ * lent until the next one, or watch_free(). */
 void watch_view(struct watch *w, const struct view *view);
 /* *w is NULL afterwards; NULL is fine. Before its resolver and keeper. */
 void watch_free(struct watch **w);

@@ -12,7 +12,6 @@
 #include "proxy/process/child.h"
 #include "proxy/process/control.h"
 #include "proxy/process/inheritance.h"
-#include "proxy/route.h"
 #include "proxy/seenfrom.h"
 #include "proxy/session.h"
 #include "proxy/stats/stats.h"
@@ -198,20 +197,6 @@ on_control(evutil_socket_t fd, short what, void *arg)
     }
 }
 
-/* Active keys whose record is wrong, or whose signatures are. */
-static size_t
-count_faulty(const struct view *view)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < view_key_count(view); i++) {
-        const struct view_key *key = view_key_at(view, i);
-
-        n += key->state == VIEW_KEY_ACTIVE && key->faulty;
-    }
-    return n;
-}
-
 /* The connection alone is lost, and nobody else has seen it. */
 static void
 on_keeperless(evutil_socket_t fd, short what, void *arg)
@@ -257,16 +242,13 @@ on_view(const struct view *view, void *arg)
         return;
     }
     event_del(p->keeperless);
-    route_view(w, view);
     stats_set(w->stats, STATS_KEYS, view_key_count(view));
-    stats_set(w->stats, STATS_KEYS_FAULTY, count_faulty(view));
+    stats_set(w->stats, STATS_KEYS_FAULTY, view_faulty_count(view));
     stats_set(w->stats, STATS_USERS, view_user_count(view));
     if (w->watch != NULL) {
         watch_view(w->watch, view);
     }
-    if (p->ready) {
-        session_view_changed(w);
-    } else {
+    if (!p->ready) {
         begin(p);
     }
 }
@@ -370,7 +352,6 @@ unmake(struct process *p)
     }
     free(w->upstreams);
     worker_dovecots_free(w);
-    free(w->named_upstreams);
     watch_free(&w->watch);
     seenfrom_free(&w->seenfrom);
     keeper_client_free(&w->keeper);

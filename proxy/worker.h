@@ -28,8 +28,7 @@ struct worker {
     struct conf *conf;
     struct keeper_client *keeper;
     struct resolver *resolver;
-    struct upstream **upstreams; /* as conf->upstreams */
-    bool *named_upstreams; /* owns; the same: by a user; NULL: not known */
+    struct upstream **upstreams;       /* as conf->upstreams */
     struct worker_listener *listeners; /* as conf->listens */
     struct tls_ticket_secrets tickets; /* of all workers; wiped at the end */
     struct gate *gate;                 /* who may connect, see listener.c */

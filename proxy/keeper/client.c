@@ -14,7 +14,7 @@
 #include <errno.h>
 #include <proxy/keeper/asks.h>
 #include <proxy/keeper/inbox.h>
-#include <proxy/log/log.h>
+#include <proxy/keeper/views.h>
 #include <stdlib.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
@@ -48,8 +48,7 @@ struct keeper_client {
     struct event *readable;
     struct event *writable;
     struct event *deferred;
-    struct view *view; /* owned; NULL until the first */
-    uint64_t epoch;    /* of this connection's newest view; 0: none */
+    struct views *views;
     uint64_t life;
     bool tell_gone; /* the owner has still to hear of it */
     struct request_list waiting;
@@ -124,7 +123,7 @@ disconnect(struct keeper_client *k)
     close(k->fd);
     k->fd = -1;
     k->life++;
-    k->epoch = 0;
+    views_forget(k->views);
     for (size_t i = 0; i < KEEPER_IN_FLIGHT_MAX; i++) {
         r = k->slots[i];
         k->slots[i] = NULL;
@@ -207,28 +206,6 @@ on_writable(evutil_socket_t fd, short what, void *arg)
 }
 
 static void
-on_view(struct keeper_client *k, const struct keeper_answer *answer, int fd)
-{
-    struct view *old = k->view;
-    struct view *view;
-
-    if (answer->status != KEEPER_OK || answer->epoch <= k->epoch) {
-        return; /* asked for and pushed at once: the second is no news */
-    }
-    view = fd < 0 ? NULL : inbox_view(fd);
-    if (view == NULL) {
-        log_event(LOG_LEVEL_ERROR, "view",
-                  "the keeper's view of users and keys can't be read; the "
-                  "last one is kept; restart sealpostd");
-        return;
-    }
-    k->epoch = answer->epoch;
-    k->view = view;
-    k->cb(view, k->arg);
-    view_free(&old);
-}
-
-static void
 on_answer(struct keeper_client *k, const struct keeper_answer *answer)
 {
     char text[KEEPER_TEXT_MAX + 1];
@@ -260,10 +237,10 @@ on_packet(struct keeper_client *k, struct bytes packet, int fd)
 
     if (!keeper_answer_decode(packet, &answer)) {
         lose(k); /* the end of the connection, too: it reads as length 0 */
-    } else if (answer.op == KEEPER_OP_VIEW) {
-        on_view(k, &answer, fd);
-    } else {
+    } else if (answer.op != KEEPER_OP_VIEW) {
         on_answer(k, &answer);
+    } else if (answer.status == KEEPER_OK) {
+        views_take(k->views, answer.epoch, fd);
     }
 }
 
@@ -441,12 +418,13 @@ keeper_client_new(struct event_base *base, int fd, keeper_view_callback *cb,
         TAILQ_INIT(&k->gone);
         free_all_slots(k);
         k->deferred = evtimer_new(base, on_deferred, k);
+        k->views = views_new(base, cb, arg);
     }
-    if (k == NULL || k->deferred == NULL) {
+    if (k == NULL || k->deferred == NULL || k->views == NULL) {
         if (fd >= 0) {
             close(fd);
         }
-        free(k);
+        keeper_client_free(&k);
         return NULL;
     }
     if (fd >= 0 && !connect_to(k, fd)) {
@@ -458,7 +436,7 @@ keeper_client_new(struct event_base *base, int fd, keeper_view_callback *cb,
 const struct view *
 keeper_client_view(const struct keeper_client *k)
 {
-    return k->view;
+    return views_current(k->views);
 }
 
 uint64_t
@@ -484,8 +462,8 @@ keeper_client_free(struct keeper_client **kp)
         TAILQ_REMOVE(&k->gone, r, link);
         request_free(r);
     }
-    event_free(k->deferred);
-    view_free(&k->view);
+    free_event(&k->deferred);
+    views_free(&k->views);
     wipe(&k->inbox, sizeof(k->inbox));
     free(k);
 }

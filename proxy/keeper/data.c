@@ -234,7 +234,7 @@ view_with_faults(const struct view *notes, const struct faults *faults,
         good = view_builder_key(b, &key);
     }
     if (good) {
-        view = view_build(&b, epoch);
+        view = view_build_copy(&b, epoch);
     }
     view_builder_free(&b);
     return view;

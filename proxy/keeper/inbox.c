@@ -3,15 +3,8 @@
  */
 #include <base/wipe.h>
 
-#include <fcntl.h>
 #include <proxy/keeper/inbox.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
-
-enum {
-    VIEW_OCTETS_MAX = 1 << 30
-};
 
 int
 inbox_receive(struct inbox *in, int fd)
@@ -61,39 +54,4 @@ inbox_clear(struct inbox *in, int count)
         }
         wipe(in->packets[i], in->messages[i].msg_len);
     }
-}
-
-/* Sealed, so that a map of it cannot change or shrink under our feet. */
-static bool
-sealed(int fd, size_t *len_out)
-{
-    const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
-    int have = fcntl(fd, F_GET_SEALS);
-    struct stat st;
-
-    if (have < 0 || (have & seals) != seals || fstat(fd, &st) != 0 ||
-        st.st_size <= 0 || st.st_size > VIEW_OCTETS_MAX) {
-        return false;
-    }
-    *len_out = (size_t)st.st_size;
-    return true;
-}
-
-struct view *
-inbox_view(int fd)
-{
-    struct view *view;
-    size_t len;
-    void *map;
-
-    if (!sealed(fd, &len)) {
-        return NULL;
-    }
-    map = mmap(NULL, len, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (map == MAP_FAILED) {
-        return NULL;
-    }
-    view = view_unpack(bytes_make(map, len));
-    munmap(map, len);
-    return view;
 }

@@ -8,7 +8,6 @@
 #include <base/bytes.h>
 
 #include <proxy/keeper/protocol.h>
-#include <proxy/users/view.h>
 #include <sys/socket.h>
 
 enum {
@@ -32,8 +31,5 @@ struct bytes inbox_packet(const struct inbox *in, int n);
 int inbox_fd(struct inbox *in, int n);
 /* Wipes the count packets that came and closes their descriptors. */
 void inbox_clear(struct inbox *in, int count);
-
-/* The view in a sealed memfd; the caller owns it. NULL: not one. */
-struct view *inbox_view(int fd);
 
 #endif

@@ -1,13 +1,11 @@
 /*
  * view - users and keys without secrets; see view.h.
  *
- * Two sorted arrays and the strings they point to. A key is reserved when
- * some user's fixed selector names it in a domain that this user may sign
- * for; a thousand users who share a selector must not make that quadratic,
- * so every such right is one row of a sorted table of claims.
+ * Two sorted arrays and the strings they point to.
  */
 #include "proxy/users/view.h"
 
+#include "proxy/users/reserved.h"
 #include "proxy/users/strings.h"
 
 #include <stdlib.h>
@@ -18,6 +16,9 @@ struct view {
     size_t user_count;
     struct view_key *keys; /* sorted by domain, selector */
     size_t key_count;
+    size_t faulty_count;
+    const char *upstreams[VIEW_UPSTREAMS_MAX]; /* that users name */
+    size_t upstream_count; /* VIEW_UPSTREAMS_MAX + 1: more than these */
     struct strings strings;
 };
 
@@ -25,18 +26,7 @@ struct view_builder {
     struct view view;
     size_t user_cap;
     size_t key_cap;
-};
-
-/* "selector in domain" (or below it, or anywhere) belongs to a user. */
-struct claim {
-    const char *selector;
-    const char *domain;
-    enum view_from_kind kind;
-};
-
-struct claims {
-    struct claim *list;
-    size_t count;
+    bool unsorted; /* something came before what it belongs behind */
 };
 
 static int
@@ -56,19 +46,6 @@ compare_keys(const void *a, const void *b)
     int order = strcmp(ka->domain, kb->domain);
 
     return order != 0 ? order : strcmp(ka->selector, kb->selector);
-}
-
-static int
-compare_claims(const void *a, const void *b)
-{
-    const struct claim *ca = a;
-    const struct claim *cb = b;
-    int order = strcmp(ca->selector, cb->selector);
-
-    if (order == 0) {
-        order = (ca->kind > cb->kind) - (ca->kind < cb->kind);
-    }
-    return order != 0 ? order : strcmp(ca->domain, cb->domain);
 }
 
 /* --- looking up --------------------------------------------------------- */
@@ -177,6 +154,26 @@ view_key_at(const struct view *v, size_t n)
     return n < v->key_count ? v->keys + n : NULL;
 }
 
+size_t
+view_faulty_count(const struct view *v)
+{
+    return v->faulty_count;
+}
+
+bool
+view_names_upstream(const struct view *v, const char *name)
+{
+    if (v->upstream_count > VIEW_UPSTREAMS_MAX) {
+        return true;
+    }
+    for (size_t i = 0; i < v->upstream_count; i++) {
+        if (strcmp(v->upstreams[i], name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* --- making ------------------------------------------------------------- */
 
 /* Room for one more element; the array itself is malloc's. */
@@ -258,6 +255,18 @@ copy_or_empty(struct strings *s, const char *text)
     return strings_copy(s, bytes_str(text == NULL ? "" : text));
 }
 
+static void
+note_upstream(struct view *v, const char *name)
+{
+    if (name[0] == '\0' || view_names_upstream(v, name)) {
+        return;
+    }
+    if (v->upstream_count < VIEW_UPSTREAMS_MAX) {
+        v->upstreams[v->upstream_count] = name;
+    }
+    v->upstream_count++;
+}
+
 bool
 view_builder_user(struct view_builder *b, const struct view_user *user)
 {
@@ -282,6 +291,10 @@ view_builder_user(struct view_builder *b, const struct view_user *user)
         !copy_selectors(s, user->selectors, &copy.selectors)) {
         return false;
     }
+    b->unsorted = b->unsorted ||
+                  (v->user_count > 0 &&
+                   compare_users(&v->users[v->user_count - 1], &copy) >= 0);
+    note_upstream(v, copy.upstream);
     v->users[v->user_count++] = copy;
     return true;
 }
@@ -300,10 +313,13 @@ view_builder_key(struct view_builder *b, const struct view_key *key)
     copy.domain = strings_lower(&v->strings, bytes_str(key->domain));
     copy.selector = strings_lower(&v->strings, bytes_str(key->selector));
     copy.owner = strings_lower(&v->strings, bytes_str(key->owner));
-    copy.reserved = false; /* view_build() finds out */
     if (copy.domain == NULL || copy.selector == NULL || copy.owner == NULL) {
         return false;
     }
+    b->unsorted =
+        b->unsorted || (v->key_count > 0 &&
+                        compare_keys(&v->keys[v->key_count - 1], &copy) >= 0);
+    v->faulty_count += copy.state == VIEW_KEY_ACTIVE && copy.faulty;
     v->keys[v->key_count++] = copy;
     return true;
 }
@@ -336,118 +352,16 @@ view_free(struct view **v)
     }
 }
 
-/* --- reserved keys ------------------------------------------------------ */
+/* --- the whole of it ---------------------------------------------------- */
 
-static size_t
-count_claims(const struct view *v)
-{
-    size_t count = 0;
-
-    for (size_t i = 0; i < v->user_count; i++) {
-        for (conf_list s = v->users[i].selectors; *s != NULL; s++) {
-            count += v->users[i].from_count + 1;
-        }
-    }
-    return count;
-}
-
-static void
-claim_for_user(struct claims *c, const struct view_user *u,
-               const char *selector)
-{
-    for (size_t i = 0; i < u->from_count; i++) {
-        c->list[c->count].selector = selector;
-        c->list[c->count].domain = u->from[i].domain;
-        c->list[c->count].kind = u->from[i].kind == VIEW_FROM_ADDRESS
-                                     ? VIEW_FROM_DOMAIN
-                                     : u->from[i].kind;
-        c->count++;
-    }
-    if (u->domain[0] != '\0') {
-        c->list[c->count].selector = selector;
-        c->list[c->count].domain = u->domain;
-        c->list[c->count].kind = VIEW_FROM_DOMAIN;
-        c->count++;
-    }
-}
-
-static bool
-has_claim(const struct claims *c, const char *selector,
-          enum view_from_kind kind, const char *domain)
-{
-    const struct claim wanted = { selector, domain, kind };
-
-    return bsearch(&wanted, c->list, c->count, sizeof(*c->list),
-                   compare_claims) != NULL;
-}
-
-static bool
-is_claimed(const struct claims *c, const struct view_key *key)
-{
-    if (has_claim(c, key->selector, VIEW_FROM_ANY, "") ||
-        has_claim(c, key->selector, VIEW_FROM_DOMAIN, key->domain)) {
-        return true;
-    }
-    for (const char *dot = strchr(key->domain, '.'); dot != NULL;
-         dot = strchr(dot + 1, '.')) {
-        if (has_claim(c, key->selector, VIEW_FROM_BELOW, dot + 1)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool
-mark_reserved(struct view *v)
-{
-    struct claims c = { NULL, 0 };
-    size_t total = count_claims(v);
-
-    if (total == 0) {
-        return true;
-    }
-    c.list = calloc(total, sizeof(*c.list));
-    if (c.list == NULL) {
-        return false;
-    }
-    for (size_t i = 0; i < v->user_count; i++) {
-        for (conf_list s = v->users[i].selectors; *s != NULL; s++) {
-            claim_for_user(&c, v->users + i, *s);
-        }
-    }
-    qsort(c.list, c.count, sizeof(*c.list), compare_claims);
-    for (size_t i = 0; i < v->key_count; i++) {
-        v->keys[i].reserved = is_claimed(&c, v->keys + i);
-    }
-    free(c.list);
-    return true;
-}
-
-static bool
-is_sorted(const uint8_t *at, size_t count, size_t size,
-          int (*compare)(const void *, const void *))
-{
-    for (size_t i = 1; i < count; i++) {
-        if (compare(at + (i - 1) * size, at + i * size) >= 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* Sorts, and keeps one of several elements that compare equal. What the
- * keeper has packed is in order: a worker must not sort it again while its
- * sessions wait. */
+/* Sorts, and keeps one of several elements that compare equal. */
 static size_t
 sort_unique(void *list, size_t count, size_t size,
             int (*compare)(const void *, const void *))
 {
     uint8_t *at = list;
-    size_t kept = 1;
+    size_t kept = count == 0 ? 0 : 1;
 
-    if (is_sorted(at, count, size, compare)) {
-        return count;
-    }
     qsort(list, count, size, compare);
     for (size_t i = 1; i < count; i++) {
         if (compare(at + (kept - 1) * size, at + i * size) != 0) {
@@ -458,24 +372,55 @@ sort_unique(void *list, size_t count, size_t size,
     return kept;
 }
 
-struct view *
-view_build(struct view_builder **b, uint64_t epoch)
+static size_t
+count_faulty(const struct view *v)
 {
-    struct view *v = malloc(sizeof(*v));
+    size_t n = 0;
+
+    for (size_t i = 0; i < v->key_count; i++) {
+        n += v->keys[i].state == VIEW_KEY_ACTIVE && v->keys[i].faulty;
+    }
+    return n;
+}
+
+static void
+sort(struct view *v)
+{
+    v->user_count =
+        sort_unique(v->users, v->user_count, sizeof(*v->users), compare_users);
+    v->key_count =
+        sort_unique(v->keys, v->key_count, sizeof(*v->keys), compare_keys);
+    v->faulty_count = count_faulty(v); /* one of several is left */
+}
+
+struct view *
+view_build_copy(struct view_builder **b, uint64_t epoch)
+{
+    struct view *v = (*b)->unsorted ? NULL : malloc(sizeof(*v));
 
     if (v == NULL) {
         view_builder_free(b);
         return NULL;
     }
     *v = (*b)->view; /* all that the builder owned is the view's now */
+    v->epoch = epoch;
     free(*b);
     *b = NULL;
-    v->epoch = epoch;
-    v->user_count =
-        sort_unique(v->users, v->user_count, sizeof(*v->users), compare_users);
-    v->key_count =
-        sort_unique(v->keys, v->key_count, sizeof(*v->keys), compare_keys);
-    if (!mark_reserved(v)) {
+    return v;
+}
+
+struct view *
+view_build(struct view_builder **b, uint64_t epoch)
+{
+    struct view *v;
+
+    if ((*b)->unsorted) {
+        sort(&(*b)->view);
+        (*b)->unsorted = false;
+    }
+    v = view_build_copy(b, epoch);
+    if (v != NULL &&
+        !reserved_mark(v->users, v->user_count, v->keys, v->key_count)) {
         view_free(&v);
     }
     return v;

@@ -56,8 +56,9 @@ enum view_key_state {
 };
 
 enum {
-    VIEW_PUBLIC_HASH = 32
-}; /* octets */
+    VIEW_PUBLIC_HASH = 32, /* octets */
+    VIEW_UPSTREAMS_MAX = 64
+};
 
 struct view_key {
     const char *domain;   /* lower case */
@@ -92,6 +93,11 @@ size_t view_user_count(const struct view *v);
 const struct view_user *view_user_at(const struct view *v, size_t n);
 size_t view_key_count(const struct view *v);
 const struct view_key *view_key_at(const struct view *v, size_t n);
+/* Active keys whose record is wrong, or whose signatures are. */
+size_t view_faulty_count(const struct view *v);
+/* Some user's `upstream` is this one; true also for any name when users have
+ * more of them than VIEW_UPSTREAMS_MAX. */
+bool view_names_upstream(const struct view *v, const char *name);
 
 /* Making one. Strings are copied. NULL / false: no memory. */
 struct view_builder;
@@ -101,10 +107,34 @@ bool view_builder_key(struct view_builder *b, const struct view_key *key);
 void view_builder_free(struct view_builder **b);
 /* Sorts, marks reserved keys, takes the builder. */
 struct view *view_build(struct view_builder **b, uint64_t epoch);
+/* The same of what another view gave, in its order and with its marks: in no
+ * time however much it is. NULL also: it is not in order. */
+struct view *view_build_copy(struct view_builder **b, uint64_t epoch);
 void view_free(struct view **v);
 
-/* To and from octets (a memfd between keeper and worker). NULL: malformed. */
+/* To and from octets (a memfd between keeper and worker). NULL: malformed, or
+ * no memory. */
 bool view_pack(const struct view *v, struct buf *out);
 struct view *view_unpack(struct bytes packed);
+
+/*
+ * The same, a bounded piece at a time. packed is lent until
+ * view_unpacker_free(); NULL: no memory.
+ */
+struct view_unpacker;
+
+enum view_unpack_result {
+    VIEW_UNPACK_MORE,  /* call again */
+    VIEW_UNPACK_DONE,  /* *view_out is the caller's */
+    VIEW_UNPACK_FAILED /* malformed, or no memory */
+};
+
+struct view_unpacker *view_unpacker_new(struct bytes packed);
+/* Up to so many users and keys more, at least one. Not again after another
+ * result than MORE. */
+enum view_unpack_result view_unpacker_step(struct view_unpacker *u,
+                                           size_t entries,
+                                           struct view **view_out);
+void view_unpacker_free(struct view_unpacker **u);
 
 #endif

@@ -1,6 +1,7 @@
 /*
  * fuzz_view_unpack - any octets as a view; and each view that is taken must
- * survive being packed again and decide without a fault.
+ * survive being packed again and decide without a fault. In pieces of any size
+ * it is the same one.
  */
 #include "proxy/users/decide.h"
 
@@ -29,12 +30,55 @@ try_decisions(const struct view *v)
     }
 }
 
+static struct view *
+in_pieces(struct bytes packed, size_t entries)
+{
+    struct view_unpacker *u = view_unpacker_new(packed);
+    enum view_unpack_result result;
+    struct view *v = NULL;
+
+    if (u == NULL) {
+        abort();
+    }
+    do {
+        result = view_unpacker_step(u, entries, &v);
+    } while (result == VIEW_UNPACK_MORE);
+    if ((v != NULL) != (result == VIEW_UNPACK_DONE)) {
+        abort();
+    }
+    view_unpacker_free(&u);
+    return v;
+}
+
+/* Of two views, or none and none, the octets. */
+static void
+must_be_same(const struct view *a, const struct view *b)
+{
+    struct buf pa = BUF_INIT, pb = BUF_INIT;
+
+    if ((a == NULL) != (b == NULL)) {
+        abort();
+    }
+    if (a != NULL && (!view_pack(a, &pa) || !view_pack(b, &pb) ||
+                      !bytes_eq(buf_bytes(&pa), buf_bytes(&pb)))) {
+        abort();
+    }
+    buf_free(&pa);
+    buf_free(&pb);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct view *v = view_unpack(bytes_make(data, size));
     struct buf packed = BUF_INIT;
 
+    for (size_t entries = 1; entries < 4; entries++) {
+        struct view *pieces = in_pieces(bytes_make(data, size), entries);
+
+        must_be_same(v, pieces);
+        view_free(&pieces);
+    }
     if (v != NULL) {
         struct view *again;
 

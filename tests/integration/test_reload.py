@@ -1,4 +1,5 @@
 """Reload: what is new is there at once, and nobody who connects notices."""
+import json
 import os
 import smtplib
 import socket
@@ -10,6 +11,7 @@ import unittest
 
 import processes
 import scratch
+from population import ed25519_key, password_hash, put_key
 from rawclient import RawClient
 from sealpost import Sealpost, message, run
 from upstream import CapturingUpstream
@@ -204,6 +206,88 @@ class Generations(unittest.TestCase):
                 c.close()
 
 
+class Many(unittest.TestCase):
+    """So many users and keys that a worker takes them a part at a time."""
+
+    COUNT = 1100
+    PASSWORD = "secret"
+
+    @classmethod
+    def setUpClass(cls):
+        cls.up = cls.enterClassContext(CapturingUpstream())
+        cls.sp = cls.enterClassContext(Sealpost(
+            cls.up.port, start=False,
+            upstream_settings={"signatures": "ed25519"}))
+        cls.users = os.path.join(cls.sp.state, "users.conf")
+        cls.hash, key = password_hash(cls.PASSWORD), ed25519_key()
+        for n in range(cls.COUNT):
+            put_key(cls.sp, f"d{n}.example", "s1", key)
+        cls.add(range(cls.COUNT))
+        cls.sp.start()
+
+    @classmethod
+    def add(cls, numbers):
+        with open(cls.users, "a") as f:
+            f.writelines(f"[u{n}]\npassword = {cls.hash}\n"
+                         f"from = d{n % cls.COUNT}.example\n"
+                         for n in numbers)
+        scratch.give_to(cls.users, "nobody")
+
+    def client(self, n):
+        return RawClient(self.sp.port).ready(f"u{n}", self.PASSWORD)
+
+    def mail(self, c, n):
+        """Accepted, and signed with this user's key."""
+        domain = f"d{n % self.COUNT}.example"
+        c.envelope(f"a@{domain}", "b@example.net")
+        c.send(message(sender=f"a@{domain}") + b".\r\n")
+        self.assertEqual(c.reply()[0], 250)
+        self.assertIn(f"d={domain};".encode(), self.up.messages[-1].data)
+
+    def new_user(self, n):
+        """Who is told 454 while the worker's view is on its way, or 535
+        before, tries again."""
+        def login():
+            c = RawClient(self.sp.port)
+            try:
+                return c.ready(f"u{n}", self.PASSWORD)
+            except AssertionError as e:
+                c.close()
+                self.assertRegex(str(e), " (454|535) ")
+                return None
+        return scratch.wait_for("a login", login)
+
+    def test_mail_goes_on(self):
+        """Reloads in succession; who is new may send as soon as she may log
+        in."""
+        with self.client(5) as old:
+            for n in range(self.COUNT, self.COUNT + 6):
+                self.add([n])
+                self.sp.reload()
+                self.sp.reload()
+                for _ in range(5):
+                    self.mail(old, 5)
+            with self.new_user(n) as new:
+                self.mail(new, n)
+            self.mail(old, 5)
+
+    def test_keeper_dies(self):
+        for n in range(3):
+            with self.client(7) as c:
+                loaded = len(self.sp.lines("loaded"))
+                self.sp.reload()
+                self.sp.wait_line("loaded", loaded + 1)
+                time.sleep(0.002 * n) # the view has come, in part
+                died = processes.kill(self.sp, processes.KEEPER)
+                self.assertEqual(c.reply()[0], 421) # no handle any more
+            scratch.wait_for("another keeper", lambda: processes.of(
+                self.sp, processes.KEEPER) not in ([], died))
+            with self.new_user(9) as c:
+                self.mail(c, 9)
+        self.assertEqual(self.sp.lines("worker-died"), [])
+        self.assertEqual(self.sp.lines("view"), [])
+
+
 class Mistakes(unittest.TestCase):
     """Whatever is broken at a reload: it is named with its file, and what
     ran before goes on."""
@@ -382,6 +466,37 @@ class News(unittest.TestCase):
             got = self.up.messages[-1].data
             self.assertTrue(got.endswith(message(subject="under way")))
             self.assertRegex(sp.verify(got), r"dkim=pass[^;]* header\.s=sp[12]")
+
+    def test_user_deleted_in_a_transaction(self):
+        """From where no key would be asked for: nobody's rights are not
+        everybody's."""
+        sp = self.sp
+        self.tool("user", "add", "dave", "--from", "unkeyed.example",
+                  "--password-stdin", input="pass word\n")
+
+        def login():
+            c = RawClient(sp.port)
+            try:
+                return c.ready("dave", "pass word")
+            except AssertionError:
+                c.close()
+                return None
+        mail = message(sender="dave@unkeyed.example") + b".\r\n"
+        with scratch.wait_for("a login", login) as c:
+            for code in (250, 451):
+                c.envelope("dave@unkeyed.example", "b@example.net")
+                if code == 451:
+                    users = self.known_users()
+                    self.tool("user", "delete", "dave")
+                    scratch.wait_for("one user less", lambda:
+                                     self.known_users() == users - 1)
+                c.send(mail)
+                self.assertEqual(c.reply()[0], code)
+            self.assertEqual(c.command("NOOP")[0], 421)
+
+    def known_users(self):
+        status = json.loads(self.tool("status", "--json").stdout)
+        return status["users"]
 
     def test_no_reload(self):
         loaded = len(self.sp.lines("loaded"))

@@ -69,7 +69,7 @@ describe_session(const struct session *s, struct buf *out)
 {
     put(out, "session %d %d %d %d %d %u %d %d %d %d %d %d %d %zu\n",
         (int)s->identity, (int)s->owed, s->request != NULL, s->login != NULL,
-        s->user != NULL, s->auth_failures, s->has_handle, s->expelled,
+        s->user != NULL, s->auth_failures, s->has_handle, session_expelled(s),
         s->client_gone, s->client_eof, s->closing, s->greeted, s->dead,
         conn_pending(s->client));
     buf_put(out, conn_input(s->client));

@@ -338,7 +338,6 @@ world_keeper_reload(struct session_world *w, bool locked)
     struct view *old = k->view;
 
     k->view = make_view(++k->epoch, locked);
-    session_view_changed(&w->worker);
     view_free(&old);
 }
 

@@ -121,9 +121,23 @@ say_octets(const void *octets, size_t len)
     assert_int_equal(send(keeper, octets, len, MSG_NOSIGNAL), len);
 }
 
-/* A view of an epoch; seals as given. */
 static void
-say_view(uint64_t epoch, int seals, const char *contents)
+add_users(struct view_builder *b, unsigned users)
+{
+    static const char *const none[] = { NULL };
+    struct view_user u = { .selectors = none, .domain = "", .upstream = "" };
+    char name[16];
+
+    for (unsigned n = 0; n < users; n++) {
+        (void)snprintf(name, sizeof(name), "u%05u", n);
+        u.name = name;
+        assert_true(view_builder_user(b, &u));
+    }
+}
+
+/* A view of an epoch with so many users; seals as given. */
+static void
+say_view_of(uint64_t epoch, unsigned users, int seals, const char *contents)
 {
     struct keeper_answer answer = { .op = KEEPER_OP_VIEW, .epoch = epoch };
     _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = { 0 };
@@ -135,10 +149,12 @@ say_view(uint64_t epoch, int seals, const char *contents)
                         .msg_controllen = sizeof(control) };
     struct cmsghdr *c = CMSG_FIRSTHDR(&m);
     struct view_builder *b = view_builder_new();
-    struct view *view = view_build(&b, epoch);
+    struct view *view;
     struct buf packed = BUF_INIT;
     int fd = memfd_create("view", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
+    add_users(b, users);
+    view = view_build(&b, epoch);
     assert_true(view_pack(view, &packed));
     if (contents != NULL) {
         buf_clear(&packed);
@@ -159,6 +175,12 @@ say_view(uint64_t epoch, int seals, const char *contents)
 enum {
     SEALED = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE
 };
+
+static void
+say_view(uint64_t epoch, int seals, const char *contents)
+{
+    say_view_of(epoch, 0, seals, contents);
+}
 
 static void
 asks_for_the_view_first(void **state)
@@ -195,6 +217,30 @@ bad_views_keep_the_last(void **state)
     assert_int_equal(views, 1);
     assert_int_equal(gone, 0);
     assert_int_equal(view_epoch(keeper_client_view(client)), 1);
+}
+
+/* Of a view that is not whole yet nothing is left when the keeper dies, and
+ * the next keeper's epochs count anew. */
+static void
+keeper_dies_in_mid_view(void **state)
+{
+    (void)state;
+    say_view(5, SEALED, NULL);
+    turn();
+    say_view_of(6, 5000, SEALED, NULL);
+    turn();
+    assert_int_equal(views, 1);
+    close(keeper);
+    turn();
+    turn();
+    assert_int_equal(gone, 1);
+    assert_int_equal(view_epoch(keeper_client_view(client)), 5);
+    keeper_client_reconnect(client, pair());
+    say_view_of(1, 5, SEALED, NULL);
+    turn();
+    assert_int_equal(views, 2);
+    assert_int_equal(epoch_seen, 1);
+    assert_int_equal(view_user_count(keeper_client_view(client)), 5);
 }
 
 static void
@@ -462,6 +508,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(asks_for_the_view_first),
         TEST(bad_views_keep_the_last),
+        TEST(keeper_dies_in_mid_view),
         TEST(replies_find_their_requests),
         TEST(handle_of_a_cancelled_login_is_released),
         TEST(window_is_kept),
