@@ -28,21 +28,25 @@ struct load_options {
     bool resume;             /* TLS sessions, at a reconnect */
     unsigned per_connection; /* messages; 0: any number */
     double rate;             /* messages a second, open loop; 0: closed loop */
+    double interval;         /* s that each line is about; 0: one line */
+    bool up_first;           /* no message before all have logged in */
     unsigned slow;           /* of 100 sessions, how many send slowly */
     const char *file;        /* a whole message instead of a made one */
 };
 
-/* Results, filled by load_run(). Latency: from when a message was due. */
+/* What one line is about. Latency: from when a message was due. */
 struct load_result {
     uint32_t *samples_us;
     size_t messages, refused, connections, resumed;
+    uint64_t late_us; /* the longest from due to begun, here */
     double seconds;
 };
 
 extern struct load_options load;
 
-/* False: said on stderr. */
-bool load_run(struct load_result *result_out);
+/* report is called at the end, with load.interval after each. False: said on
+ * stderr. */
+bool load_run(void (*report)(struct load_result *));
 uint64_t load_now_us(void);
 
 /* content.c: a message as it goes over the wire, without the final dot line

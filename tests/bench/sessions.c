@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/queue.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -39,6 +40,7 @@ enum step {
 };
 
 struct session {
+    TAILQ_ENTRY(session) link; /* WAITING */
     struct wire wire;
     enum step step;
     unsigned user;
@@ -53,12 +55,16 @@ struct session {
     char line[LINE_MAX_OCTETS];
 };
 
+/* In the order in which they became free: to look through 10 000 each
+ * millisecond would take all of a CPU. */
+static TAILQ_HEAD(, session) waiting = TAILQ_HEAD_INITIALIZER(waiting);
 static struct session *sessions;
 static struct load_content contents[USERS_MAX];
 static SSL_CTX *context;
-static struct load_result *result;
+static struct load_result result;
+static bool begun; /* messages may be sent */
 static uint64_t begin_us, end_us, next_due_us;
-static size_t live;
+static size_t live, logged_in;
 static int epoll_fd;
 
 uint64_t
@@ -114,7 +120,7 @@ open_session(struct session *s)
     setsockopt(s->wire.fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     fcntl(s->wire.fd, F_SETFL, O_NONBLOCK);
     epoll_ctl(epoll_fd, EPOLL_CTL_ADD, s->wire.fd, &ev);
-    result->connections++;
+    result.connections++;
     s->done = 0;
     s->held = 0;
     s->step = GREETING;
@@ -149,12 +155,35 @@ begin_message(struct session *s)
     say(s, line);
 }
 
+static void
+begin(void)
+{
+    begun = true;
+    begin_us = next_due_us = load_now_us();
+    end_us = begin_us + (uint64_t)(load.seconds * 1e6);
+}
+
+static void
+wait_for_message(struct session *s)
+{
+    s->step = WAITING;
+    TAILQ_INSERT_TAIL(&waiting, s, link);
+}
+
 /* The next message, when one is due, or the end. */
 static void
 next_message(struct session *s)
 {
     uint64_t now = load_now_us();
 
+    if (!begun) {
+        wait_for_message(s);
+        if (++logged_in == load.sessions) {
+            result.connections = 0; /* from now on, as all else */
+            begin();
+        }
+        return;
+    }
     if (now >= end_us) {
         close_session(s);
         s->step = OVER;
@@ -174,11 +203,14 @@ next_message(struct session *s)
     s->due_us = now;
     if (load.rate > 0) {
         if (now < next_due_us) {
-            s->step = WAITING;
+            wait_for_message(s);
             return;
         }
         s->due_us = next_due_us;
         next_due_us += (uint64_t)(1e6 / load.rate);
+        if (now - s->due_us > result.late_us) {
+            result.late_us = now - s->due_us;
+        }
     }
     begin_message(s);
 }
@@ -238,9 +270,9 @@ message_done(struct session *s, int code)
     uint64_t us = load_now_us() - s->due_us;
 
     if (code != 250) {
-        result->refused++;
-    } else if (!s->slow && result->messages < SAMPLES_MAX) {
-        result->samples_us[result->messages++] = (uint32_t)us;
+        result.refused++;
+    } else if (!s->slow && result.messages < SAMPLES_MAX) {
+        result.samples_us[result.messages++] = (uint32_t)us;
     }
     s->done++;
     next_message(s);
@@ -272,7 +304,7 @@ greet(struct session *s)
 static void
 secured(struct session *s)
 {
-    result->resumed += (size_t)SSL_session_reused(s->wire.ssl);
+    result.resumed += (size_t)SSL_session_reused(s->wire.ssl);
     if (load.tls == LOAD_IMPLICIT) {
         s->step = GREETING;
     } else {
@@ -305,6 +337,10 @@ static void
 reconnect(struct session *s)
 {
     s->put_off = s->step == MAIL;
+    if (s->step == WAITING) {
+        TAILQ_REMOVE(&waiting, s, link);
+        logged_in -= !begun;
+    }
     wire_close(&s->wire);
     open_session(s);
 }
@@ -412,30 +448,52 @@ on_event(struct session *s, uint32_t events)
 
 /* --- the whole run -------------------------------------------------------- */
 
-/* What no event of a socket brings about. */
 static void
-turn(void)
+go_on_slowly(void)
 {
     for (size_t i = 0; i < load.sessions; i++) {
         struct session *s = &sessions[i];
 
-        if (s->step == WAITING) {
-            next_message(s);
-        } else if (s->step == CONTENT && s->slow &&
-                   s->sent < contents[s->user].count) {
+        if (s->step == CONTENT && s->slow &&
+            s->sent < contents[s->user].count) {
             send_content(s);
         }
     }
+}
+
+/* What no event of a socket brings about. */
+static void
+turn(void)
+{
+    uint64_t now = load_now_us();
+    struct session *s;
+
+    while (begun && (s = TAILQ_FIRST(&waiting)) != NULL &&
+           (now >= next_due_us || now >= end_us)) {
+        TAILQ_REMOVE(&waiting, s, link);
+        next_message(s);
+    }
+    if (load.slow > 0) {
+        go_on_slowly();
+    }
+}
+
+static void
+report_since(uint64_t since_us, void (*report)(struct load_result *))
+{
+    result.seconds = (double)(load_now_us() - since_us) / 1e6;
+    report(&result);
+    result = (struct load_result){ .samples_us = result.samples_us };
 }
 
 static bool
 prepare(void)
 {
     sessions = calloc(load.sessions, sizeof(*sessions));
-    result->samples_us = calloc(SAMPLES_MAX, sizeof(uint32_t));
+    result.samples_us = calloc(SAMPLES_MAX, sizeof(uint32_t));
     context = wire_client();
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    if (sessions == NULL || result->samples_us == NULL || context == NULL ||
+    if (sessions == NULL || result.samples_us == NULL || context == NULL ||
         load.users > USERS_MAX) {
         fputs("bench_load: no memory, or too many users\n", stderr);
         return false;
@@ -448,22 +506,30 @@ prepare(void)
     return true;
 }
 
-bool
-load_run(struct load_result *result_out)
+static void
+open_all(void)
 {
-    bool turns = load.rate > 0 || load.slow > 0;
-
-    result = result_out;
-    if (!prepare()) {
-        return false;
+    if (!load.up_first) {
+        begin();
     }
-    begin_us = next_due_us = load_now_us();
-    end_us = begin_us + (uint64_t)(load.seconds * 1e6);
     for (live = 0; live < load.sessions; live++) {
         sessions[live].user = (unsigned)(live % load.users);
         sessions[live].slow = live % 100 < load.slow;
         open_session(&sessions[live]);
     }
+}
+
+bool
+load_run(void (*report)(struct load_result *))
+{
+    bool turns = load.rate > 0 || load.slow > 0 || load.up_first;
+    uint64_t interval_us = (uint64_t)(load.interval * 1e6);
+    uint64_t reported = 0; /* intervals */
+
+    if (!prepare()) {
+        return false;
+    }
+    open_all();
     while (live > 0) {
         struct epoll_event evs[256];
         int n = epoll_wait(epoll_fd, evs, 256, turns ? TURN_MS : -1);
@@ -471,10 +537,16 @@ load_run(struct load_result *result_out)
         for (int i = 0; i < n; i++) {
             on_event(evs[i].data.ptr, evs[i].events);
         }
+        if (begun && interval_us > 0 &&
+            load_now_us() >= begin_us + (reported + 1) * interval_us) {
+            report_since(begin_us + reported++ * interval_us, report);
+        }
         if (turns) {
             turn();
         }
     }
-    result->seconds = (double)(load_now_us() - begin_us) / 1e6;
+    if (interval_us == 0) {
+        report_since(begin_us, report);
+    }
     return true;
 }

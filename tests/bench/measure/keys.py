@@ -1,11 +1,26 @@
 """Start with very many keys."""
+import os
 import time
 
 import processes
 import scratch
 import world
-from population import put_key, rsa_key
+from population import password_hash, put_key, rsa_key
 from table import Table
+
+
+def fill(sp, count, users=False):
+    """So many domains with a key, and as many users, beside the one who is
+    there: one key and one password under many names."""
+    key = rsa_key()
+    for n in range(count):
+        put_key(sp, f"d{n}.example", "s1", key, type="rsa")
+    if users:
+        secret = password_hash("secret")
+        with open(os.path.join(sp.state, "users.conf"), "a") as f:
+            f.writelines(f"[u{n}]\npassword = {secret}\n"
+                         f"from = d{n}.example\n" for n in range(count))
+    scratch.give_to(sp.state, "nobody")
 
 
 def _pss(pid):
@@ -16,10 +31,7 @@ def _pss(pid):
 def run(bench):
     count = 5000 if bench.quick else 100000
     with world.Sink() as sink, world.Relay(sink, start=False) as sp:
-        key = rsa_key()
-        for n in range(count):
-            put_key(sp, f"d{n}.example", "s1", key, type="rsa")
-        scratch.give_to(sp.state, "nobody")
+        fill(sp, count)
         table = Table(bench, f"{count} RSA-2048 keys", "figure")
         begin = time.monotonic()
         sp.start()

@@ -56,7 +56,7 @@ class Run:
         said = fields(line)
         self.rate, self.count = said["rate"], int(said["messages"])
         self.p50, self.p99 = said["p50_ms"], said["p99_ms"]
-        self.largest = said["max_ms"]
+        self.largest, self.late = said["max_ms"], said["late_ms"]
         self.refused = int(said["refused"])
         self.connections, self.resumed = said["connections"], said["resumed"]
         self.cpu = 0.0 # s for 1000 messages, when it was measured
