@@ -267,6 +267,10 @@ static void
 take_zone(struct side *side, const struct zone *zone)
 {
     side->zone = zone;
+    if (zone->no_memory) {
+        fail(side->item->run);
+        return;
+    }
     if (zone->name[0] == '\0') {
         add_trouble(side, side->name, zone->failed,
                     zone->failed

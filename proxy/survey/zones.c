@@ -33,7 +33,7 @@ struct search {
     char start[DNS_NAME_MAX + 1]; /* the name that was asked about */
     const char *at;               /* how far up we are, inside start */
     struct dns_query *query;
-    struct host hosts[ZONE_NS_MAX];
+    struct host *hosts; /* owns; until all are looked up: many zones are kept */
     size_t host_count;
     size_t pending;
     struct waiter_list waiters;
@@ -50,10 +50,22 @@ struct zones {
 };
 
 static void
+free_hosts(struct search *s)
+{
+    for (size_t i = 0; i < s->host_count; i++) {
+        dns_lookup_cancel(&s->hosts[i].lookup);
+    }
+    free(s->hosts);
+    s->hosts = NULL;
+    s->host_count = 0;
+}
+
+static void
 finish(struct search *s)
 {
     struct zone_waiter *w;
 
+    free_hosts(s);
     s->done = true;
     while ((w = SLIST_FIRST(&s->waiters)) != NULL) {
         SLIST_REMOVE_HEAD(&s->waiters, link);
@@ -63,18 +75,26 @@ finish(struct search *s)
 
 /* --- addresses ------------------------------------------------------------ */
 
-/* NULL: there are enough. */
+/* NULL: there are enough, or no memory. */
 static struct zone_server *
 add_server(struct search *s, const char *name)
 {
-    struct zone_server *server = &s->zone.servers[s->zone.count];
+    size_t count = s->zone.count;
+    struct zone_server *list;
 
-    if (s->zone.count == ZONE_SERVERS_MAX) {
+    if (count == ZONE_SERVERS_MAX) {
         return NULL;
     }
-    snprintf(server->name, sizeof(server->name), "%s", name);
+    list = realloc(s->zone.servers, (count + 1) * sizeof(*list));
+    if (list == NULL) {
+        s->zone.no_memory = true;
+        return NULL;
+    }
+    list[count] = (struct zone_server){ .unknown = false };
+    snprintf(list[count].name, sizeof(list[count].name), "%s", name);
+    s->zone.servers = list;
     s->zone.count++;
-    return server;
+    return &list[count];
 }
 
 static void
@@ -118,9 +138,11 @@ compare(const void *left, const void *right)
 static void
 host_done(struct search *s)
 {
-    if (--s->pending == 0) {
+    if (--s->pending == 0 && s->zone.count > 0) {
         qsort(s->zone.servers, s->zone.count, sizeof(s->zone.servers[0]),
               compare);
+    }
+    if (s->pending == 0) {
         finish(s);
     }
 }
@@ -151,7 +173,7 @@ look_up_hosts(struct search *s)
         h->lookup = dns_lookup(s->zones->resolver, h->name, s->zones->port,
                                on_addresses, h);
         if (h->lookup == NULL) {
-            add_without_address(s, h->name, true);
+            s->zone.no_memory = true;
             s->pending--;
         }
     }
@@ -166,6 +188,12 @@ static void
 take_hosts(struct search *s, const struct dns_answer *answer)
 {
     snprintf(s->zone.name, sizeof(s->zone.name), "%s", s->at);
+    s->hosts = calloc(ZONE_NS_MAX, sizeof(*s->hosts));
+    if (s->hosts == NULL) {
+        s->zone.no_memory = true;
+        finish(s);
+        return;
+    }
     for (size_t i = 0; i < answer->count && s->host_count < ZONE_NS_MAX; i++) {
         if (bytes_copy(answer->records[i].data, s->hosts[s->host_count].name,
                        sizeof(s->hosts[0].name))) {
@@ -214,7 +242,7 @@ ask_at(struct search *s)
     snprintf(q.name, sizeof(q.name), "%s", s->at);
     s->query = dns_ask(s->zones->resolver, &q, on_ns, s);
     if (s->query == NULL) {
-        s->zone.failed = true;
+        s->zone.no_memory = true;
     }
     return s->query != NULL;
 }
@@ -294,9 +322,8 @@ static void
 search_free(struct search *s)
 {
     dns_cancel(&s->query);
-    for (size_t i = 0; i < s->host_count; i++) {
-        dns_lookup_cancel(&s->hosts[i].lookup);
-    }
+    free_hosts(s);
+    free(s->zone.servers);
     free(s);
 }
 

@@ -25,9 +25,10 @@ struct zone_server {
 
 struct zone {
     char name[DNS_NAME_MAX + 1]; /* "": none was found */
-    struct zone_server servers[ZONE_SERVERS_MAX];
+    struct zone_server *servers; /* up to ZONE_SERVERS_MAX; of the zones */
     size_t count;
-    bool failed; /* the resolver did not say */
+    bool failed;    /* the resolver did not say */
+    bool no_memory; /* some servers may be missing */
 };
 
 struct zones;
