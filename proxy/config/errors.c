@@ -118,37 +118,6 @@ put_printable(struct buf *out, struct bytes text)
     }
 }
 
-/* The place is filled in; the rest of the text is raw. */
-static void
-add(struct conf_errors *e, struct line line, const char *file, struct buf *raw)
-{
-    struct buf text = BUF_INIT;
-
-    if (e == NULL) {
-        return; /* its caller sees by NULL that a line is missing */
-    }
-    if (e->count >= ERRORS_MAX) {
-        e->more = true;
-        e->more_errors = e->more_errors || !line.warning;
-        return;
-    }
-    put_printable(&text, bytes_str(file));
-    line.file_octets = text.len;
-    if (line.number > 0) {
-        buf_printf(&text, ":%u", line.number);
-    }
-    buf_puts(&text, ": ");
-    put_printable(&text, buf_bytes(raw));
-    if (buf_failed(raw) || buf_str(&text) == NULL || !make_room(e)) {
-        buf_free(&text);
-        e->out_of_memory = true;
-        return;
-    }
-    line.text = (char *)text.ptr; /* handed over */
-    e->lines[e->count++] = line;
-    e->warnings += line.warning;
-}
-
 __attribute__((format(printf, 2, 0))) static void
 put_args(struct buf *out, const char *format, va_list args)
 {
@@ -166,34 +135,61 @@ put_args(struct buf *out, const char *format, va_list args)
     out->len += (size_t)n;
 }
 
+/* line holds its number, and what it is. */
+__attribute__((format(printf, 4, 0))) static void
+add(struct conf_errors *e, struct line line, const char *file,
+    const char *format, va_list args)
+{
+    struct buf raw = BUF_INIT, text = BUF_INIT;
+
+    if (e == NULL) {
+        return; /* its caller sees by NULL that a line is missing */
+    }
+    if (e->count >= ERRORS_MAX) {
+        e->more = true;
+        e->more_errors = e->more_errors || !line.warning;
+        return;
+    }
+    put_printable(&text, bytes_str(file));
+    line.file_octets = text.len;
+    if (line.number > 0) {
+        buf_printf(&text, ":%u", line.number);
+    }
+    buf_puts(&text, ": ");
+    put_args(&raw, format, args);
+    put_printable(&text, buf_bytes(&raw));
+    if (buf_failed(&raw) || buf_str(&text) == NULL || !make_room(e)) {
+        buf_free(&text);
+        e->out_of_memory = true;
+    } else {
+        line.text = (char *)text.ptr; /* handed over */
+        e->lines[e->count++] = line;
+        e->warnings += line.warning;
+    }
+    buf_free(&raw);
+}
+
 void
 conf_error(struct conf_errors *e, const char *file, unsigned line,
            const char *format, ...)
 {
-    struct line place = { NULL, 0, line, false };
-    struct buf raw = BUF_INIT;
     va_list args;
 
     va_start(args, format);
-    put_args(&raw, format, args);
+    add(e, (struct line){ .number = line }, file, format, args);
     va_end(args);
-    add(e, place, file, &raw);
-    buf_free(&raw);
 }
 
 void
 conf_warning(struct conf_errors *e, const char *file, unsigned line,
              const char *format, ...)
 {
-    struct line place = { NULL, 0, line, true };
-    struct buf raw = BUF_INIT;
     va_list args;
 
     va_start(args, format);
-    put_args(&raw, format, args);
+    add(e, (struct line){ .number = line, .warning = true }, file, format,
+        args);
     va_end(args);
-    add(e, place, file, &raw);
-    buf_free(&raw);
 }
 
 static bool
