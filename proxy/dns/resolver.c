@@ -2,13 +2,14 @@
  * resolver - questions, who waits for them, and the cache; see resolver.h.
  *
  * A question is one name and type on its way; queries are those who wait for
- * it. All calls to their callbacks are made by on_deliver(), an event of its
- * own: never from inside dns_ask(), and never while a list here is walked.
+ * it. Their callbacks are called by delivery.c alone: never from inside
+ * dns_ask(), and never while a list here is walked.
  */
 #include "proxy/dns/resolver.h"
 
 #include "proxy/clock.h"
 #include "proxy/dns/cache.h"
+#include "proxy/dns/delivery.h"
 #include "proxy/dns/hosts.h"
 #include "proxy/dns/internal.h"
 
@@ -18,27 +19,11 @@
 
 enum {
     QUESTION_MS = 15000,
-    DELIVERIES_MAX = 64, /* callbacks a turn of the loop */
     TRY_DEFAULT_S = 5,
     IN_FLIGHT_MAX = 512, /* sockets */
     WAITING_MAX = 10000, /* beyond: a temporary failure at once */
     BUCKETS = 256
 };
-
-struct question;
-
-struct dns_query {
-    TAILQ_ENTRY(dns_query) link; /* of its question, or of ready */
-    struct resolver *r;
-    struct question *question; /* NULL: in ready */
-    struct dns_result *result; /* owns a reference; NULL: TEMPFAIL */
-    uint32_t ttl_s;
-    bool authenticated;
-    dns_callback *cb;
-    void *arg;
-};
-
-TAILQ_HEAD(query_list, dns_query);
 
 struct question {
     LIST_ENTRY(question) same; /* of its bucket */
@@ -69,8 +54,7 @@ struct resolver {
     struct question_list waiting;
     size_t waiting_count;
     size_t in_flight;
-    struct query_list ready;
-    struct event *deliver;
+    struct delivery delivery;
     struct event *expire; /* at the deadline of the first that waits */
     unsigned question_ms;
     bool check_disabled;
@@ -87,59 +71,6 @@ const struct hosts *
 resolver_hosts(const struct resolver *r)
 {
     return r->hosts;
-}
-
-/* --- delivery ------------------------------------------------------------- */
-
-/* Takes the query out of its list's hands and calls; then it is gone. */
-static void
-deliver(struct dns_query *query)
-{
-    struct dns_answer answer = { .status = DNS_TEMPFAIL };
-
-    if (query->result != NULL) {
-        answer = query->result->answer;
-    }
-    answer.ttl_s = query->ttl_s;
-    answer.authenticated = query->authenticated;
-    query->cb(&answer, query->arg);
-    result_unref(&query->result);
-    free(query);
-}
-
-static void
-on_deliver(evutil_socket_t fd, short what, void *arg)
-{
-    struct resolver *r = arg;
-    struct dns_query *query;
-
-    (void)fd;
-    (void)what;
-    for (unsigned n = 0; n < DELIVERIES_MAX; n++) {
-        query = TAILQ_FIRST(&r->ready);
-        if (query == NULL) {
-            return;
-        }
-        TAILQ_REMOVE(&r->ready, query, link);
-        deliver(query);
-    }
-    event_active(r->deliver, EV_TIMEOUT, 0);
-}
-
-/* result NULL: a temporary failure. */
-static void
-make_ready(struct dns_query *query, struct dns_result *result, uint32_t ttl_s)
-{
-    struct resolver *r = query->r;
-
-    query->question = NULL;
-    query->ttl_s = ttl_s;
-    if (result != NULL) {
-        query->result = result_ref(result);
-        query->authenticated = result->answer.authenticated;
-    }
-    TAILQ_INSERT_TAIL(&r->ready, query, link);
-    event_active(r->deliver, EV_TIMEOUT, 0);
 }
 
 /* --- questions under way -------------------------------------------------- */
@@ -179,7 +110,7 @@ question_done(struct question *qn, struct dns_result *result)
     }
     while ((query = TAILQ_FIRST(&qn->queries)) != NULL) {
         TAILQ_REMOVE(&qn->queries, query, link);
-        make_ready(query, result, ttl_s);
+        delivery_add(&r->delivery, query, result, ttl_s);
     }
     question_free(qn);
 }
@@ -382,7 +313,7 @@ wait_for_question(struct dns_query *query, const struct dns_question *q)
         qn = new_question(r, q);
     }
     if (qn == NULL) {
-        make_ready(query, NULL, 0);
+        delivery_add(&r->delivery, query, NULL, 0);
         return;
     }
     query->question = qn;
@@ -408,7 +339,7 @@ dns_ask(struct resolver *r, const struct dns_question *q, dns_callback *cb,
     query->arg = arg;
     known = answer_at_once(r, q, &ttl_s);
     if (known != NULL) {
-        make_ready(query, known, ttl_s);
+        delivery_add(&r->delivery, query, known, ttl_s);
         result_unref(&known);
     } else {
         wait_for_question(query, q);
@@ -429,7 +360,7 @@ dns_cancel(struct dns_query **query)
     }
     qn = gone->question;
     r = gone->r;
-    TAILQ_REMOVE(qn == NULL ? &r->ready : &qn->queries, gone, link);
+    TAILQ_REMOVE(qn == NULL ? &r->delivery.ready : &qn->queries, gone, link);
     result_unref(&gone->result);
     free(gone);
     if (qn != NULL && TAILQ_EMPTY(&qn->queries)) {
@@ -449,21 +380,19 @@ resolver_new_with(struct event_base *base,
     if (r == NULL) {
         return NULL;
     }
-    TAILQ_INIT(&r->ready);
     TAILQ_INIT(&r->waiting);
     r->question_ms = options->question_ms;
     r->base = base;
     r->try_ms = options->try_ms;
     r->check_disabled = options->check_disabled;
     servers_set(&r->servers, options->nameservers, options->resolv_conf);
-    r->deliver = evtimer_new(base, on_deliver, r);
     r->expire = evtimer_new(base, on_expire, r);
     r->hosts = hosts_load(options->hosts);
     if (getrandom(&r->seed, sizeof(r->seed), 0) == (ssize_t)sizeof(r->seed)) {
         r->cache = cache_new(r->seed, CACHE_ENTRIES_MAX, CACHE_OCTETS_MAX);
     }
-    if (r->deliver == NULL || r->expire == NULL || r->hosts == NULL ||
-        r->cache == NULL) {
+    if (!delivery_open(&r->delivery, base) || r->expire == NULL ||
+        r->hosts == NULL || r->cache == NULL) {
         resolver_free(&r);
     }
     return r;
@@ -484,18 +413,6 @@ resolver_new(struct event_base *base, const struct dns_conf *conf)
     return resolver_new_with(base, &options);
 }
 
-static void
-drop_queries(struct query_list *list)
-{
-    struct dns_query *query;
-
-    while ((query = TAILQ_FIRST(list)) != NULL) {
-        TAILQ_REMOVE(list, query, link);
-        result_unref(&query->result);
-        free(query);
-    }
-}
-
 void
 resolver_free(struct resolver **resolver)
 {
@@ -507,14 +424,11 @@ resolver_free(struct resolver **resolver)
     }
     for (size_t i = 0; i < BUCKETS; i++) {
         while (!LIST_EMPTY(&r->questions[i])) {
-            drop_queries(&LIST_FIRST(&r->questions[i])->queries);
+            queries_drop(&LIST_FIRST(&r->questions[i])->queries);
             question_free(LIST_FIRST(&r->questions[i]));
         }
     }
-    drop_queries(&r->ready);
-    if (r->deliver != NULL) {
-        event_free(r->deliver);
-    }
+    delivery_close(&r->delivery);
     if (r->expire != NULL) {
         event_free(r->expire);
     }
