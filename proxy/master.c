@@ -398,7 +398,7 @@ finish(struct master *m)
         event_base_free(m->base);
     }
     if (m->lock_fd >= 0) {
-        (void)close(m->lock_fd);
+        lock_release(m->lock_fd);
     }
 }
 

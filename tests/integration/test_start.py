@@ -215,6 +215,9 @@ class Instances(unittest.TestCase):
                 c.sendmail("alice@example.com", ["b@example.net"],
                            message(body="x" * 70 + "\r\n" * 200000))
             self.assertEqual(os.listdir(spool), ["left"])
+            sp.process.terminate()
+            sp.process.wait(30)
+            self.assertEqual(scratch.read(os.path.join(sp.state, "lock")), b"")
 
     def test_one_state_directory(self):
         with CapturingUpstream() as up, Sealpost(up.port) as sp:

@@ -4,7 +4,8 @@
 # Three lists of "section key" must be the same: the rows of the table in
 # proxy/config/settings.c, the settings in etc/sealpost.conf (those behind a
 # `;` too) and the .It lines of etc/man/sealpost.conf.5. Also: each default of
-# the table stands in the example, and the pages are clean mdoc.
+# the table stands in the example and is told by the page, and the pages are
+# clean mdoc.
 set -u
 srcdir=${srcdir:-$(dirname "$0")/../..}
 table=$srcdir/proxy/config/settings.c
@@ -64,6 +65,23 @@ while IFS='|' read -r section key standard; do
 		failed=1
 	fi
 done <"$dir/rows"
+
+# The page tells the default of each setting that has one; "Default, each"
+# is that of all above it which had none.
+awk -F'|' '
+	NR == FNR { if ($3 != "" && $3 != "NULL") has[$1 "|" $2] = 1; next }
+	/^\.Ss / { s = substr($0, 6); gsub(/[][]| NAME/, "", s); key = ""; next }
+	/^\.Sh / { s = ""; key = "" }
+	/^\.It Ic / && s != "" { split($0, w, " "); key = s "|" w[3] }
+	/Default, each/ { for (k in has) if (index(k, s "|") == 1 && k in seen) told[k] = 1 }
+	key != "" { seen[key] = 1 }
+	key != "" && /[Dd]efault/ { told[key] = 1 }
+	END { for (k in has) if (!(k in told)) { print k; bad = 1 } exit bad }
+' "$dir/rows" "$page" >"$dir/untold" || {
+	echo "FAIL: $page does not tell the default of:"
+	cat "$dir/untold"
+	failed=1
+}
 
 if command -v mandoc >/dev/null; then
 	for file in "$srcdir"/etc/man/sealpost.conf.5 \
