@@ -106,6 +106,24 @@ class Starttls(unittest.TestCase):
             self.assertNotIn(b"AUTH", b"".join(
                 bytes(s.received) for s in up.sessions))
 
+    def test_what_was_offered_in_clear_is_forgotten(self):
+        """RFC 3207 4.2: nobody vouches for it, so it limits nothing, and
+        chooses no way to log in."""
+        def offered(session):
+            return ["AUTH LOGIN", "8BITMIME"] if session.tls else [
+                "STARTTLS", "PIPELINING", "SIZE 10", "SMTPUTF8", "DSN",
+                "AUTH PLAIN", "LIMITS RCPTMAX=1"]
+        with CapturingUpstream(tls=self.files, users={"relay": "secret"},
+                               extensions=[]) as up:
+            up.offered = offered
+            self.try_it(up, 250)
+            session = up.messages[0].session
+            self.assertEqual(session.mech, "LOGIN")
+            self.assertEqual(up.messages[0].parameters, "")
+            self.assertEqual(up.ahead, [])
+            self.assertEqual([x.split()[0] for x in session.commands[:3]],
+                             [b"EHLO", b"STARTTLS", b"EHLO"])
+
     def test_UP_19_stripped_or_refused(self):
         for script, tls in (({}, None), # nobody offers it
                             ({"starttls": reply("454 4.7.0 later")},
