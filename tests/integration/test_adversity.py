@@ -157,15 +157,27 @@ class Spool(unittest.TestCase):
 
     @unittest.skipUnless(os.getuid() == 0, "needs root")
     def test_not_ours_at_the_start(self):
+        """Another account's, read only, or no folder at all."""
         sp = Sealpost(9, start=False)
+        self.addCleanup(scratch.remove, sp.home)
         spool = os.path.join(sp.state, "spool")
-        os.mkdir(spool, 0o700)
-        done = subprocess.run([scratch.program("sealpostd"), "-c", sp.config,
-                               "-f"], stdin=subprocess.DEVNULL,
-                              capture_output=True, timeout=30)
-        self.assertNotEqual(done.returncode, 0)
-        self.assertIn(spool.encode(), done.stderr)
-        scratch.remove(sp.home)
+
+        def read_only():
+            scratch.give_to(spool, "nobody")
+            os.chmod(spool, 0o500)
+
+        def a_file():
+            os.rmdir(spool)
+            scratch.write(spool, "")
+            scratch.give_to(spool, "nobody")
+        for spoil in (lambda: os.mkdir(spool, 0o700), read_only, a_file):
+            spoil()
+            for option in "-f", "-t":
+                done = subprocess.run(
+                    [scratch.program("sealpostd"), "-c", sp.config, option],
+                    stdin=subprocess.DEVNULL, capture_output=True, timeout=30)
+                self.assertNotEqual(done.returncode, 0, done.stderr)
+                self.assertIn(spool.encode(), done.stderr)
 
     def test_max_total(self):
         with CapturingUpstream() as up, Sealpost(

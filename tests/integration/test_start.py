@@ -131,10 +131,7 @@ class Refused(unittest.TestCase):
         os.mkdir(expired)
         theirs = scratch.certificate(other)
         late = scratch.certificate(expired)
-        subprocess.run(["openssl", "x509", "-in", late[0], "-signkey", late[1],
-                        "-days", "-1", "-out", late[0] + ".new"], check=True,
-                       capture_output=True)
-        os.rename(late[0] + ".new", late[0])
+        scratch.expire(*late)
         chain = scratch.write(
             os.path.join(self.sp.home, "chain.pem"),
             scratch.read(theirs[0]) + scratch.read(self.sp.certificate))

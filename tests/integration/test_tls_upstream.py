@@ -32,11 +32,13 @@ class Case:
     """An upstream with a certificate of its own, and the way to it."""
 
     def __init__(self, home, name, outcome, settings=None, names=("localhost",),
-                 context=None, days="30", **more):
+                 context=None, expired=False, **more):
         self.folder = os.path.join(home, name)
         os.mkdir(self.folder)
         self.name, self.outcome = name, outcome
-        self.files = scratch.certificate(self.folder, names, days)
+        self.files = scratch.certificate(self.folder, names)
+        if expired:
+            scratch.expire(*self.files)
         self.up = CapturingUpstream(tls=self.files, tls_context=context, **more)
         self.port = scratch.free_port()
         self.settings = {"address": f"localhost:{self.up.port}",
@@ -66,6 +68,7 @@ class Upstreams(unittest.TestCase):
             (("unverified", "unverified", {"tls_verify": "no"}), {}),
             (("unknown-ca", None), {}),
             (("other-name", None, own_ca), {"names": ("other.test",)}),
+            (("expired", None, own_ca), {"expired": True}),
             (("pinned", "pinned", pinned), {"names": ("other.test",)}),
             (("pinned-key", "pinned",
               {"tls_fingerprint": lambda c: key_pin(c.files[1])}), {}),
