@@ -121,8 +121,8 @@ put_key_line(struct buf *out, const struct check_key *k)
         resolvers += resolver;
         servers += !resolver;
     }
-    buf_printf(out, "  %s: %s", k->facts.names[PLACE_RECORD],
-               colour(findings_worst(&k->findings)));
+    buf_printf(out, "  %s._domainkey.%s: %s", k->facts.key.selector,
+               k->facts.key.domain, colour(findings_worst(&k->findings)));
     if (k->key != NULL) {
         buf_printf(out, ", %s, %s", keynote_type_name(k->key->view.alg),
                    keynote_state_name(k->key->view.state));

@@ -12,6 +12,7 @@
 #include <base/wipe.h>
 
 #include <dkim/address.h>
+#include <dkim/keyrecord.h>
 
 #include <errno.h>
 #include <sys/stat.h>
@@ -145,6 +146,7 @@ keystore_add(const struct keystore_conf *conf, EVP_PKEY *key,
              const struct keystore_key *about)
 {
     struct keystore_key whole = *about;
+    struct dns_question name;
     struct buf b64 = BUF_INIT;
     enum key_err err;
     int lock = -1;
@@ -152,6 +154,9 @@ keystore_add(const struct keystore_conf *conf, EVP_PKEY *key,
 
     if (!names_ok(about) || !keynote_text_ok(about->note)) {
         return KEY_ERR_NAME;
+    }
+    if (!dkim_key_question(about->view.selector, about->view.domain, &name)) {
+        return KEY_ERR_LONG;
     }
     err = keyfile_prove(key);
     if (err != KEY_OK) {

@@ -58,6 +58,8 @@ static const char *const err_texts[KEY_ERRS] = {
                        "another selector",
     [KEY_ERR_NAME] = "not a domain or not a selector; letters, digits, "
                      "hyphens, underscores and dots",
+    [KEY_ERR_LONG] = "SELECTOR._domainkey.DOMAIN is longer than the 253 octets "
+                     "of a name in DNS; take a shorter selector",
     [KEY_ERR_STATE] = "a retiring or revoked key does not become active "
                       "again; generate a new one",
     [KEY_ERR_WRITE] = "the key store cannot be written",

@@ -50,6 +50,7 @@ enum key_err {
     KEY_ERR_MISMATCH,  /* not the key that its .conf names */
     KEY_ERR_EXISTS,    /* the store has a key of this name */
     KEY_ERR_NAME,      /* not a domain or selector */
+    KEY_ERR_LONG,      /* the two make no name in DNS */
     KEY_ERR_STATE,     /* a retiring or revoked key does not become active */
     KEY_ERR_WRITE,     /* could not be written; errno says why */
     KEY_ERR_NO_MEMORY,

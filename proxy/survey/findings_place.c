@@ -152,6 +152,20 @@ check_underscore(struct examined *e, const struct finding_rule *rule)
 /* --- missing -------------------------------------------------------------- */
 
 static void
+check_long(struct examined *e, const struct finding_rule *rule)
+{
+    const struct fact_key *key = &e->facts->key;
+    struct finding *f;
+
+    if (e->name[0] == '\0') {
+        f = finding_add(e->out, &rule->kind,
+                        "%.253s._domainkey.%.253s has more than 253 octets",
+                        key->selector, key->domain);
+        buf_puts(&f->mend, "take a key with a shorter selector");
+    }
+}
+
+static void
 check_no_servers(struct examined *e, const struct finding_rule *rule)
 {
     for (size_t i = 0; i < e->facts->counts[PLACE_RECORD]; i++) {
@@ -442,6 +456,9 @@ static const struct finding_rule rules[] = {
     { { "no-servers", FINDING_ERROR,
         "Nobody can look the key up when the domain has no name servers." },
       check_no_servers },
+    { { "name-too-long", FINDING_ERROR,
+        "No such name can exist in DNS (RFC 1035 2.3.4)." },
+      check_long },
     { { "domain-doubled", FINDING_ERROR,
         "Most panels put the domain behind what you type: enter the name "
         "without it." },

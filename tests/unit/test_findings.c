@@ -615,6 +615,21 @@ mail(void **state)
     expect_mail(&m, "dmarc-none from-without-key");
 }
 
+/* A name that cannot exist was never asked for. */
+static void
+long_name(void **state)
+{
+    struct facts f = { .counts = { 0 } };
+    struct findings found = { .count = 0 };
+
+    (void)state;
+    set_key(&f.key, OWN);
+    findings_of_key(&f, &found);
+    assert_int_equal(found.count, 1);
+    assert_string_equal(found.list[0].id, "name-too-long");
+    findings_free(&found);
+}
+
 /* What is too much is not kept, and nothing is lost track of. */
 static void
 too_many(void **state)
@@ -642,9 +657,8 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(keys),
-        cmocka_unit_test(waits),
-        cmocka_unit_test(mail),
+        cmocka_unit_test(keys),      cmocka_unit_test(waits),
+        cmocka_unit_test(long_name), cmocka_unit_test(mail),
         cmocka_unit_test(too_many),
     };
 

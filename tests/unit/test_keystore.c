@@ -14,6 +14,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* 240 octets: only a selector of one letter leaves a name of 253. */
+#define A20         "aaaaaaaaaaaaaaaaaaaa"
+#define A63         A20 A20 A20 "aaa"
+#define LONG_DOMAIN A63 "." A63 "." A63 "." A20 A20 "aaaaaaaa"
+
 static char dir[64];
 static struct keystore_conf conf;
 
@@ -220,6 +225,14 @@ test_names(void **state)
                              VIEW_KEY_NEW),
                          KEY_ERR_NAME);
     }
+    assert_int_equal(
+        add(LONG_DOMAIN, "s2", DKIM_ALG_ED25519_SHA256, VIEW_KEY_NEW),
+        KEY_ERR_LONG);
+    assert_int_equal(keystore_private(&conf, LONG_DOMAIN, "s2", &key, NULL),
+                     KEY_ERR_MISSING);
+    assert_int_equal(
+        add(LONG_DOMAIN, "s", DKIM_ALG_ED25519_SHA256, VIEW_KEY_NEW), KEY_OK);
+    assert_int_equal(keystore_remove(&conf, LONG_DOMAIN, "s"), KEY_OK);
     assert_int_equal(keystore_private(&conf, "../..", "x", &key, NULL),
                      KEY_ERR_NAME);
     assert_int_equal(keystore_private(&conf, "a.example", "../x", &key, NULL),
