@@ -225,6 +225,45 @@ same_address(const struct conf_address *a, const struct conf_address *b)
     return a->port == b->port && strcmp(a->host, b->host) == 0;
 }
 
+/* Who connects there is answered by this listener. */
+static bool
+is_listened_on(const struct listen_conf *l, const struct conf_address *to)
+{
+    struct conf_address one = *to;
+    bool near = conf_all_loopback(&(struct conf_addresses){ &one, 1 }) ||
+                strcmp(to->host, "localhost") == 0;
+
+    for (size_t i = 0; i < l->addresses.count; i++) {
+        const struct conf_address *own = &l->addresses.list[i];
+        bool any =
+            strcmp(own->host, "0.0.0.0") == 0 || strcmp(own->host, "::") == 0;
+
+        if (same_address(own, to) || (any && near && own->port == to->port)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* One message would ask for connection after connection until none is left. */
+static void
+rule_circle(const struct listen_rule *r)
+{
+    const struct upstream_conf *u = conf_upstream(r->j->conf, r->l->upstream);
+
+    for (size_t i = 0; u != NULL && i < u->addresses.count; i++) {
+        const struct conf_address *to = &u->addresses.list[i];
+
+        if (is_listened_on(r->l, to)) {
+            conf_error(r->j->errors, AT(r->s, "upstream"),
+                       "[upstream %s] is at %s port %u, where this listener "
+                       "is: mail would go in a circle; the address of the "
+                       "server behind",
+                       u->name, to->host, (unsigned)to->port);
+        }
+    }
+}
+
 /* Any address before the n-th of listener k that is the same. */
 static bool
 is_taken(const struct conf *conf, size_t k, size_t n)
@@ -311,6 +350,7 @@ conf_rules(const struct conf *conf, struct conf_errors *errors)
         rule_listen_tls(&r);
         rule_deadlines(&r);
         rule_names(&r);
+        rule_circle(&r);
         rule_addresses(&j, i);
     }
     for (size_t i = 0; i < conf->upstream_count; i++) {
