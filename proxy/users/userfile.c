@@ -90,9 +90,7 @@ begin_user(struct userread *r, const struct conf_entry *e)
     r->seen = 0;
     r->skipping = e->faulty || !uservalue_name(bytes_str(e->section));
     if (r->skipping && !e->faulty) {
-        fault(r, e,
-              "not a user's name; 1 to 255 octets, no blanks, no "
-              "control characters");
+        fault(r, e, USERREAD_NAME_RULE);
     }
     if (r->skipping) {
         return;
@@ -117,7 +115,6 @@ static void
 take_entry(const struct conf_entry *e, void *arg)
 {
     struct userread *r = arg;
-    const char *wrong;
 
     if (r->no_memory) {
         return;
@@ -132,9 +129,8 @@ take_entry(const struct conf_entry *e, void *arg)
               "settings");
         return;
     }
-    wrong = r->skipping ? NULL : userread_setting(r, e);
-    if (wrong != NULL) {
-        fault(r, e, wrong);
+    if (!r->skipping) {
+        userread_setting(r, e);
     }
 }
 

@@ -12,6 +12,9 @@ enum {
     USERREAD_SELECTORS_MAX = 8
 }; /* of one user */
 
+#define USERREAD_NAME_RULE \
+    "not a user's name; up to 190 octets without blanks, brackets and `;`"
+
 /* Where a user's settings stand, for what is found later. */
 struct user_lines {
     unsigned section;
@@ -35,6 +38,7 @@ struct userread {
     size_t from_cap;
     const char *selectors[USERREAD_SELECTORS_MAX];
     size_t selector_count;
+    struct bytes culprit; /* of a list: the element that is wrong */
     unsigned line;
     unsigned seen; /* 1u << index in settings */
     bool skipping; /* a section whose name is faulty */
@@ -78,8 +82,8 @@ userread_lower(struct userread *r, struct bytes text)
     return copy == NULL ? "" : copy;
 }
 
-/* Takes one setting of the user that is being read. NULL, or what is wrong
- * and what is allowed. */
-const char *userread_setting(struct userread *r, const struct conf_entry *e);
+/* Takes one setting of the user that is being read, or tells what is wrong
+ * with it and what is allowed. */
+void userread_setting(struct userread *r, const struct conf_entry *e);
 
 #endif

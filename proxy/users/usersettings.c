@@ -5,6 +5,7 @@
  * when the value is not. A new one: a field of struct view_user, a function,
  * a row, and its line in viewpack.c and sealpost-users.conf(5).
  */
+#include "proxy/config/suggest.h"
 #include "proxy/keys/keystore.h"
 #include "proxy/users/scramsecret.h"
 #include "proxy/users/userread.h"
@@ -83,6 +84,7 @@ set_from(struct userread *r, const char *value)
                    "domains below one";
         }
         if (!uservalue_from(item, &from)) {
+            r->culprit = item;
             return "not a `from` entry; DOMAIN, *.DOMAIN, LOCAL@DOMAIN or *, "
                    "domains in their xn-- form";
         }
@@ -108,6 +110,7 @@ set_selector(struct userread *r, const char *value)
         if (own) {
             userread_user(r)->own_selector = true;
         } else if (!keystore_selector_parse(item, selector)) {
+            r->culprit = item;
             return "not a selector; letters, digits, hyphens, underscores "
                    "and dots, at most 63, or `own`";
         } else if (r->selector_count == USERREAD_SELECTORS_MAX) {
@@ -205,9 +208,10 @@ set_rate(struct userread *r, const char *value)
 static const char *
 set_recipient_rate(struct userread *r, const char *value)
 {
-    return value[0] == '\0' || uservalue_rate(bytes_str(value),
-                                              &userread_user(r)->recipient_count,
-                                              &userread_user(r)->recipient_s)
+    return value[0] == '\0' ||
+                   uservalue_rate(bytes_str(value),
+                                  &userread_user(r)->recipient_count,
+                                  &userread_user(r)->recipient_s)
                ? NULL
                : "not a rate; COUNT/s, /m, /h or /d, as 500/h";
 }
@@ -225,8 +229,7 @@ static const char *
 set_name(struct userread *r, const char *value)
 {
     if (!uservalue_name(bytes_str(value))) {
-        return "not a user's name; 1 to 255 octets, no blanks, no control "
-               "characters";
+        return USERREAD_NAME_RULE;
     }
     userread_user(r)->name = userread_lower(r, bytes_str(value));
     return NULL;
@@ -236,21 +239,22 @@ static const struct {
     const char *name;
     setter *set;
     bool append; /* a list: may go on with += */
+    bool secret; /* never repeated in a message */
 } settings[] = {
-    { "name", set_name, false },
-    { "password", set_password, false },
-    { "scram", set_scram, false },
-    { "from", set_from, true },
-    { "selector", set_selector, true },
-    { "domain", set_domain, false },
-    { "other_from", set_other_from, false },
-    { "no_key", set_no_key, false },
-    { "upstream", set_upstream, false },
-    { "upstream_username", set_upstream_username, false },
-    { "upstream_password_file", set_upstream_password_file, false },
-    { "rate", set_rate, false },
-    { "recipient_rate", set_recipient_rate, false },
-    { "locked", set_locked, false },
+    { "name", set_name, false, false },
+    { "password", set_password, false, true },
+    { "scram", set_scram, false, true },
+    { "from", set_from, true, false },
+    { "selector", set_selector, true, false },
+    { "domain", set_domain, false, false },
+    { "other_from", set_other_from, false, false },
+    { "no_key", set_no_key, false, false },
+    { "upstream", set_upstream, false, false },
+    { "upstream_username", set_upstream_username, false, false },
+    { "upstream_password_file", set_upstream_password_file, false, false },
+    { "rate", set_rate, false, false },
+    { "recipient_rate", set_recipient_rate, false, false },
+    { "locked", set_locked, false, false },
 };
 enum {
     SETTINGS = sizeof(settings) / sizeof(settings[0])
@@ -270,15 +274,54 @@ take(struct userread *r, const struct conf_entry *e, unsigned i)
     return settings[i].set(r, e->value);
 }
 
-const char *
+/* What stands before the rule: the key, and its value unless that is a secret
+ * or would hide what is wrong. */
+static void
+tell(struct userread *r, const struct conf_entry *e, bool secret,
+     const char *wrong)
+{
+    struct bytes value =
+        r->culprit.len > 0 ? r->culprit : bytes_str(secret ? "" : e->value);
+
+    r->bad = true;
+    conf_error(r->errors, e->file, e->line, "%s%s%.*s: %s", e->key,
+               value.len > 0 ? " = " : "", (int)value.len,
+               value.len > 0 ? (const char *)value.ptr : "", wrong);
+}
+
+static void
+tell_unknown(struct userread *r, const struct conf_entry *e)
+{
+    struct conf_suggest near = CONF_SUGGEST(bytes_str(e->key));
+
+    for (unsigned i = 0; i < SETTINGS; i++) {
+        conf_suggest_offer(&near, settings[i].name);
+    }
+    r->bad = true;
+    if (near.best != NULL) {
+        conf_error(r->errors, e->file, e->line,
+                   "unknown setting %s; did you mean %s?", e->key, near.best);
+    } else {
+        conf_error(r->errors, e->file, e->line,
+                   "unknown setting %s; sealpost-users.conf(5) lists them",
+                   e->key);
+    }
+}
+
+void
 userread_setting(struct userread *r, const struct conf_entry *e)
 {
     for (unsigned i = 0; i < SETTINGS; i++) {
         if (strcmp(e->key, settings[i].name) == 0) {
-            return take(r, e, i);
+            const char *wrong;
+
+            r->culprit.len = 0;
+            wrong = take(r, e, i);
+            if (wrong != NULL) {
+                tell(r, e, settings[i].secret, wrong);
+            }
+            return;
         }
     }
-    return "unknown setting; password, scram, from, selector, domain, "
-           "other_from, no_key, upstream, upstream_username, "
-           "upstream_password_file, rate, recipient_rate, locked, name";
+    tell_unknown(r, e);
 }

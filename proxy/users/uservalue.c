@@ -87,6 +87,21 @@ find_at(struct bytes text)
     return text.len;
 }
 
+/* RFC 5321 4.1.2: blanks and `@` stand in quotes only. */
+static bool
+is_local(struct bytes local)
+{
+    bool quoted =
+        local.len > 2 && local.ptr[0] == '"' && local.ptr[local.len - 1] == '"';
+
+    for (size_t i = 0; i < local.len && !quoted; i++) {
+        if (local.ptr[i] == '@' || byte_is_wsp(local.ptr[i])) {
+            return false;
+        }
+    }
+    return local.len > 0;
+}
+
 bool
 uservalue_from(struct bytes text, struct uservalue_from *from_out)
 {
@@ -100,7 +115,7 @@ uservalue_from(struct bytes text, struct uservalue_from *from_out)
     }
     if (at < text.len) {
         from.kind = VIEW_FROM_ADDRESS;
-        if (at == 0 ||
+        if (!is_local(bytes_take(text, at)) ||
             !bytes_copy(bytes_take(text, at), from.local, sizeof(from.local))) {
             return false;
         }

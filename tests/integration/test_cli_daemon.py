@@ -304,7 +304,7 @@ class Test(unittest.TestCase):
         scratch.write(path, "[alice]\nfrm = x\n[bob]\nupstream = nowhere\n",
                       0o600)
         scratch.give_to(self.sp.state, "nobody")
-        self.bad(f"{path}:2: unknown setting; password,")
+        self.bad(f"{path}:2: unknown setting frm; did you mean from?")
         scratch.write(path, "[bob]\n\nupstream = nowhere\n", 0o600)
         self.bad(f"{path}:3: there is no [upstream nowhere]")
         scratch.write(path, "[bob]\n", 0o644)
