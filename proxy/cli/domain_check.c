@@ -17,12 +17,13 @@ enum {
 
 static const char usage[] =
     "usage: sealpost domain check [DOMAIN...] [--selector S]\n"
-    "           [--from ADDRESS] [--watch] [--interval SECONDS] [--nameserver ADDR[:PORT]]\n"
-    "           [--json] [-c FILE]\n"
+    "           [--from ADDRESS] [--watch] [--interval SECONDS]\n"
+    "           [--nameserver ADDR[:PORT]] [--json] [-c FILE]\n"
     "Asks the authoritative servers of the domains (all that have keys, when\n"
     "none is named), and resolvers, for the records of their keys, SPF and\n"
     "DMARC; says what is wrong, why, the line that mends it, and when the mend\n"
-    "is seen. --selector: any selector, of any domain. --watch: again and again, until all is green.\n"
+    "is seen. --selector: any selector, of any domain. --watch: again and\n"
+    "again, until all is green.\n"
     "Exit 0: green; 1: findings; 75: nobody answered, ask again later.\n";
 
 /* --- words ---------------------------------------------------------------- */

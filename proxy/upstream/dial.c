@@ -173,6 +173,17 @@ keep_found(struct dial *d, const struct dns_addresses *found)
 
 /* --- trying --------------------------------------------------------------- */
 
+static void
+log_failure(const struct dial *d)
+{
+    struct log_line l;
+
+    log_begin(&l, LOG_LEVEL_WARN, "upstream-failed");
+    log_text(&l, "upstream", d->upstream->conf->name);
+    log_text(&l, "text", d->error);
+    log_end(&l);
+}
+
 /* This address is of no use; why names it. */
 static void
 /* NOLINTNEXTLINE(misc-no-recursion): an address less */
@@ -181,7 +192,7 @@ fail(struct dial *d, const char *why)
     (void)bytes_copy(bytes_take(bytes_str(why), sizeof(d->error) - 1), d->error,
                      sizeof(d->error));
     if (d->wish != NULL) {
-        log_event(LOG_LEVEL_WARN, "upstream-failed", "%s", d->error);
+        log_failure(d);
     }
     if (d->next_found == d->found_count && d->wish != NULL) {
         upstream_target_failed(d->upstream, current(d), d->error);
@@ -206,7 +217,7 @@ give_up(struct dial *d, const char *why)
     (void)bytes_copy(bytes_take(bytes_str(why), sizeof(d->error) - 1), d->error,
                      sizeof(d->error));
     if (!is_refused(d)) { /* else the session logs whose login failed */
-        log_event(LOG_LEVEL_WARN, "upstream-failed", "%s", d->error);
+        log_failure(d);
     }
     finish(d, NULL);
 }
@@ -319,13 +330,10 @@ static void
 on_addresses(const struct dns_addresses *found, void *arg)
 {
     struct dial *d = arg;
-    char why[ERROR_MAX];
 
     d->lookup = NULL;
     if (found->count == 0) {
-        (void)snprintf(why, sizeof(why), "%s: %s", target(d)->address->host,
-                       found->error);
-        fail(d, why);
+        fail(d, found->error);
         return;
     }
     free(d->found);

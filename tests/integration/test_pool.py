@@ -68,7 +68,8 @@ class Pool(unittest.TestCase):
             self.assertEqual(c.message()[0], 250)
             self.assertEqual(c.message()[0], 250)
             self.assertEqual(len(spare.messages), 2)
-            self.assertEqual(len(sp.lines("upstream-failed")), 1)
+            line, = sp.lines("upstream-failed")
+            self.assertEqual(line["upstream"], "smarthost")
             self.assertEqual(sp.lines("upstream-down")[0]["address"],
                              f"127.0.0.1:{port}")
             with CapturingUpstream(port=port) as first:
