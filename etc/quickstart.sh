@@ -241,7 +241,7 @@ wait_line event=ready "$scratch/log" "$daemon_pid" sealpostd
 
 send() {
     curl -sS --ssl-reqd --cacert "$scratch/cert.pem" \
-        --url "smtp://localhost:$listen" --user "alice:$password" \
+        --url "smtp://localhost:$listen/localhost" --user "alice:$password" \
         --mail-from "$from" --mail-rcpt "$to" --upload-file "$scratch/message"
 }
 
@@ -271,7 +271,7 @@ cat <<NEXT
 == up until Ctrl-C; the next message
 
 curl --ssl-reqd --cacert $scratch/cert.pem \\
-    --url smtp://localhost:$listen --user alice:$password \\
+    --url smtp://localhost:$listen/localhost --user alice:$password \\
     --mail-from $from --mail-rcpt $to --upload-file $scratch/message
 
 the log      $scratch/log

@@ -155,6 +155,18 @@ class Failures(unittest.TestCase):
                 '"user":"a","mech":"PLAIN","listener":"l","result":"denied"}')
         self.assertEqual(fail2ban_hosts(json), ["2001:db8::1"])
 
+    def test_fail2ban_finds_the_journal(self):
+        """Standard error of a unit would be called after its program."""
+        def shipped(*path):
+            return scratch.read(os.path.join(scratch.TOP, "etc",
+                                             *path)).decode()
+
+        name, = re.findall(r"^journalmatch = SYSLOG_IDENTIFIER=(\w+)$", shipped(
+            "fail2ban", "filter.d", "sealpost.conf"), re.M)
+        for unit in "sealpost", "sealpost-keeper":
+            self.assertIn(f"\nSyslogIdentifier={name}\n",
+                          shipped("systemd", unit + ".service"))
+
 
 if __name__ == "__main__":
     unittest.main()
