@@ -78,6 +78,9 @@ add_sight(struct facts *f, uint8_t place, uint8_t how, struct bytes piece)
     snprintf(s->name, sizeof(s->name), "%s", target ? TARGET : names[p]);
     s->bogus = how & 0x40;
     s->trouble = how & 0x80 ? "no servers" : NULL;
+    if (s->trouble != NULL && (how & 0x04)) { /* it stands for all of them */
+        memcpy(s->server, s->name, sizeof(s->name));
+    }
     s->end = (how >> 3) % 7;
     if (s->end == DIRECT_ANSWERED && s->trouble == NULL) {
         s->answer = make_answer(s->name, piece);
