@@ -397,10 +397,7 @@ forget(struct rotate_job *job, const char *domain, bool keys)
 
         while (strcmp(t->plan.domain, domain) == 0 && t->plan.count > 0 &&
                !job->dead && !t->failed) {
-            size_t count = t->plan.count;
-
-            rotate_take_away(job, t, count - 1);
-            if (t->plan.count == count) {
+            if (!rotate_take_away(job, t, t->plan.count - 1)) {
                 return; /* told */
             }
         }
@@ -432,7 +429,7 @@ static void
 delete_key(struct rotate_job *job, struct rotate_track *t, size_t key)
 {
     if (!t->plan.keys[key].ours) {
-        rotate_take_away(job, t, key);
+        (void)rotate_take_away(job, t, key);
         return;
     }
     t->pending = true;

@@ -67,8 +67,8 @@ void rotate_settle(struct rotate_job *job, struct rotate_track *track);
 bool rotate_note(struct rotate_job *job, struct rotate_track *track, size_t key,
                  const struct keystore_key *after);
 
-/* Removes a key for ever; it stays in the track when that fails (told). */
-void rotate_take_away(struct rotate_job *job, struct rotate_track *track,
+/* Removes a key for ever; false: it stays in the track (told, or dead). */
+bool rotate_take_away(struct rotate_job *job, struct rotate_track *track,
                       size_t key);
 
 bool rotate_may_go_on(struct rotate_job *job, const char *before);

@@ -197,14 +197,14 @@ create(struct rotate_job *job, struct rotate_track *t, struct plan *plan)
 
 /* --- steps -------------------------------------------------------------- */
 
-void
+bool
 rotate_take_away(struct rotate_job *job, struct rotate_track *t, size_t key)
 {
     const char *selector = t->keys[key]->view.selector;
     enum key_err err = KEY_OK;
 
     if (!rotate_may_go_on(job, "delete")) {
-        return;
+        return false;
     }
     if (!job->wish->dry_run) {
         err = keystore_remove(job->world->store, t->plan.domain, selector);
@@ -212,8 +212,20 @@ rotate_take_away(struct rotate_job *job, struct rotate_track *t, size_t key)
     }
     if (err != KEY_OK) {
         fail_key(job, t, selector, err);
-    } else {
-        rotate_track_drop(t, key);
+        return false;
+    }
+    rotate_track_drop(t, key);
+    return true;
+}
+
+static void
+delete_key(struct rotate_job *job, struct rotate_track *t,
+           const struct plan *plan, const char *why)
+{
+    const char *selector = t->keys[plan->key]->view.selector;
+
+    if (rotate_take_away(job, t, plan->key)) {
+        rotate_tell(job, t, ROTATE_STEP, selector, plan, why);
     }
 }
 
@@ -274,9 +286,7 @@ take_step(struct rotate_job *job, struct rotate_track *t, struct plan *plan)
         if (t->plan.keys[plan->key].ours) {
             set_pending(job, t, plan);
         } else {
-            rotate_tell(job, t, ROTATE_STEP, t->keys[plan->key]->view.selector,
-                        plan, plan->why);
-            rotate_take_away(job, t, plan->key);
+            delete_key(job, t, plan, plan->why);
         }
         break;
     case PLAN_PUBLISH:
@@ -313,9 +323,7 @@ rotate_settle(struct rotate_job *job, struct rotate_track *t)
     t->pending = false;
     plan.after = t->pending_after;
     if (t->step == PLAN_DELETE) {
-        rotate_tell(job, t, ROTATE_STEP, plan.after.view.selector, &plan,
-                    plan.after.life.reason);
-        rotate_take_away(job, t, t->pending_key);
+        delete_key(job, t, &plan, plan.after.life.reason);
     } else if (rotate_note(job, t, t->pending_key, &plan.after)) {
         rotate_tell(job, t, ROTATE_STEP, plan.after.view.selector, &plan,
                     plan.after.life.reason);

@@ -26,6 +26,7 @@ enum {
 
 static char dir[64];
 static char zone[NAMES][2][200]; /* name, text */
+static unsigned deletions;       /* told */
 
 static const char *
 text_of(const char *token)
@@ -88,6 +89,21 @@ put_text(const struct keystore_key *key, struct buf *out)
                key->view.state == VIEW_KEY_REVOKED ? "" : key->public_b64);
 }
 
+/* What is told has happened. */
+static void
+told(void *arg, const struct rotate_event *e)
+{
+    char path[600];
+
+    (void)arg;
+    if (e->kind == ROTATE_STEP && e->step == PLAN_DELETE) {
+        snprintf(path, sizeof(path), "%s/keys/%s/%s.conf", dir, e->domain,
+                 e->selector);
+        assert_int_equal(access(path, F_OK), -1);
+        deletions++;
+    }
+}
+
 static enum rotate_result
 run(const struct keystore_conf *store, uint64_t now_s)
 {
@@ -105,7 +121,8 @@ run(const struct keystore_conf *store, uint64_t now_s)
                                         .now_s = now_s,
                                         .survey = survey,
                                         .publish = put_zone,
-                                        .record = put_text };
+                                        .record = put_text,
+                                        .told = told };
     struct conf_errors *errors = conf_errors_new();
     enum rotate_result result = ROTATE_UNREADABLE;
     bool changed;
@@ -168,6 +185,7 @@ test_every_allocation(void **state)
         assert_int_equal(run(&store, now_s), ROTATE_OK);
     }
     assert_true(failed > 5 * RUNS);
+    assert_true(deletions > 0);
 }
 
 /* --- its folder --------------------------------------------------------- */
