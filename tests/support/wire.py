@@ -10,7 +10,8 @@ row what every row asks for.
 
 After the block: the daemon lives with the same processes, the upstream saw
 only our commands and no bare CR, LF or NUL, the new part of the log holds no
-control octet and no secret, and an ordinary message goes through.
+control octet, no secret and nothing of a message's content, and an ordinary
+message goes through.
 
 Client is a RawClient that holds each reply of ours to the contract: an
 enhanced code of the reply's class, and ` [ID]` at the end.
@@ -31,6 +32,7 @@ from upstream import CapturingUpstream
 SENDER, RECIPIENT = "alice@example.com", "bob@example.net"
 OURS = re.compile(r"([245])\.\d{1,3}\.\d{1,3} \S.* \[[0-9a-z]+\]")
 BARE = re.compile(rb"\r(?!\n)|(?<!\r)\n|\0")
+CONTENT = b"ordinary", b"A line.", b"smuggled" # of messages; never logged
 CONTROL = re.compile(rb"[\x00-\x09\x0b-\x1f\x7f]")
 
 
@@ -250,7 +252,7 @@ class WireCase(unittest.TestCase):
     def log_is_clean(self, raw):
         self.assertNotRegex(raw, CONTROL)
         self.assertTrue(raw.isascii(), raw)
-        for secret in self.secrets:
+        for secret in (*self.secrets, *CONTENT):
             self.assertNotIn(secret, raw)
 
     def arrived(self):
