@@ -354,6 +354,7 @@ class End(unittest.TestCase):
             self.assertEqual(first.reply()[0], 421)
             for c in (data, rcpt):
                 self.assertEqual(c.reply()[0], 421)
+                self.assertGreater(time.monotonic() - begin, 2) # not at once
                 self.assertTrue(c.closed())
             code, text = never.reply()
             self.assertEqual((code, text[:5]), (451, "4.4.2"))

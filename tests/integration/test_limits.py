@@ -29,11 +29,11 @@ def descriptors(pid):
         raise unittest.SkipTest("the worker's descriptors are root's to see")
 
 
-def cpu(pid):
-    """Seconds of CPU used."""
-    with open(f"/proc/{pid}/stat") as f:
-        fields = f.read().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+def busy(pid):
+    """Seconds that it ran or wanted to: other load on the machine leaves a
+    process that spins little to run."""
+    ran, waited, _ = scratch.read(f"/proc/{pid}/schedstat").split()
+    return (int(ran) + int(waited)) / 1e9
 
 
 def big(size):
@@ -259,7 +259,9 @@ class Own(unittest.TestCase):
     @unittest.skipUnless(shutil.which("prlimit"), "needs prlimit")
     def test_RX_09_few_descriptors(self):
         with self.subTest(row="RX-09"), CapturingUpstream() as up, \
-                Sealpost(up.port, listen=OPEN, users={}, start=False) as sp:
+                Sealpost(up.port, listen=OPEN, users={}, start=False,
+                         limits={"connections": 1000}) as sp:
+            # More than there are descriptors for.
             sp.start(["prlimit", "--nofile=32:32"])
             pid = worker(sp)
             first = Client(sp.port, up)
@@ -269,17 +271,19 @@ class Own(unittest.TestCase):
             for _ in range(200):
                 many.append(socket.create_connection(("127.0.0.1", sp.port)))
             time.sleep(0.5)
-            used, began = cpu(pid), time.monotonic()
+            used, began = busy(pid), time.monotonic()
             time.sleep(2)
-            self.assertLess((cpu(pid) - used) / (time.monotonic() - began),
-                            0.2)
+            self.assertLess((busy(pid) - used) / (time.monotonic() - began),
+                            0.5)
             self.assertEqual(first.content(HEAD + END)[0], 250)
             first.close()
             for s in many:
                 s.close()
             self.recovers(sp, up)
             self.assertEqual(worker(sp), pid)
-            self.assertLess(len(sp.lines("refused")), 50)
+            said = [x["reason"] for x in sp.lines("refused")]
+            self.assertIn("too many open files", said)
+            self.assertLess(len(said), 50)
 
     def recovers(self, sp, up):
         def again():

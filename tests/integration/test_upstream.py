@@ -158,13 +158,16 @@ class Nonsense(unittest.TestCase):
             session.server.set("body")
             time.sleep(0.3)
             return b""
-        body = BODY + "x" * 70 + "\r\n" + ("y" * 70 + "\r\n") * 20000
-        with CapturingUpstream({"body": early, "dot": reply("554 5.6.0 no")}) \
-                as up, plain(up) as sp, Client(sp) as c:
-            # The dot can't be in its hands: it has no room for it.
-            up.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            self.assertEqual(c.message(body)[0], 451)
-            self.assertEqual(up.messages, [])
+        for lines in 1000, 20000: # the dot is in the kernel, or not yet
+            body = BODY + "x" * 70 + "\r\n" + ("y" * 70 + "\r\n") * lines
+            with self.subTest(lines=lines), CapturingUpstream(
+                    {"body": early, "dot": reply("554 5.6.0 no")}) as up, \
+                    plain(up) as sp, Client(sp) as c:
+                # It can't be in its hands: it has no room for it.
+                up.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF,
+                                       4096)
+                self.assertEqual(c.message(body)[0], 451)
+                self.assertEqual(up.messages, [])
 
     def test_250_before_the_body(self):
         with CapturingUpstream({"data": lambda s, l: "354 go\r\n250 done"}) \
