@@ -9,6 +9,7 @@
  * connection is safe.
  */
 #include "proxy/clock.h"
+#include "proxy/session_log.h"
 #include "proxy/session_state.h"
 
 enum {
@@ -44,13 +45,16 @@ static bool
 next_piece(struct session *s)
 {
     struct transaction *tx = s->tx;
+    enum spool_result result;
 
     if (!tx->head_sent) {
         tx->head_sent = true;
         tx->piece = buf_bytes(&tx->out_head);
         return true;
     }
-    if (spool_read(tx->spool, &tx->piece) != SPOOL_OK) {
+    result = spool_read(tx->spool, &tx->piece);
+    if (result != SPOOL_OK) {
+        session_log_spool(s, result);
         session_give_up(s, "The message can't be read back, try again later");
         return false;
     }

@@ -221,6 +221,26 @@ session_log_rate(const struct session *s, const char *user, unsigned wait_s)
 }
 
 void
+session_log_spool(const struct session *s, enum spool_result result)
+{
+    const struct spool_conf *conf = &s->worker->conf->spool;
+    struct log_line l;
+
+    if (result == SPOOL_FULL) {
+        begin(s, &l, LOG_LEVEL_WARN, "spool-full");
+        log_number(&l, "max_total", conf->max_total);
+        log_number(&l, "in_use", s->worker->spool_octets);
+    } else {
+        begin(s, &l, LOG_LEVEL_ERROR, "spool-failed");
+        log_text(&l, "directory", conf->directory);
+        log_text(&l, "text",
+                 result == SPOOL_FAILED ? spool_error(s->tx->spool)
+                                        : "out of memory");
+    }
+    log_end(&l);
+}
+
+void
 session_log_cut(const struct session *s, const char *reason)
 {
     struct log_line l;

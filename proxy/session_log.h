@@ -31,6 +31,10 @@ void session_log_sender(const struct session *s, struct bytes from);
 void session_log_rate(const struct session *s, const char *user,
                       unsigned wait_s);
 
+/* event=spool-failed, or spool-full by max_total: which of the two is behind
+ * "No room for the message" only the log can tell. */
+void session_log_spool(const struct session *s, enum spool_result result);
+
 /* event=cut: we end the connection. reason: the limit, or one word. */
 void session_log_cut(const struct session *s, const char *reason);
 /* event=tls-failed: why the client's handshake did not end well. */

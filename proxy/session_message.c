@@ -86,8 +86,10 @@ session_message_begin(struct session *s)
 }
 
 static void
-take_body(struct transaction *tx, struct bytes octets)
+take_body(struct session *s, struct bytes octets)
 {
+    struct transaction *tx = s->tx;
+
     if (tx->check != NULL && tx->received == NULL) {
         check_body(tx->check, octets);
     } else if (tx->check == NULL) {
@@ -95,6 +97,9 @@ take_body(struct transaction *tx, struct bytes octets)
     }
     if (tx->spool_result == SPOOL_OK) {
         tx->spool_result = spool_append(tx->spool, octets);
+        if (tx->spool_result != SPOOL_OK) {
+            session_log_spool(s, tx->spool_result);
+        }
     }
 }
 
@@ -159,7 +164,7 @@ take_header(struct session *s, struct bytes octets)
     switch (session_gather_head(&tx->head, octets, &octets)) {
     case HEAD_ENDED:
         header_known(s);
-        take_body(tx, octets);
+        take_body(s, octets);
         break;
     case HEAD_TOO_BIG:
         tx->head_too_big = true;
@@ -181,7 +186,7 @@ session_message_take(struct session *s, struct bytes octets)
         return; /* refused at the end; until then it is only read */
     }
     if (tx->head_done) {
-        take_body(tx, octets);
+        take_body(s, octets);
     } else {
         take_header(s, octets);
     }

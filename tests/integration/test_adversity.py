@@ -193,6 +193,8 @@ class Spool(unittest.TestCase):
                     for fd in os.listdir(f"/proc/{pid}/fd")
                     if "/spool/" in os.readlink(f"/proc/{pid}/fd/{fd}")])
                 self.refused(sp)
+                self.assertEqual(sp.lines("spool-full")[0]["max_total"],
+                                 str(1 << 20))
                 c.send(b".\r\n")
                 self.assertEqual(c.reply()[0], 250)
             self.big(sp)

@@ -255,6 +255,10 @@ class Own(unittest.TestCase):
             line, = [x for x in sp.lines("message")
                      if x["outcome"] == "refused"]
             self.assertIn("452 4.3.1", line["reply"])
+            why, = sp.lines("spool-failed")
+            self.assertEqual((why["id"], why["level"], why["directory"]),
+                             (line["id"], "error", folder))
+            self.assertIn("No space left", why["text"])
 
     @unittest.skipUnless(shutil.which("prlimit"), "needs prlimit")
     def test_RX_09_few_descriptors(self):
