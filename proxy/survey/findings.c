@@ -216,8 +216,19 @@ sight_is_good(const struct sight *sight)
 bool
 sight_is_of_none(const struct sight *sight)
 {
-    return sight->trouble != NULL &&
-           bytes_eq_ci(bytes_str(sight->server), bytes_str(sight->name));
+    return sight->trouble != NULL && is_same_name(sight->server, sight->name);
+}
+
+const char *
+alias_target(const struct raw_record *alias)
+{
+    return (const char *)alias->data.ptr;
+}
+
+bool
+is_same_name(const char *a, const char *b)
+{
+    return bytes_eq_ci(bytes_str(a), bytes_str(b));
 }
 
 static void
@@ -356,6 +367,15 @@ examine(struct examined *e)
 }
 
 void
+findings_check(struct examined *e, const struct finding_rule *rules,
+               size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        rules[i].check(e, &rules[i]);
+    }
+}
+
+void
 findings_of_key(const struct facts *facts, struct findings *out)
 {
     struct examined *e = calloc(1, sizeof(*e));
@@ -369,6 +389,7 @@ findings_of_key(const struct facts *facts, struct findings *out)
     e->name = facts->names[PLACE_RECORD];
     examine(e);
     findings_check_place(e);
+    findings_check_alias(e);
     findings_check_record(e);
     findings_check_servers(e);
     record_free(&e->record);

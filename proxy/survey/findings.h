@@ -2,8 +2,8 @@
  * findings - what is wrong with a key's record, why, and the exact mend.
  *
  * Pure: facts in, a list out. A finding is one row of a table in
- * findings_place.c, findings_record.c, findings_servers.c or
- * findings_mail.c; adding one is a row there, its text in sealpost-domain(1)
+ * findings_place.c, findings_alias.c, findings_record.c, findings_servers.c
+ * or findings_mail.c; adding one is a row there, its text in sealpost-domain(1)
  * and its zone in test_domain_check.py.
  *
  * OWNERSHIP: findings_*() append; findings_free() ends it. Texts of rules are

@@ -66,7 +66,16 @@ bool sight_is_good(const struct sight *sight);
 /* It stands for all servers of a zone, of which none could be asked. */
 bool sight_is_of_none(const struct sight *sight);
 
+/* Where a CNAME record leads; lent from it. */
+const char *alias_target(const struct raw_record *alias);
+/* Without case. */
+bool is_same_name(const char *a, const char *b);
+
+/* All rules of a table, in its order. */
+void findings_check(struct examined *e, const struct finding_rule *rules,
+                    size_t count);
 void findings_check_place(struct examined *e);
+void findings_check_alias(struct examined *e);
 void findings_check_record(struct examined *e);
 void findings_check_servers(struct examined *e);
 

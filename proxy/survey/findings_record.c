@@ -388,7 +388,5 @@ findings_check_record(struct examined *e)
     if (e->end == NULL) {
         return;
     }
-    for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
-        rules[i].check(e, &rules[i]);
-    }
+    findings_check(e, rules, sizeof(rules) / sizeof(rules[0]));
 }

@@ -228,7 +228,5 @@ static const struct finding_rule rules[] = {
 void
 findings_check_servers(struct examined *e)
 {
-    for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
-        rules[i].check(e, &rules[i]);
-    }
+    findings_check(e, rules, sizeof(rules) / sizeof(rules[0]));
 }
