@@ -245,9 +245,10 @@ open_directory(const struct walk *w, const char *path)
     DIR *dir = NULL;
 
     if (fd < 0 || fstat(fd, &st) != 0) {
-        conf_error(w->errors, path, 0,
-                   "cannot be opened: %s; a directory of keys_user",
-                   strerror(errno));
+        conf_error(w->errors, path, 0, "cannot be opened: %s; %s",
+                   strerror(errno),
+                   errno == EACCES ? "be root or keys_user"
+                                   : "a directory of keys_user");
     } else if (st.st_uid != 0 && st.st_uid != geteuid() &&
                st.st_uid != w->conf->uid) {
         conf_error(w->errors, path, 0,

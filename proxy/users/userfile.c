@@ -279,8 +279,8 @@ userfile_load(const char *path, uid_t owner, struct conf_errors *errors)
         return userfile_parse(bytes_make(NULL, 0), path, errors);
     }
     if (fd < 0) {
-        conf_error(errors, path, 0, "cannot be opened: %s; a regular file",
-                   strerror(errno));
+        conf_error(errors, path, 0, "cannot be opened: %s; %s", strerror(errno),
+                   errno == EACCES ? "be root or keys_user" : "a regular file");
         return NULL;
     }
     wrong = judge_file(fd, owner);

@@ -378,13 +378,18 @@ class Users(Case):
 
     @unittest.skipUnless(os.geteuid() == 0, "needs root")
     def test_no_rights(self):
+        self.ok("key", "generate", "example.com", "s1", "--type", "ed25519")
         os.chmod(self.site.state, 0o711)
-        done = subprocess.run(
-            [scratch.program("sealpost"), "user", "add", "bob",
-             "--no-password", "-c", self.site.config], user="daemon",
-            group="daemon", extra_groups=[], capture_output=True)
-        self.assertEqual(done.returncode, 77, done.stderr)
-        self.assertIn(b"be root or the account of the keys", done.stderr)
+        for words, code, text in (
+                (["add", "bob", "--no-password"], 77,
+                 b"be root or the account of the keys"),
+                (["list"], 78, b"Permission denied; be root or keys_user")):
+            done = subprocess.run(
+                [scratch.program("sealpost"), "user", *words, "-c",
+                 self.site.config], user="daemon", group="daemon",
+                extra_groups=[], capture_output=True)
+            self.assertEqual(done.returncode, code, done.stderr)
+            self.assertIn(text, done.stderr)
 
     def test_comments_and_order_stay(self):
         text = ("; the first line\n[alice]\nfrom = example.com ; hers\n"
