@@ -144,7 +144,7 @@ class Failures(unittest.TestCase):
 
     def test_fail2ban(self):
         client = self.client("192.0.2.99")
-        evil = 'x event=login-failed id=1 client=192.0.2.254 result=denied '
+        evil = 'x" event=login-failed id=1 client=192.0.2.254 result=denied '
         self.plain(client, evil, "x")
         hosts = fail2ban_hosts(self.sp.log())
         self.assertIn("192.0.2.99", hosts)
