@@ -46,6 +46,7 @@ struct session {
     unsigned user;
     bool slow;
     bool put_off;  /* a message is due that 421 came before */
+    bool closed;   /* WAITING: connects when a message is due */
     unsigned done; /* messages of this connection */
     size_t sent;   /* octets of the content */
     uint64_t due_us;
@@ -185,7 +186,9 @@ next_message(struct session *s)
         return;
     }
     if (now >= end_us) {
-        close_session(s);
+        if (!s->closed) {
+            close_session(s);
+        }
         s->step = OVER;
         live--;
         return;
@@ -211,6 +214,12 @@ next_message(struct session *s)
         if (now - s->due_us > result.late_us) {
             result.late_us = now - s->due_us;
         }
+    }
+    if (s->closed) {
+        s->closed = false;
+        s->put_off = true;
+        open_session(s);
+        return;
     }
     begin_message(s);
 }
@@ -330,18 +339,24 @@ shake(struct session *s)
 static bool
 between_messages(const struct session *s)
 {
-    return s->step == WAITING || s->step == MAIL;
+    return s->step == WAITING || s->step == GREETING || s->step == EHLO ||
+           s->step == LOGIN || s->step == MAIL;
 }
 
+/* Who has nothing to send does not come back before: no client does. */
 static void
 reconnect(struct session *s)
 {
-    s->put_off = s->step == MAIL;
+    wire_close(&s->wire);
+    if (s->step == WAITING && begun) {
+        s->closed = true;
+        return;
+    }
     if (s->step == WAITING) {
         TAILQ_REMOVE(&waiting, s, link);
-        logged_in -= !begun;
+        logged_in--;
     }
-    wire_close(&s->wire);
+    s->put_off = s->put_off || s->step == MAIL;
     open_session(s);
 }
 

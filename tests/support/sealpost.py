@@ -170,19 +170,23 @@ class Sealpost:
     def start(self, wrap=(), more=()):
         """Also again, after it has ended. wrap: a program and its options
         that runs it. more: options of its own."""
+        scratch.give_to(self.state, "nobody")
+        self.launch(wrap, more)
+
+    def launch(self, wrap=(), more=(), seconds=30):
+        """The same with files that are the daemon's already."""
         if self.output is not None:
             self.output.close()
         self.log_path = os.path.join(self.home, "log")
         self.output = open(self.log_path, "ab")
         self.log_before = os.path.getsize(self.log_path)
-        scratch.give_to(self.state, "nobody")
         self.process = subprocess.Popen(
             [*wrap, scratch.program("sealpostd"), "-c", self.config, "-f",
              *more],
             stdin=subprocess.DEVNULL, stdout=self.output, stderr=self.output,
             env=dict(os.environ, **SANITIZERS), start_new_session=True)
         try:
-            scratch.wait_for("event=ready", self._ready, 30)
+            scratch.wait_for("event=ready", self._ready, seconds)
         except AssertionError:
             log = self.log()
             self.kill()

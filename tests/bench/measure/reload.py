@@ -14,7 +14,8 @@ from keys import fill
 from table import Table
 from world import Relay, Run, Sink, command, edit
 
-OCTETS, QUIET, AFTER = 10240, 3, 2 # seconds before a reload, and after it
+OCTETS, RATE = 10240, 300
+QUIET, AFTER = 3, 2 # seconds before a reload, and after it
 
 
 class Load:
@@ -69,7 +70,6 @@ def one_reload(sp, load, event):
             left -= 1
         elif log.has(event):
             left = AFTER
-            print(f"reload: {time.monotonic() - begin:.1f} s")
         elif time.monotonic() - begin > 120:
             raise RuntimeError("no reload")
     return seconds
@@ -87,10 +87,13 @@ def row(table, name, turns):
               sum(int(s.connections) for s in every) // len(turns))
 
 
+def sessions(bench):
+    return 300 if bench.quick else 9500
+
+
 def measure(bench, table, sp, name, event, prepare=lambda sp: None):
-    sessions, rate = (300, 300) if bench.quick else (9500, 500)
     quiet, busy = [], []
-    with Load(sp.port, sessions, rate) as load:
+    with Load(sp.port, sessions(bench), RATE) as load:
         load.second() # everything is touched once
         for _ in range(bench.rounds * 2):
             quiet.append([load.second() for _ in range(QUIET)])
@@ -102,6 +105,9 @@ def measure(bench, table, sp, name, event, prepare=lambda sp: None):
 
 def run(bench):
     count = 2000 if bench.quick else 100000
+    bench.say(f"{sessions(bench)} connections, {RATE} messages of 10 KB a "
+              "second (open loop). Longest: the median of turns, and of all "
+              "of them.\n")
     table = Table(bench, "seconds that are", "of them", "messages/s", "p50 ms",
                   "p99 ms", "longest ms", "of all", "the load's own",
                   "connections made")
@@ -111,5 +117,5 @@ def run(bench):
             measure(bench, table, sp, "configuration", "ready", configuration)
         with Relay(sink, start=False) as sp:
             fill(sp, count, users=True)
-            sp.start()
+            sp.launch(seconds=300)
             measure(bench, table, sp, f"{count} users and keys", "loaded")
