@@ -125,7 +125,9 @@ session_log_message(const struct session *s, enum outcome outcome)
     if (tx->reply != NULL) {
         log_text(&l, "reply", tx->reply);
     }
-    if (tx->dead != NULL) {
+    if (tx->unreachable != NULL) {
+        log_text(&l, "cause", tx->unreachable);
+    } else if (tx->dead != NULL) {
         log_text(&l, "cause", tx->dead);
     }
     log_delays(tx, &l);

@@ -286,6 +286,7 @@ session_end(struct session *s, enum outcome outcome)
     event_free(tx->timer);
     free(tx->up_name);
     free(tx->up_tls);
+    free(tx->unreachable);
     free(tx->reply);
     free(tx);
     s->tx = NULL;

@@ -195,12 +195,13 @@ on_dialled(struct upstream_link *link, const char *error, void *arg)
 {
     struct session *s = arg;
 
-    (void)error; /* dial has logged it with the address */
     s->tx->wait = NULL;
     if (link != NULL) {
         session_link_held(s, link);
     } else {
         session_count_unreachable(s);
+        free(s->tx->unreachable);
+        s->tx->unreachable = strdup(error);
         session_link_failed(s);
     }
     session_run(s);

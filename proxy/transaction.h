@@ -115,9 +115,10 @@ struct transaction {
     bool replayed;         /* the one second try is used up */
     int mail_code;         /* of a refused MAIL, else 0 */
     struct buf mail_reply; /* its lines */
-    const char *dead; /* why this transaction can't succeed; NULL: it can */
-    char *up_name;    /* owns; for the log */
-    char *up_tls;     /* owns; for the log: how it was spoken to */
+    const char *dead;  /* why this transaction can't succeed; NULL: it can */
+    char *up_name;     /* owns; for the log */
+    char *up_tls;      /* owns; for the log: how it was spoken to */
+    char *unreachable; /* owns; why no connection was to be had, or NULL */
 
     enum message_phase message;
     struct buf head; /* the header as received, until its end is seen */

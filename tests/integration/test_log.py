@@ -27,12 +27,15 @@ class Refusals(unittest.TestCase):
     def setUpClass(cls):
         cls.up = CapturingUpstream(script={"rcpt": deaf})
         cls.trusted, cls.inbound = scratch.free_port(), scratch.free_port()
+        cls.down, dead = scratch.free_port(), scratch.free_port()
         try:
             cls.sp = Sealpost(
                 cls.up.port, listen={"max_message_size": "4K"},
                 limits={"auth_failures": 1, "recipients": 3}, extra=route(
                     "trusted", cls.trusted,
                     {"address": f"127.0.0.1:{cls.up.port}", "tls": "none"})
+                + route("down", cls.down, {
+                    "address": f"127.0.0.1:{dead}", "tls": "none"})
                 + section("listen inbound", {
                     "address": f"127.0.0.1:{cls.inbound}", "tls": "none",
                     "mode": "inbound", "relay_domains": "example.net",
@@ -141,6 +144,14 @@ class Refusals(unittest.TestCase):
                          ("inbound", "bob@example.com"))
         self.assertNotIn("upstream", line) # it was not asked
         self.assertEqual(self.sp.lines("assert-failed"), [])
+
+    def test_why_no_upstream(self):
+        before = len(self.sp.lines("message"))
+        code, text = self.say("EHLO x", MAIL, port=self.down)
+        self.assertEqual(code, 451, text)
+        line = self.sp.wait_line("message", before + 1)[before]
+        self.assertTrue(text.endswith(f"[{line['id']}]"), (text, line))
+        self.assertRegex(line["cause"], r"127\.0\.0\.1.*: connection refused")
 
     def test_what_only_follows(self):
         bad = MAIL + " FOO=bar"
