@@ -11,6 +11,10 @@
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
@@ -30,9 +34,26 @@ static struct {
     atomic_int fd;
     atomic_bool torn; /* the last line was cut by a failed write */
     atomic_int level;
+    atomic_bool journal; /* fd leads to it: each line begins with "<LEVEL>" */
     enum conf_log_format format;
     char process[32];
 } sink = { .fd = STDERR_FILENO, .level = LOG_LEVEL_INFO };
+
+/* systemd.exec(5): JOURNAL_STREAM is DEVICE:INODE of what leads there. */
+static bool
+is_journal(int fd)
+{
+    const char *stream = getenv("JOURNAL_STREAM");
+    char own[64];
+    struct stat st;
+
+    if (stream == NULL || fd < 0 || fstat(fd, &st) != 0) {
+        return false;
+    }
+    (void)snprintf(own, sizeof(own), "%ju:%ju", (uintmax_t)st.st_dev,
+                   (uintmax_t)st.st_ino);
+    return strcmp(stream, own) == 0;
+}
 
 void
 log_open(int fd, enum conf_log_format format, const char *process)
@@ -49,6 +70,7 @@ log_open(int fd, enum conf_log_format format, const char *process)
 void
 log_set_fd(int fd)
 {
+    sink.journal = is_journal(fd);
     sink.fd = fd;
     sink.torn = false;
 }
@@ -74,11 +96,11 @@ put_key(struct log_line *l, const char *key)
         return false;
     }
     if (sink.format == CONF_JSON) {
-        buf_puts(&l->text, l->text.len > 1 ? ",\"" : "\"");
+        buf_puts(&l->text, l->text.len > l->start ? ",\"" : "\"");
         buf_puts(&l->text, key);
         buf_puts(&l->text, "\":");
     } else {
-        buf_puts(&l->text, l->text.len > 0 ? " " : "");
+        buf_puts(&l->text, l->text.len > l->start ? " " : "");
         buf_puts(&l->text, key);
         buf_putc(&l->text, '=');
     }
@@ -103,9 +125,13 @@ log_begin(struct log_line *l, enum log_level level, const char *event)
     l->text = (struct buf)BUF_INIT;
     l->level = level;
     buf_reserve(&l->text, 512);
+    if (sink.journal) {
+        buf_printf(&l->text, "<%d>", levels[level].priority);
+    }
     if (sink.format == CONF_JSON) {
         buf_putc(&l->text, '{');
     }
+    l->start = l->text.len;
     put_time(l);
     log_text(l, "level", levels[level].name);
     if (sink.process[0] != '\0') {

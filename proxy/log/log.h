@@ -9,7 +9,8 @@
  *   log_end(&l);                                     one write()
  *
  * Values are quoted when they hold SP, '"', '=' or '\', and octets outside
- * 0x20-0x7e are written \xHH: a peer can't make a second line or field.
+ * 0x20-0x7e are written \xHH: a peer can't make a second line or field. On its
+ * way to systemd's journal a line begins with "<N>", its level (sd-daemon(3)).
  * error means that a human must act.
  */
 #ifndef PROXY_LOG_LOG_H
@@ -31,7 +32,8 @@ enum {
 }; /* a longer value is cut and ends in "..." */
 
 struct log_line {
-    struct buf text; /* private */
+    struct buf text; /* private, and the others */
+    size_t start;    /* octets before the first key */
     enum log_level level;
 };
 

@@ -6,7 +6,10 @@
 #include "tests/support/cmocka.h"
 
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static void
@@ -238,6 +241,37 @@ test_failing_log(void **state)
     close(fds[1]);
 }
 
+/* Standard error of a unit: the journal takes the level off the front. */
+static void
+test_journal(void **state)
+{
+    int fd = memfd_create("log", MFD_CLOEXEC);
+    struct stat st;
+    char stream[64];
+
+    (void)state;
+    assert_int_equal(fstat(fd, &st), 0);
+    snprintf(stream, sizeof(stream), "%ju:%ju", (uintmax_t)st.st_dev,
+             (uintmax_t)st.st_ino);
+    assert_int_equal(setenv("JOURNAL_STREAM", stream, 1), 0);
+    log_open(fd, CONF_LOGFMT, "worker/0");
+    log_event(LOG_LEVEL_ERROR, "e", "x");
+    assert_memory_equal(written(fd), "<3>time=", 8);
+    log_open(fd, CONF_JSON, "worker/0");
+    log_event(LOG_LEVEL_WARN, "w", "x");
+    assert_memory_equal(written(fd), "<4>{\"time\":", 11);
+    log_event(LOG_LEVEL_INFO, "i", "x");
+    assert_memory_equal(written(fd), "<6>{", 4);
+    log_set_fd(STDERR_FILENO); /* another file than that */
+    assert_int_equal(setenv("JOURNAL_STREAM", "1:1", 1), 0);
+    log_open(fd, CONF_LOGFMT, "worker/0");
+    log_event(LOG_LEVEL_ERROR, "e", "x");
+    assert_memory_equal(written(fd), "time=", 5);
+    assert_int_equal(unsetenv("JOURNAL_STREAM"), 0);
+    log_open(STDERR_FILENO, CONF_LOGFMT, "");
+    close(fd);
+}
+
 int
 main(void)
 {
@@ -245,7 +279,7 @@ main(void)
         cmocka_unit_test(test_values),      cmocka_unit_test(test_cut),
         cmocka_unit_test(test_exact_fit),   cmocka_unit_test(test_time),
         cmocka_unit_test(test_lines),       cmocka_unit_test(test_long_lines),
-        cmocka_unit_test(test_failing_log),
+        cmocka_unit_test(test_failing_log), cmocka_unit_test(test_journal),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
