@@ -13,6 +13,7 @@
 #include "proxy/dns/hosts.h"
 #include "proxy/dns/internal.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <sys/queue.h>
 #include <sys/random.h>
@@ -75,6 +76,14 @@ resolver_hosts(const struct resolver *r)
 
 /* --- questions under way -------------------------------------------------- */
 
+/* Of one that is in no list, or whose lists end. */
+static void
+question_end(struct question *qn)
+{
+    exchange_free(&qn->x);
+    free(qn);
+}
+
 static void
 question_free(struct question *qn)
 {
@@ -87,8 +96,7 @@ question_free(struct question *qn)
         TAILQ_REMOVE(&r->waiting, qn, waiting);
         r->waiting_count--;
     }
-    exchange_free(&qn->x);
-    free(qn);
+    question_end(qn);
 }
 
 /* All who wait get the result; NULL: a temporary failure. */
@@ -108,6 +116,8 @@ question_done(struct question *qn, struct dns_result *result)
     if (result != NULL) {
         cache_put(r->cache, &qn->q, result, ttl_s, clock_ms());
     }
+    /* With the last who waits dns_cancel() ends the question, too. */
+    assert(!TAILQ_EMPTY(&qn->queries));
     while ((query = TAILQ_FIRST(&qn->queries)) != NULL) {
         TAILQ_REMOVE(&qn->queries, query, link);
         delivery_add(&r->delivery, query, result, ttl_s);
@@ -413,6 +423,18 @@ resolver_new(struct event_base *base, const struct dns_conf *conf)
     return resolver_new_with(base, &options);
 }
 
+static void
+drop_questions(struct question_bucket *bucket)
+{
+    struct question *qn, *next;
+
+    for (qn = LIST_FIRST(bucket); qn != NULL; qn = next) {
+        next = LIST_NEXT(qn, same);
+        queries_drop(&qn->queries);
+        question_end(qn);
+    }
+}
+
 void
 resolver_free(struct resolver **resolver)
 {
@@ -423,10 +445,7 @@ resolver_free(struct resolver **resolver)
         return;
     }
     for (size_t i = 0; i < BUCKETS; i++) {
-        while (!LIST_EMPTY(&r->questions[i])) {
-            queries_drop(&LIST_FIRST(&r->questions[i])->queries);
-            question_free(LIST_FIRST(&r->questions[i]));
-        }
+        drop_questions(&r->questions[i]);
     }
     delivery_close(&r->delivery);
     if (r->expire != NULL) {
