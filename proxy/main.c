@@ -13,6 +13,7 @@
 
 #include <base/buf.h>
 
+#include <assert.h>
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
@@ -294,6 +295,7 @@ run(struct options *o)
     struct conf *conf;
     int fd, code;
 
+    assert(o->path != NULL); /* getopt_long() gives -c its word */
     if (o->path[0] != '/' && absolute != NULL) {
         master.path = o->path = absolute;
     }
