@@ -360,8 +360,11 @@ sort_unique(void *list, size_t count, size_t size,
             int (*compare)(const void *, const void *))
 {
     uint8_t *at = list;
-    size_t kept = count == 0 ? 0 : 1;
+    size_t kept = 1;
 
+    if (count == 0) {
+        return 0; /* list may be NULL */
+    }
     qsort(list, count, size, compare);
     for (size_t i = 1; i < count; i++) {
         if (compare(at + (kept - 1) * size, at + i * size) != 0) {

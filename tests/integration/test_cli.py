@@ -489,7 +489,7 @@ class Users(Case):
                       "[bob]\nupstream = nowhere\n[alice]\n", 0o600)
         scratch.give_to(self.site.state, "nobody")
         said = self.fails(CONFIG, "users.conf:3: ", "user", "list")
-        self.assertIn("password, scram, from", said)
+        self.assertIn("did you mean from?", said)
         self.assertIn("users.conf:6: ", said)
 
     def test_file_of_anothers_mode(self):
