@@ -27,6 +27,18 @@ def plain(up, **more):
                     listen=listen, **more)
 
 
+def tried(client):
+    """The last reply to a message as far as it gets; its MAIL is answered
+    without the upstream."""
+    client.expect("MAIL FROM:<a@example.com>", 250)
+    got = client.command("RCPT TO:<b@example.net>")
+    if got[0] == 250:
+        client.expect("DATA", 354)
+        client.send(BODY + ".\r\n")
+        got = client.reply()
+    return got
+
+
 class Client(RawClient):
     def __init__(self, sp, **more):
         super().__init__(sp.port, **more)
@@ -50,12 +62,7 @@ class Refusals(unittest.TestCase):
     def check(self, stage, text, want, enhanced):
         with CapturingUpstream({stage: [reply(text), usual()]}) as up, \
                 plain(up) as sp, Client(sp) as c:
-            c.expect("MAIL FROM:<a@example.com>", 250)
-            got = c.command("RCPT TO:<b@example.net>")
-            if got[0] == 250:
-                c.expect("DATA", 354)
-                c.send(BODY + ".\r\n")
-                got = c.reply()
+            got = tried(c)
             self.assertEqual(got[0], want, got)
             self.assertTrue(got[1].startswith(enhanced), got)
             self.assertEqual(up.messages, [])
@@ -201,12 +208,7 @@ class Nonsense(unittest.TestCase):
             # And when nobody has seen it before the next one's MAIL.
             up.set("mail", reply("250 2.1.0 ok\r\n250 2.0.0 surplus"))
             up.set("dot", reply("554 5.6.0 refused again"))
-            c.expect("MAIL FROM:<a@example.com>", 250)
-            got = c.command("RCPT TO:<b@example.net>")
-            if got[0] == 250:
-                c.expect("DATA", 354)
-                c.send(BODY + ".\r\n")
-                got = c.reply()
+            got = tried(c)
             self.assertIn(got[0], (451, 554), got)
             self.assertEqual(len(up.messages), 1)
 

@@ -12,6 +12,7 @@ from table import Table, size
 from world import Relay, Sink, load
 
 INSIDE = "/srv/bench" # of the tree
+WORK = INSIDE + "/work"
 SIZES = [2048, 10240, 102400, 1 << 20]
 # The tree that each set-up of run-peer needs.
 SETUPS = {"postfix-opendkim-shm": "relay-postfix",
@@ -37,7 +38,7 @@ class Driver:
         self.bench = bench
         self.root = peers.tree(tree)
         self.home = self.root + INSIDE
-        self.work = os.path.join(self.home, "work")
+        self.work = self.root + WORK
         shutil.rmtree(self.home, ignore_errors=True)
         shutil.copytree(source, self.home)
         os.makedirs(self.work)
@@ -54,10 +55,10 @@ class Driver:
             ["unshare", "-m", "sh", "-c", MOUNTS, self.root, "python3",
              INSIDE + "/run-peer", name, ",".join(map(str, SIZES)),
              str(sessions), "0", "-t", str(self.bench.seconds), "-r", "1",
-             "--out", INSIDE + "/work/out.jsonl"],
+             "--out", WORK + "/out.jsonl"],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True,
-            env=dict(os.environ, BENCH_WORK=INSIDE + "/work"))
+            env=dict(os.environ, BENCH_WORK=WORK))
         if done.returncode != 0:
             raise RuntimeError(f"{name}: {done.stdout.strip()[-300:]}")
         with open(out) as f:
