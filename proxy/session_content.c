@@ -54,7 +54,7 @@ next_piece(struct session *s)
     }
     result = spool_read(tx->spool, &tx->piece);
     if (result != SPOOL_OK) {
-        session_log_spool(s, result);
+        session_log_spool(s, result, spool_error(tx->spool));
         session_give_up(s, "The message can't be read back, try again later");
         return false;
     }

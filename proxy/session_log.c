@@ -223,7 +223,8 @@ session_log_rate(const struct session *s, const char *user, unsigned wait_s)
 }
 
 void
-session_log_spool(const struct session *s, enum spool_result result)
+session_log_spool(const struct session *s, enum spool_result result,
+                  const char *error)
 {
     const struct spool_conf *conf = &s->worker->conf->spool;
     struct log_line l;
@@ -235,9 +236,7 @@ session_log_spool(const struct session *s, enum spool_result result)
     } else {
         begin(s, &l, LOG_LEVEL_ERROR, "spool-failed");
         log_text(&l, "directory", conf->directory);
-        log_text(&l, "text",
-                 result == SPOOL_FAILED ? spool_error(s->tx->spool)
-                                        : "out of memory");
+        log_text(&l, "text", result == SPOOL_FAILED ? error : "out of memory");
     }
     log_end(&l);
 }

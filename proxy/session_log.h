@@ -32,8 +32,9 @@ void session_log_rate(const struct session *s, const char *user,
                       unsigned wait_s);
 
 /* event=spool-failed, or spool-full by max_total: which of the two is behind
- * "No room for the message" only the log can tell. */
-void session_log_spool(const struct session *s, enum spool_result result);
+ * "No room" only the log can tell. error: of spool_error(). */
+void session_log_spool(const struct session *s, enum spool_result result,
+                       const char *error);
 
 /* event=cut: we end the connection. reason: the limit, or one word. */
 void session_log_cut(const struct session *s, const char *reason);

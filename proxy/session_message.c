@@ -98,7 +98,7 @@ take_body(struct session *s, struct bytes octets)
     if (tx->spool_result == SPOOL_OK) {
         tx->spool_result = spool_append(tx->spool, octets);
         if (tx->spool_result != SPOOL_OK) {
-            session_log_spool(s, tx->spool_result);
+            session_log_spool(s, tx->spool_result, spool_error(tx->spool));
         }
     }
 }

@@ -9,6 +9,7 @@
 #include "proxy/session_received.h"
 #include "proxy/session_state.h"
 
+#include <errno.h>
 #include <proxy/check.h>
 #include <proxy/clock.h>
 #include <proxy/idn.h>
@@ -95,6 +96,22 @@ transaction_new(struct session *s, const struct smtp_command *cmd)
     return tx;
 }
 
+/* By what SIZE says, before 50 MB have come for nothing. */
+static bool
+has_room(struct session *s, uint64_t octets)
+{
+    enum spool_result result =
+        spool_room(&s->worker->conf->spool, s->worker->spool_octets, octets);
+
+    if (result == SPOOL_OK) {
+        return true;
+    }
+    session_answer(s, 452, "4.3.1",
+                   "No room for a message of this size, try again later");
+    session_log_spool(s, result, strerror(ENOSPC));
+    return false;
+}
+
 /* Told before anything is begun; the log names the user. */
 static bool
 within_rate(struct session *s)
@@ -117,7 +134,7 @@ within_rate(struct session *s)
 bool
 session_begin(struct session *s, const struct smtp_command *cmd)
 {
-    if (!within_rate(s)) {
+    if (!has_room(s, cmd->params.size) || !within_rate(s)) {
         return false;
     }
     if (!may_send_as(s, &cmd->path)) {

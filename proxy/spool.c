@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 enum {
@@ -47,6 +48,23 @@ spool_new(const struct spool_conf *conf, uint64_t *total)
         sp->fd = -1;
     }
     return sp;
+}
+
+enum spool_result
+spool_room(const struct spool_conf *conf, uint64_t total, uint64_t octets)
+{
+    struct statvfs found;
+
+    if (octets > conf->max_total || total > conf->max_total - octets) {
+        return SPOOL_FULL;
+    }
+    if (octets <= conf->memory_threshold ||
+        statvfs(conf->directory, &found) != 0 || /* told when it is needed */
+        found.f_bavail * (uint64_t)found.f_frsize >= octets + octets / 2) {
+        return SPOOL_OK;
+    }
+    errno = ENOSPC;
+    return SPOOL_FAILED;
 }
 
 static void

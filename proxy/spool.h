@@ -32,6 +32,13 @@ enum spool_result {
  * here. NULL: no memory.
  */
 struct spool *spool_new(const struct spool_conf *conf, uint64_t *total);
+/*
+ * May one more body of so many octets be begun? FAILED, with errno ENOSPC: its
+ * file system has less than one and a half times as much. Nothing is set aside
+ * for it, and to append may fail all the same.
+ */
+enum spool_result spool_room(const struct spool_conf *conf, uint64_t total,
+                             uint64_t octets);
 /* After a failure the spool holds nothing and stays failed. */
 enum spool_result spool_append(struct spool *sp, struct bytes b);
 uint64_t spool_octets(const struct spool *sp);

@@ -124,8 +124,8 @@ class Spool(unittest.TestCase):
             c.sendmail("alice@example.com", ["bob@example.net"],
                        message(body=("x" * 78 + "\r\n") * (octets // 80)))
 
-    def refused(self, sp):
-        with self.assertRaises(smtplib.SMTPDataError) as e:
+    def refused(self, sp, how=smtplib.SMTPDataError):
+        with self.assertRaises(how) as e:
             self.big(sp)
         self.assertEqual(e.exception.smtp_code, 452)
         self.assertIn(b"4.3.1", e.exception.smtp_error)
@@ -192,7 +192,8 @@ class Spool(unittest.TestCase):
                     fd for pid in processes.of(sp, processes.WORKER)
                     for fd in os.listdir(f"/proc/{pid}/fd")
                     if "/spool/" in os.readlink(f"/proc/{pid}/fd/{fd}")])
-                self.refused(sp)
+                # The client has said SIZE.
+                self.refused(sp, smtplib.SMTPSenderRefused)
                 self.assertEqual(sp.lines("spool-full")[0]["max_total"],
                                  str(1 << 20))
                 c.send(b".\r\n")
@@ -217,7 +218,12 @@ class Spool(unittest.TestCase):
             self.addCleanup(subprocess.run, ["umount", "-l", spool])
             with sp:
                 sp.start()
-                self.refused(sp)
+                self.refused(sp, smtplib.SMTPSenderRefused)
+                why, = sp.lines("spool-failed")
+                self.assertEqual((why["user"], why["directory"]),
+                                 (sp.user, spool))
+                self.assertIn("No space left", why["text"])
+                self.assertEqual(sp.lines("command-refused"), [])
                 self.big(sp, 300000)
                 self.assertEqual(len(up.wait()), 1)
 

@@ -4,6 +4,7 @@
 #include "tests/support/cmocka.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <malloc.h>
 #include <proxy/spool.h>
 #include <stdio.h>
@@ -113,6 +114,30 @@ test_full(void **state)
 }
 
 static void
+test_room(void **state)
+{
+    struct spool_conf conf = { directory, 4096, 10000 };
+
+    (void)state;
+    assert_int_equal(spool_room(&conf, 0, 0), SPOOL_OK);
+    assert_int_equal(spool_room(&conf, 0, 10000), SPOOL_OK);
+    assert_int_equal(spool_room(&conf, 0, 10001), SPOOL_FULL);
+    assert_int_equal(spool_room(&conf, 6000, 4000), SPOOL_OK);
+    assert_int_equal(spool_room(&conf, 6000, 4001), SPOOL_FULL);
+    assert_int_equal(spool_room(&conf, 12000, 1), SPOOL_FULL);
+
+    conf.max_total = UINT64_MAX;
+    errno = 0;
+    assert_int_equal(spool_room(&conf, 0, (uint64_t)1 << 60), SPOOL_FAILED);
+    assert_int_equal(errno, ENOSPC);
+    assert_int_equal(spool_room(&conf, UINT64_MAX, 1), SPOOL_FULL);
+    conf.memory_threshold = (uint64_t)1 << 60; /* no file will be needed */
+    assert_int_equal(spool_room(&conf, 0, (uint64_t)1 << 60), SPOOL_OK);
+    conf = (struct spool_conf){ "/nonexistent/spool", 10, UINT64_MAX };
+    assert_int_equal(spool_room(&conf, 0, 4096), SPOOL_OK);
+}
+
+static void
 test_no_directory(void **state)
 {
     struct spool_conf conf = { "/nonexistent/spool", 10, UINT64_MAX };
@@ -147,9 +172,8 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sizes),
-        cmocka_unit_test(test_full),
-        cmocka_unit_test(test_no_directory),
+        cmocka_unit_test(test_sizes), cmocka_unit_test(test_full),
+        cmocka_unit_test(test_room),  cmocka_unit_test(test_no_directory),
         cmocka_unit_test(test_held),
     };
     int failed;
