@@ -12,6 +12,7 @@ import traceback
 import unittest
 
 import scratch
+import world
 
 PARTS = ["machine", "relay", "peers_beside", "secured", "users", "incoming",
          "memory", "neighbours", "steady", "scale", "reload", "keys", "soak"]
@@ -61,6 +62,8 @@ def arguments():
     parser.add_argument("--seconds", type=float, help="of a run (3)")
     parser.add_argument("--rounds", type=int,
                         help="the median of so many (3)")
+    parser.add_argument("--workers", type=int, default=1,
+                        help="of the daemons (1; tls: always 2)")
     parser.add_argument("--soak", type=float, metavar="MINUTES",
                         help="of the part soak (30)")
     options = parser.parse_args()
@@ -100,6 +103,7 @@ def main():
     os.makedirs(options.out, exist_ok=True)
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    world.Relay.workers = options.workers
     bench = Bench(options)
     bench.say("# Sealpost measured\n")
     bench.say("`sh tests/bench/run.sh" + "".join(

@@ -151,14 +151,16 @@ TRUSTED = {"tls": "none", "auth": "optional",
 
 
 class Relay(Sealpost):
-    """A daemon with one worker. listen: without, one on loopback without TLS,
-    whose clients are trusted as alice. The rest as with Sealpost."""
+    """A daemon. listen: without, one on loopback without TLS, whose clients
+    are trusted as alice. The rest as with Sealpost."""
+    workers = 1
 
     def __init__(self, sink, listen=None, upstream_settings=None, extra="",
-                 limits=None, users=None, **more):
+                 limits=None, users=None, server=None, **more):
         text, self.spool = spool()
         super().__init__(
             sink.port, listen=listen or TRUSTED,
+            server={"workers": self.workers, **(server or {})},
             upstream_settings={"signatures": "rsa",
                                **(upstream_settings or {})},
             limits={"connections": connections(),
