@@ -31,6 +31,16 @@ cli_errors(const struct cli *c, const struct conf_errors *errors)
     return failed ? EX_CONFIG : CLI_GO_ON;
 }
 
+/* What may not be read has no mistakes that we know of. path: NULL, no
+ * memory for it. */
+static int
+code_of(int code, const char *path)
+{
+    bool closed = path != NULL && access(path, R_OK) != 0 && errno == EACCES;
+
+    return code == EX_CONFIG && closed ? EX_NOPERM : code;
+}
+
 int
 cli_conf(struct cli *c)
 {
@@ -38,7 +48,7 @@ cli_conf(struct cli *c)
     int code;
 
     conf_load(c->path, &c->conf, &errors);
-    code = cli_errors(c, errors);
+    code = code_of(cli_errors(c, errors), c->path);
     conf_errors_free(&errors);
     if (c->conf == NULL && code == CLI_GO_ON) {
         return cli_fail(c, EX_OSERR, "no memory");
@@ -57,9 +67,10 @@ cli_conf_maybe(struct cli *c)
 
 /* Nothing was loaded: the lines say why, or there was no memory for one. */
 static int
-fail_load(const struct cli *c, const struct conf_errors *errors)
+fail_load(const struct cli *c, const struct conf_errors *errors,
+          const char *path)
 {
-    int code = cli_errors(c, errors);
+    int code = code_of(cli_errors(c, errors), path);
 
     return code == CLI_GO_ON ? cli_fail(c, EX_OSERR, "no memory") : code;
 }
@@ -89,7 +100,7 @@ load_users(struct cli *c, struct cli_data *data, struct conf_errors *errors)
     }
     data->users = userfile_load(path, data->store_conf.uid, errors);
     if (data->users == NULL) {
-        return fail_load(c, errors);
+        return fail_load(c, errors, path);
     }
     data->view = make_view(data);
     if (data->view == NULL) {
@@ -104,20 +115,23 @@ int
 cli_load(struct cli *c, bool users, struct cli_data *data)
 {
     struct conf_errors *errors = conf_errors_new();
+    struct buf keys = BUF_INIT;
     int code = CLI_GO_ON;
 
+    buf_printf(&keys, "%s/keys", c->conf->server.state_dir);
     keystore_conf_init(&data->store_conf, &c->conf->server,
                        c->conf->sign.allow_short_keys);
     data->store =
         errors == NULL ? NULL : keystore_load(&data->store_conf, errors);
     if (data->store == NULL) {
-        code = fail_load(c, errors);
+        code = fail_load(c, errors, buf_str(&keys));
     } else if (users) {
         code = load_users(c, data, errors);
     }
     if (code == CLI_GO_ON) {
         (void)cli_errors(c, errors); /* what is left out was said */
     }
+    buf_free(&keys);
     conf_errors_free(&errors);
     return code;
 }

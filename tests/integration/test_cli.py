@@ -379,17 +379,27 @@ class Users(Case):
     @unittest.skipUnless(os.geteuid() == 0, "needs root")
     def test_no_rights(self):
         self.ok("key", "generate", "example.com", "s1", "--type", "ed25519")
-        os.chmod(self.site.state, 0o711)
-        for words, code, text in (
-                (["add", "bob", "--no-password"], 77,
-                 b"be root or the account of the keys"),
-                (["list"], 78, b"Permission denied; be root or keys_user")):
-            done = subprocess.run(
-                [scratch.program("sealpost"), "user", *words, "-c",
-                 self.site.config], user="daemon", group="daemon",
-                extra_groups=[], capture_output=True)
-            self.assertEqual(done.returncode, code, done.stderr)
-            self.assertIn(text, done.stderr)
+        self.ok("user", "add", "alice", "--no-password")
+        for mode in 0o711, 0o755, 0o700:
+            os.chmod(self.site.state, mode)
+            for words, text in (
+                    (["user", "add", "bob", "--no-password"],
+                     b"be root or the account of the keys"),
+                    (["user", "list"],
+                     b"Permission denied; be root or keys_user"),
+                    (["key", "list"],
+                     b"Permission denied; be root or keys_user")):
+                self.refused(words, text)
+        os.chmod(self.site.config, 0o600)
+        self.refused(["user", "list"], b"can't be read: Permission denied")
+
+    def refused(self, words, text):
+        done = subprocess.run(
+            [scratch.program("sealpost"), *words, "-c", self.site.config],
+            user="daemon", group="daemon", extra_groups=[],
+            capture_output=True)
+        self.assertEqual(done.returncode, 77, done.stderr)
+        self.assertIn(text, done.stderr)
 
     def test_comments_and_order_stay(self):
         text = ("; the first line\n[alice]\nfrom = example.com ; hers\n"
