@@ -232,11 +232,8 @@ put_time(struct buf *out, const char *name, uint64_t time_s)
 static void
 put_text(struct buf *out, const char *name, const char *text)
 {
-    char line[KEYNOTE_TEXT_MAX + 1];
-
-    keynote_line(text, line, sizeof(line));
-    if (line[0] != '\0') {
-        buf_printf(out, "%s = %s\n", name, line);
+    if (text[0] != '\0') {
+        buf_printf(out, "%s = %s\n", name, text);
     }
 }
 
@@ -258,6 +255,8 @@ put_track(const struct domain_track *t, struct buf *out)
 void
 domainfile_put(const struct domain_file *file, struct buf *out)
 {
+    char line[KEYNOTE_TEXT_MAX + 1];
+
     buf_printf(out, "[domain]\nway = %s\n", way_names[file->way]);
     put_time(out, "added", file->added_s);
     for (size_t i = 0; i < file->earlier_count; i++) {
@@ -267,8 +266,10 @@ domainfile_put(const struct domain_file *file, struct buf *out)
     buf_printf(out, "colour = %s\n", colour_names[file->colour]);
     put_time(out, "colour_since", file->colour_s);
     put_time(out, "checked", file->checked_s);
-    put_text(out, "why", file->why);
-    put_text(out, "note", file->note);
+    keynote_line(file->why, line, sizeof(line));
+    put_text(out, "why", line);
+    keynote_note(file->note, line);
+    put_text(out, "note", line);
     for (size_t i = 0; i < file->track_count; i++) {
         put_track(file->tracks + i, out);
     }

@@ -114,6 +114,9 @@ set_user(struct reading *r, const char *value)
 {
     const char *name = strings_lower(&r->file->strings, bytes_str(value));
 
+    if (!keynote_owner_ok(value)) {
+        return "a user's name";
+    }
     r->track->user = name == NULL ? "" : name;
     return name == NULL ? "there is no memory" : NULL;
 }

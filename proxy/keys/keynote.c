@@ -154,13 +154,19 @@ set_public(struct reading *r, const char *value)
 static const char *
 set_note(struct reading *r, const char *value)
 {
-    r->key.note = strings_copy(r->strings, bytes_str(value));
+    char note[KEYNOTE_TEXT_MAX + 1];
+
+    keynote_note(value, note);
+    r->key.note = strings_copy(r->strings, bytes_str(note));
     return NULL;
 }
 
 static const char *
 set_owner(struct reading *r, const char *value)
 {
+    if (!keynote_owner_ok(value)) {
+        return "a user's name";
+    }
     r->key.view.owner = strings_lower(r->strings, bytes_str(value));
     return NULL;
 }
@@ -363,8 +369,8 @@ put_life(const struct key_life *life, struct buf *out)
     if (life->fault != KEY_FAULT_NONE) {
         buf_printf(out, "fault = %s\n", keynote_fault_name(life->fault));
     }
-    if (life->reason != NULL && life->reason[0] != '\0') {
-        keynote_line(life->reason, text, sizeof(text));
+    keynote_line(life->reason == NULL ? "" : life->reason, text, sizeof(text));
+    if (text[0] != '\0') {
         buf_printf(out, "reason = %s\n", text);
     }
     for (size_t i = 0; i < life->silent_count; i++) {
@@ -379,6 +385,7 @@ keynote_put(const struct keystore_key *key, struct buf *out)
 {
     struct bytes rest = bytes_str(key->public_b64);
     const char *equals = "=";
+    char note[KEYNOTE_TEXT_MAX + 1];
 
     buf_printf(out, "[key]\nstate = %s\ntype = %s\nbits = %u\n",
                keynote_state_name(key->view.state),
@@ -391,7 +398,8 @@ keynote_put(const struct keystore_key *key, struct buf *out)
         rest = bytes_skip(rest, line.len);
         equals = "+=";
     } while (rest.len > 0);
-    buf_printf(out, "note = %s\nowner = %s\ntest_mode = %s\n", key->note,
+    keynote_note(key->note, note);
+    buf_printf(out, "note = %s\nowner = %s\ntest_mode = %s\n", note,
                key->view.owner, key->test_mode ? "yes" : "no");
     put_life(&key->life, out);
 }

@@ -44,9 +44,15 @@ void keynote_put(const struct keystore_key *key, struct buf *out);
 /* One line without control characters and `;`, not too long. */
 bool keynote_text_ok(const char *note);
 
-/* Makes such a line of any text: what does not fit is left out, other
- * octets become blanks. out: room for so many octets, the NUL included. */
+/* Makes such a line of any text, in ASCII: what does not fit is left out,
+ * other octets become a blank. out: room for so many octets, the NUL
+ * included. */
 void keynote_line(const char *text, char *out, size_t room);
+/* The same of a note, which may be UTF-8: made by hand it may be any text. */
+void keynote_note(const char *text, char out[KEYNOTE_TEXT_MAX + 1]);
+
+/* A user's name, not too long, or "". */
+bool keynote_owner_ok(const char *user);
 
 /* "gone", "" for NONE; and back, false for another word. */
 const char *keynote_fault_name(enum key_fault fault);

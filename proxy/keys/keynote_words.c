@@ -2,6 +2,7 @@
  * keynote_words - the words, lines and times of notes; see keynote.h.
  */
 #include "proxy/keys/keynote.h"
+#include "proxy/users/uservalue.h"
 
 #include <time.h>
 
@@ -85,15 +86,15 @@ keynote_fault_parse(const char *word, enum key_fault *fault_out)
 
 /* --- lines -------------------------------------------------------------- */
 
-void
-keynote_line(const char *text, char *out, size_t room)
+static void
+put_line(const char *text, uint8_t last, char *out, size_t room)
 {
     size_t n = 0;
 
     for (; *text != '\0' && n + 1 < room; text++) {
         uint8_t c = (uint8_t)*text;
 
-        if (c > 0x20 && c < 0x7f && c != ';') {
+        if (c > 0x20 && c <= last && c != 0x7f && c != ';') {
             out[n++] = *text;
         } else if (n > 0 && out[n - 1] != ' ') {
             out[n++] = ' ';
@@ -103,6 +104,27 @@ keynote_line(const char *text, char *out, size_t room)
         n--; /* the reader would take it away */
     }
     out[n] = '\0';
+}
+
+void
+keynote_line(const char *text, char *out, size_t room)
+{
+    put_line(text, 0x7e, out, room);
+}
+
+void
+keynote_note(const char *text, char out[KEYNOTE_TEXT_MAX + 1])
+{
+    put_line(text, 0xff, out, KEYNOTE_TEXT_MAX + 1);
+}
+
+bool
+keynote_owner_ok(const char *user)
+{
+    struct bytes name = bytes_str(user);
+
+    return name.len == 0 ||
+           (name.len <= KEYNOTE_TEXT_MAX && uservalue_name(name));
 }
 
 bool

@@ -37,6 +37,7 @@ test_refused(void **state)
           "slot += c\nslot += d\n",
           "n:7: bad value of slot" },
         { "[domain]\nway = own\n[track]\n[track]\n", "tracks 1 and 2 have" },
+        { "[domain]\nway = own\n[track]\nuser =;a\n", "n:4: bad value of" },
     };
 
     (void)state;
@@ -65,7 +66,7 @@ check_again(const struct domain_file *f)
     assert_int_equal(f->colour_s, 1800000001);
     assert_int_equal(f->checked_s, 1800000002);
     assert_string_equal(f->why, "two lines, of text");
-    assert_string_equal(f->note, "a note");
+    assert_string_equal(f->note, "f\xc3\xbcr sie");
     assert_int_equal(f->earlier_count, 2);
     assert_true(domainfile_is_earlier(f, "sp202611a"));
     assert_false(domainfile_is_earlier(f, "sp202611b"));
@@ -88,7 +89,7 @@ make(void)
     f->colour_s = 1800000001;
     f->checked_s = 1800000002;
     f->why = "two\nlines, of text";
-    f->note = "a note";
+    f->note = "f\xc3\xbcr; sie";
     assert_true(domainfile_earlier(f, "sp202611a"));
     assert_true(domainfile_earlier(f, "s2"));
     assert_true(domainfile_earlier(f, "s2"));

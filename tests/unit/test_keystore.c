@@ -477,6 +477,45 @@ test_steps(void **state)
     check_text("\xff", "");
 }
 
+/* A note that somebody has edited keeps no key from going on. */
+static void
+test_edited_note(void **state)
+{
+    static const char *const notes[][2] = { { ";by hand", "by hand" },
+                                            { "a;b", "a b" },
+                                            { "f\xc3\xbcr", "f\xc3\xbcr" } };
+    struct keystore_key key = about("a.example", "s", VIEW_KEY_NEW);
+    struct conf_errors *errors = conf_errors_new();
+    struct buf text = BUF_INIT;
+    struct keystore *s;
+
+    (void)state;
+    assert_int_equal(
+        add("a.example", "s", DKIM_ALG_ED25519_SHA256, VIEW_KEY_NEW), KEY_OK);
+    for (size_t i = 0; i < sizeof(notes) / sizeof(notes[0]); i++) {
+        buf_clear(&text);
+        buf_printf(&text,
+                   "[key]\nstate = new\ntype = ed25519\nbits = 256\n"
+                   "public = AAAA\nnote =%s\n",
+                   notes[i][0]);
+        write_text("a.example/s.conf", buf_str(&text), 0600);
+        for (int n = 0; n < 2; n++) {
+            s = keystore_load(&conf, errors);
+            key = *keystore_find(s, "a.example", "s");
+            assert_string_equal(key.note, notes[i][1]);
+            assert_int_equal(keystore_update(&conf, &key), KEY_OK);
+            keystore_free(&s);
+        }
+    }
+    write_text("a.example/s.conf",
+               "[key]\nstate = new\ntype = ed25519\nbits = 256\n"
+               "public = AAAA\nowner =;alice\n",
+               0600);
+    check_load(0, 1, "bad value of owner; a user's name");
+    buf_free(&text);
+    conf_errors_free(&errors);
+}
+
 static void
 test_remove(void **state)
 {
@@ -526,6 +565,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_notes, begin, end),
         cmocka_unit_test_setup_teardown(test_exchanged, begin, end),
         cmocka_unit_test_setup_teardown(test_steps, begin, end),
+        cmocka_unit_test_setup_teardown(test_edited_note, begin, end),
         cmocka_unit_test_setup_teardown(test_remove, begin, end),
         cmocka_unit_test(test_time),
     };
