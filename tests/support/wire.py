@@ -146,6 +146,11 @@ def sanitized():
     return b"__asan_init" in scratch.read(scratch.program("sealpostd"))
 
 
+def coverage():
+    return b"__llvm_profile_write_file" in scratch.read(
+        scratch.program("sealpostd"))
+
+
 def rss(pid):
     """Resident octets; always 0 under a sanitizer, which keeps what was
     freed."""
