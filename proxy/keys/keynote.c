@@ -118,21 +118,21 @@ set_reason(struct reading *r, const char *value)
 static const char *
 set_silent(struct reading *r, const char *value)
 {
-    struct bytes rest = bytes_str(value);
-    struct bytes word = bytes_take(rest, bytes_find(rest, ' '));
-    struct bytes server = bytes_trim(bytes_skip(rest, word.len));
+    struct bytes word = bytes_make(value, strcspn(value, " "));
     struct key_silence *s = r->silent + r->key.life.silent_count;
+    char server[KEY_SERVER_MAX + 1];
     char time[KEYNOTE_TIME];
 
     if (value[0] == '\0') {
         return NULL;
     }
-    if (r->key.life.silent_count == KEY_SILENCES_MAX || server.len == 0 ||
-        server.len > KEY_SERVER_MAX || !bytes_copy(word, time, sizeof(time)) ||
+    keynote_line(value + word.len, server, sizeof(server));
+    if (r->key.life.silent_count == KEY_SILENCES_MAX || server[0] == '\0' ||
+        !bytes_copy(word, time, sizeof(time)) ||
         !keynote_time_parse(time, &s->since_s)) {
         return "a UTC time and a server, at most 16 of them";
     }
-    s->server = strings_copy(r->strings, server);
+    s->server = strings_copy(r->strings, bytes_str(server));
     if (s->server != NULL) {
         r->key.life.silent_count++;
     }
