@@ -81,7 +81,7 @@ tear_down(void **state)
 static void
 turn(void)
 {
-    assert_true(event_base_loop(base, EVLOOP_NONBLOCK) >= 0);
+    assert_true(event_base_loop(base, EVLOOP_ONCE | EVLOOP_NONBLOCK) >= 0);
 }
 
 /* The next request; false: none is there. */
