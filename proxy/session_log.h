@@ -32,7 +32,7 @@ void session_log_rate(const struct session *s, const char *user,
                       unsigned wait_s);
 
 /* event=spool-failed, or spool-full by max_total: which of the two is behind
- * "No room" only the log can tell. error: of spool_error(). */
+ * "No room" only the log can tell. error: why, when it is SPOOL_FAILED. */
 void session_log_spool(const struct session *s, enum spool_result result,
                        const char *error);
 

@@ -9,7 +9,6 @@
 #include "proxy/session_received.h"
 #include "proxy/session_state.h"
 
-#include <errno.h>
 #include <proxy/check.h>
 #include <proxy/clock.h>
 #include <proxy/idn.h>
@@ -108,7 +107,7 @@ has_room(struct session *s, uint64_t octets)
     }
     session_answer(s, 452, "4.3.1",
                    "No room for a message of this size, try again later");
-    session_log_spool(s, result, strerror(ENOSPC));
+    session_log_spool(s, result, "less than 1.5 times its SIZE is free");
     return false;
 }
 

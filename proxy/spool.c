@@ -59,12 +59,12 @@ spool_room(const struct spool_conf *conf, uint64_t total, uint64_t octets)
         return SPOOL_FULL;
     }
     if (octets <= conf->memory_threshold ||
-        statvfs(conf->directory, &found) != 0 || /* told when it is needed */
-        found.f_bavail * (uint64_t)found.f_frsize >= octets + octets / 2) {
+        statvfs(conf->directory, &found) != 0) { /* told when it is needed */
         return SPOOL_OK;
     }
-    errno = ENOSPC;
-    return SPOOL_FAILED;
+    return found.f_bavail * (uint64_t)found.f_frsize >= octets + octets / 2
+               ? SPOOL_OK
+               : SPOOL_FAILED;
 }
 
 static void

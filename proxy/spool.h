@@ -33,9 +33,9 @@ enum spool_result {
  */
 struct spool *spool_new(const struct spool_conf *conf, uint64_t *total);
 /*
- * May one more body of so many octets be begun? FAILED, with errno ENOSPC: its
- * file system has less than one and a half times as much. Nothing is set aside
- * for it, and to append may fail all the same.
+ * May one more body of so many octets be begun? FAILED: its file system has
+ * less than one and a half times as much. Nothing is set aside for it, and to
+ * append may fail all the same.
  */
 enum spool_result spool_room(const struct spool_conf *conf, uint64_t total,
                              uint64_t octets);

@@ -34,7 +34,7 @@ cli_errors(const struct cli *c, const struct conf_errors *errors)
 /* What may not be read has no mistakes that we know of. path: NULL, no
  * memory for it. */
 static int
-code_of(int code, const char *path)
+load_code(int code, const char *path)
 {
     bool closed = path != NULL && access(path, R_OK) != 0 && errno == EACCES;
 
@@ -48,7 +48,7 @@ cli_conf(struct cli *c)
     int code;
 
     conf_load(c->path, &c->conf, &errors);
-    code = code_of(cli_errors(c, errors), c->path);
+    code = load_code(cli_errors(c, errors), c->path);
     conf_errors_free(&errors);
     if (c->conf == NULL && code == CLI_GO_ON) {
         return cli_fail(c, EX_OSERR, "no memory");
@@ -70,7 +70,7 @@ static int
 fail_load(const struct cli *c, const struct conf_errors *errors,
           const char *path)
 {
-    int code = code_of(cli_errors(c, errors), path);
+    int code = load_code(cli_errors(c, errors), path);
 
     return code == CLI_GO_ON ? cli_fail(c, EX_OSERR, "no memory") : code;
 }

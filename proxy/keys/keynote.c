@@ -385,7 +385,6 @@ keynote_put(const struct keystore_key *key, struct buf *out)
 {
     struct bytes rest = bytes_str(key->public_b64);
     const char *equals = "=";
-    char note[KEYNOTE_TEXT_MAX + 1];
 
     buf_printf(out, "[key]\nstate = %s\ntype = %s\nbits = %u\n",
                keynote_state_name(key->view.state),
@@ -398,8 +397,7 @@ keynote_put(const struct keystore_key *key, struct buf *out)
         rest = bytes_skip(rest, line.len);
         equals = "+=";
     } while (rest.len > 0);
-    keynote_note(key->note, note);
-    buf_printf(out, "note = %s\nowner = %s\ntest_mode = %s\n", note,
+    buf_printf(out, "note = %s\nowner = %s\ntest_mode = %s\n", key->note,
                key->view.owner, key->test_mode ? "yes" : "no");
     put_life(&key->life, out);
 }

@@ -39,6 +39,7 @@ enum {
 bool keynote_read(int fd, const char *path, struct strings *s,
                   struct keystore_key *key_out, struct conf_errors *errors);
 
+/* key->note is keynote_text_ok(). */
 void keynote_put(const struct keystore_key *key, struct buf *out);
 
 /* One line without control characters and `;`, not too long. */

@@ -222,7 +222,8 @@ class Spool(unittest.TestCase):
                 why, = sp.lines("spool-failed")
                 self.assertEqual((why["user"], why["directory"]),
                                  (sp.user, spool))
-                self.assertIn("No space left", why["text"])
+                self.assertEqual(why["text"],
+                                 "less than 1.5 times its SIZE is free")
                 self.assertEqual(sp.lines("command-refused"), [])
                 self.big(sp, 300000)
                 self.assertEqual(len(up.wait()), 1)

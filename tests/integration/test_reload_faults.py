@@ -16,14 +16,14 @@ from rawclient import RawClient
 from sealpost import Sealpost, message
 from test_reload import change, peer_certificate
 from upstream import CapturingUpstream
-from wire import coverage, sanitized
+from wire import counts_coverage, sanitized
 
 LONG = bool(os.environ.get("SEALPOST_LONG"))
 NAMES = {WORKER: "a worker", MASTER: "the master", PARENT: "keepers' parent",
          KEEPER: "a keeper"}
 # A sanitizer allocates by itself; the coverage's runtime keeps its file locked
 # when it gets no memory, and who starts next waits for it.
-MEMORY = "" if sanitized() or coverage() else " malloc"
+MEMORY = "" if sanitized() or counts_coverage() else " malloc"
 
 
 class Reloads(unittest.TestCase):

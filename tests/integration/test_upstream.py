@@ -318,12 +318,7 @@ class Closing(unittest.TestCase):
             with self.subTest(stage=stage), \
                     CapturingUpstream({stage: silent()}) as up, \
                     plain(up, listen=SHORT) as sp, Client(sp) as c:
-                c.expect("MAIL FROM:<a@example.com>", 250)
-                got = c.command("RCPT TO:<b@example.net>")
-                if got[0] == 250:
-                    c.expect("DATA", 354)
-                    c.send(BODY + ".\r\n")
-                    got = c.reply()
+                got = tried(c)
                 self.assertEqual((got[0], got[1][:5]), (451, "4.4.2"))
                 self.assertEqual(up.messages, [])
                 c.expect("RSET", 250)

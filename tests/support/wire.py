@@ -146,7 +146,7 @@ def sanitized():
     return b"__asan_init" in scratch.read(scratch.program("sealpostd"))
 
 
-def coverage():
+def counts_coverage():
     return b"__llvm_profile_write_file" in scratch.read(
         scratch.program("sealpostd"))
 

@@ -118,78 +118,78 @@ test_find(void **state)
 }
 
 /* A mistake a row: the text, the line, what the message holds. */
+static const struct {
+    const char *text;
+    unsigned line;
+    const char *says;
+} mistakes[] = {
+    { "[a]\n[b]\n[A]\n", 3, "user a is there twice, first in line 1" },
+    { "[a]\nname = b\n[b]\n", 3, "user b is there twice" },
+    { "[a]\npassword =\n", 2, "empty password" },
+    { "[a]\npassword = secret\n", 2,
+      ": password: the password is not a crypt(3) string" },
+    { "[a]\npassword = $1$abc$0123456789012345678901\n", 2, "crypt(3)" },
+    { "[a]\npassword = $y$j9T$x$short\n", 2, "crypt(3)" },
+    { "[a]\npassword = " YESCRYPT "x\n", 2, "crypt(3)" },
+    { "[a]\npassword = *" YESCRYPT "\n", 2, "crypt(3)" },
+    { "[a]\nscram = SCRAM-SHA-1$1:2$3:4\n", 2, "RFC 5803" },
+    { "[a]\nfrom = exa mple.com\n", 2, "not a `from` entry" },
+    { "[a]\nfrom = a@b@\n", 2, "not a `from` entry" },
+    { "[a]\nfrom = x.example, a@b@c.example\n", 2,
+      ": from = a@b@c.example: not a `from` entry" },
+    { "[a]\nfrom = a b@c.example\n", 2, "not a `from` entry" },
+    { "[a]\nfrm = x\n", 2, "unknown setting frm; did you mean from?" },
+    { "[a]\ncolour = x\n", 2, "unknown setting colour; sealpost-users" },
+    { "[a]\nrate = 5/w\n", 2, ": rate = 5/w: not a rate; " },
+    { "[a]\nfrom = @example.com\n", 2, "not a `from` entry" },
+    { "[a]\nfrom = *.\n", 2, "not a `from` entry" },
+    { "[a]\nfrom = **\n", 2, "not a `from` entry" },
+    { "[a]\nfrom = *.*.example.com\n", 2, "not a `from` entry" },
+    { "[a]\nfrom = ex\xc3\xa4mple.com\n", 2, "xn--" },
+    { "[a]\nfrom = a.example\nfrom = b.example\n", 3, "twice" },
+    { "[a]\nselector = a b\n", 2, "not a selector" },
+    { "[a]\nselector = own, x\n", 2, "`own` beside another" },
+    { "[a]\nselector = x\nselector += own\n", 3, "`own` beside another" },
+    { "[a]\nselector = a,b,c,d,e,f,g,h,i\n", 2, "more than 8" },
+    { "[a]\nselector = ../../x\n", 2, "not a selector" },
+    { "[a]\ndomain = a,b\n", 2, "not a domain" },
+    { "[a]\nother_from = maybe\n", 2, "reject, unsigned" },
+    { "[a]\nno_key = maybe\n", 2, "unsigned, tempfail" },
+    { "[a]\nrate = 500\n", 2, "not a rate" },
+    { "[a]\nrate = 0/h\n", 2, "not a rate" },
+    { "[a]\nrate = -5/h\n", 2, "not a rate" },
+    { "[a]\nrate = 5/hh\n", 2, "not a rate" },
+    { "[a]\nrate = 9999999999/h\n", 2, "not a rate" },
+    { "[a]\nlocked = maybe\n", 2, "yes or no" },
+    { "[a]\ndomain += x.example\n", 2, "`+=` behind a setting" },
+    { "from = x.example\n", 1, "before the first user" },
+    { "[a b]\n", 1, "not a user's name" },
+    { "[a]\nname = x y\n", 2, "not a user's name" },
+    { "[a]\n from = x.example\n", 2, "" }, /* indented */
+    { "[a\n", 1, "" },
+    { "[a]\nfrom\n", 2, "" },
+};
+
 static void
 test_mistakes(void **state)
 {
-    static const struct {
-        const char *text;
-        unsigned line;
-        const char *says;
-    } rows[] = {
-        { "[a]\n[b]\n[A]\n", 3, "user a is there twice, first in line 1" },
-        { "[a]\nname = b\n[b]\n", 3, "user b is there twice" },
-        { "[a]\npassword =\n", 2, "empty password" },
-        { "[a]\npassword = secret\n", 2,
-          ": password: the password is not a crypt(3) string" },
-        { "[a]\npassword = $1$abc$0123456789012345678901\n", 2, "crypt(3)" },
-        { "[a]\npassword = $y$j9T$x$short\n", 2, "crypt(3)" },
-        { "[a]\npassword = " YESCRYPT "x\n", 2, "crypt(3)" },
-        { "[a]\npassword = *" YESCRYPT "\n", 2, "crypt(3)" },
-        { "[a]\nscram = SCRAM-SHA-1$1:2$3:4\n", 2, "RFC 5803" },
-        { "[a]\nfrom = exa mple.com\n", 2, "not a `from` entry" },
-        { "[a]\nfrom = a@b@\n", 2, "not a `from` entry" },
-        { "[a]\nfrom = x.example, a@b@c.example\n", 2,
-          ": from = a@b@c.example: not a `from` entry" },
-        { "[a]\nfrom = a b@c.example\n", 2, "not a `from` entry" },
-        { "[a]\nfrm = x\n", 2, "unknown setting frm; did you mean from?" },
-        { "[a]\ncolour = x\n", 2, "unknown setting colour; sealpost-users" },
-        { "[a]\nrate = 5/w\n", 2, ": rate = 5/w: not a rate; " },
-        { "[a]\nfrom = @example.com\n", 2, "not a `from` entry" },
-        { "[a]\nfrom = *.\n", 2, "not a `from` entry" },
-        { "[a]\nfrom = **\n", 2, "not a `from` entry" },
-        { "[a]\nfrom = *.*.example.com\n", 2, "not a `from` entry" },
-        { "[a]\nfrom = ex\xc3\xa4mple.com\n", 2, "xn--" },
-        { "[a]\nfrom = a.example\nfrom = b.example\n", 3, "twice" },
-        { "[a]\nselector = a b\n", 2, "not a selector" },
-        { "[a]\nselector = own, x\n", 2, "`own` beside another" },
-        { "[a]\nselector = x\nselector += own\n", 3, "`own` beside another" },
-        { "[a]\nselector = a,b,c,d,e,f,g,h,i\n", 2, "more than 8" },
-        { "[a]\nselector = ../../x\n", 2, "not a selector" },
-        { "[a]\ndomain = a,b\n", 2, "not a domain" },
-        { "[a]\nother_from = maybe\n", 2, "reject, unsigned" },
-        { "[a]\nno_key = maybe\n", 2, "unsigned, tempfail" },
-        { "[a]\nrate = 500\n", 2, "not a rate" },
-        { "[a]\nrate = 0/h\n", 2, "not a rate" },
-        { "[a]\nrate = -5/h\n", 2, "not a rate" },
-        { "[a]\nrate = 5/hh\n", 2, "not a rate" },
-        { "[a]\nrate = 9999999999/h\n", 2, "not a rate" },
-        { "[a]\nlocked = maybe\n", 2, "yes or no" },
-        { "[a]\ndomain += x.example\n", 2, "`+=` behind a setting" },
-        { "from = x.example\n", 1, "before the first user" },
-        { "[a b]\n", 1, "not a user's name" },
-        { "[a]\nname = x y\n", 2, "not a user's name" },
-        { "[a]\n from = x.example\n", 2, "" }, /* indented */
-        { "[a\n", 1, "" },
-        { "[a]\nfrom\n", 2, "" },
-    };
-
     (void)state;
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+    for (size_t i = 0; i < sizeof(mistakes) / sizeof(mistakes[0]); i++) {
         struct conf_errors *errors;
-        struct userfile *f = parse(rows[i].text, &errors);
+        struct userfile *f = parse(mistakes[i].text, &errors);
         char where[64];
         const char *line;
 
         if (f != NULL) {
-            fail_msg("taken: %s", rows[i].text);
+            fail_msg("taken: %s", mistakes[i].text);
         }
         assert_true(conf_errors_count(errors) >= 1);
         line = conf_errors_line(errors, 0);
-        snprintf(where, sizeof(where), "users.conf:%u: ", rows[i].line);
+        snprintf(where, sizeof(where), "users.conf:%u: ", mistakes[i].line);
         if (strncmp(line, where, strlen(where)) != 0 ||
-            strstr(line, rows[i].says) == NULL) {
-            fail_msg("%s\n  says %s\n  want %s%s", rows[i].text, line, where,
-                     rows[i].says);
+            strstr(line, mistakes[i].says) == NULL) {
+            fail_msg("%s\n  says %s\n  want %s%s", mistakes[i].text, line,
+                     where, mistakes[i].says);
         }
         conf_errors_free(&errors);
     }
