@@ -189,9 +189,8 @@ class Spool(unittest.TestCase):
                 c.envelope("alice@example.com", "bob@example.net")
                 c.send(message() + (b"x" * 78 + b"\r\n") * 6000)
                 scratch.wait_for("a spool file", lambda: [
-                    fd for pid in processes.of(sp, processes.WORKER)
-                    for fd in os.listdir(f"/proc/{pid}/fd")
-                    if "/spool/" in os.readlink(f"/proc/{pid}/fd/{fd}")])
+                    name for pid in processes.of(sp, processes.WORKER)
+                    for name in processes.files(pid) if "/spool/" in name])
                 # The client has said SIZE.
                 self.refused(sp, smtplib.SMTPSenderRefused)
                 self.assertEqual(sp.lines("spool-full")[0]["max_total"],

@@ -11,10 +11,10 @@ import time
 import unittest
 
 import scratch
+from processes import files
 from sealpost import Sealpost, message, section
 from upstream import CapturingUpstream
-from wire import (RECIPIENT, SENDER, Client, WireCase, links, processes, rss,
-                  worker)
+from wire import RECIPIENT, SENDER, Client, WireCase, processes, rss, worker
 
 HEAD = message(body="")
 END = b".\r\n"
@@ -152,7 +152,7 @@ class Limits(WireCase):
                                                             b"\r\n..") + END)
                 self.assertEqual((code, text[:6]), (552, "5.3.4 "))
                 c.expect("NOOP", 250)
-                self.assertFalse([x for x in links(pid) if "spool" in x])
+                self.assertFalse([x for x in files(pid) if "spool" in x])
             self.settled(pid, open_before + 1) # a link to the upstream
             self.assertEqual(os.listdir(os.path.join(self.sp.state,
                                                      "spool")), [])

@@ -244,8 +244,7 @@ class Clients(unittest.TestCase):
         return {self.connect(tls, session)[0] for _ in range(16)} == {True}
 
     def workers(self):
-        return {pid for pid in processes.tree(self.sp.process.pid)
-                if scratch.read(f"/proc/{pid}/comm") == b"sealpost-worker\n"}
+        return set(processes.of(self.sp, processes.WORKER))
 
     def test_every_worker_resumes(self):
         self.assertEqual(len(self.workers()), 3)

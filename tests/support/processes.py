@@ -1,4 +1,5 @@
 """The daemon's processes, as /proc shows them."""
+import contextlib
 import os
 import signal
 
@@ -78,6 +79,15 @@ def kill_all(sp):
 
 def gone(pids):
     return not set(pids) & set(table())
+
+
+def files(pid):
+    """What its descriptors are, as /proc names it."""
+    found = []
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(OSError): # closed meanwhile
+            found.append(os.readlink(f"/proc/{pid}/fd/{fd}"))
+    return found
 
 
 def status(pid):

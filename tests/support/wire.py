@@ -133,14 +133,6 @@ def worker(sp):
     return pid
 
 
-def links(pid):
-    found = []
-    for fd in os.listdir(f"/proc/{pid}/fd"):
-        with contextlib.suppress(OSError):
-            found.append(os.readlink(f"/proc/{pid}/fd/{fd}"))
-    return found
-
-
 @functools.cache
 def sanitized():
     return b"__asan_init" in scratch.read(scratch.program("sealpostd"))
