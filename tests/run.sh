@@ -13,10 +13,10 @@
 # UBSan, build-tsan/ with ThreadSanitizer, build-fuzz/ with libFuzzer. Unit
 # tests run in the first two, the keeper's in the third; the loaders of files
 # (--long: all) are fuzzed with the fourth. --long: build-coverage/, which says
-# what all tests reach. Below build/ are those of
-# MemorySanitizer, for smtp/ and dkim/, and what cppcheck found. Integration
-# tests run in the second, some in the first too, by two runners at once. The
-# last line is "N passed, N failed[, N skipped]"; exit 1 when any failed.
+# what all tests reach. Below build/ are those of MemorySanitizer, for smtp/ and
+# dkim/, and what cppcheck found. Integration tests run in the second, some in
+# the first too. The last line is "N passed, N failed[, N skipped]"; exit 1 when
+# any failed.
 set -eu
 exec </dev/null
 cd "$(dirname "$0")/.."
@@ -161,34 +161,23 @@ analyze() {
     fi
 }
 
-# shard FOLDER K/N [NAME...]
-shard() {
-    folder=$1 part=$2
-    shift 2
-    SEALPOST_BUILD=$top/$folder SEALPOST_KEEP=$top/build PYTHONDONTWRITEBYTECODE=1 \
-        timeout -k 10 "$integration_s" /usr/bin/python3 tests/support/runner.py \
-        --counts "$folder/counts${part%/*}" --shard "$part" "$@" || true
-}
-
-# integration FOLDER [NAME...]: two runners, for much of the time is waiting
+# integration FOLDER [NAME...]: one test more at a time than there are CPUs, for
+# much of the time is waiting
 integration() {
     folder=$1
     shift
     phase "integration tests with $folder"
-    rm -f "$folder"/counts[12]
-    shard "$folder" 1/2 "$@" &
-    other=$!
-    shard "$folder" 2/2 "$@"
-    wait "$other"
-    for part in 1 2; do
-        if [ -f "$folder/counts$part" ]; then
-            read -r p f s <"$folder/counts$part"
-            passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
-        else
-            failed=$((failed + 1))
-            echo "FAIL $folder: the integration tests did not come to their end"
-        fi
-    done
+    rm -f "$folder/counts"
+    SEALPOST_BUILD=$top/$folder SEALPOST_KEEP=$top/build PYTHONDONTWRITEBYTECODE=1 \
+        timeout -k 10 "$integration_s" /usr/bin/python3 tests/support/runner.py \
+        --counts "$folder/counts" --jobs $(($(nproc) + 1)) "$@" || true
+    if [ -f "$folder/counts" ]; then
+        read -r p f s <"$folder/counts"
+        passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+    else
+        failed=$((failed + 1))
+        echo "FAIL $folder: the integration tests did not come to their end"
+    fi
 }
 
 # coverage FOLDER: what all tests reach together, one test
