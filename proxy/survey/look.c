@@ -293,16 +293,6 @@ on_zone(const struct zone *zone, void *arg)
     settle(side->item);
 }
 
-/* Where a CNAME leads may be the root, or a name whose text has escapes: no
- * host and no key has such a one. */
-static bool
-can_be_asked(const char *name)
-{
-    struct packet_name made;
-
-    return packet_name_make(name, &made) && packet_name_eq(&made, name);
-}
-
 /* zone_start NULL: the zone of what is above name. */
 static void
 start_side(struct side *side, const char *name, const char *zone_start)
@@ -316,7 +306,7 @@ start_side(struct side *side, const char *name, const char *zone_start)
     }
     where_lower(name, side->name);
     side->begun = true;
-    if (strlen(name) > DNS_NAME_MAX || !can_be_asked(side->name)) {
+    if (strlen(name) > DNS_NAME_MAX || !where_can_ask(side->name)) {
         add_trouble(side, side->name, false, "no key's record has this name");
         return;
     }
@@ -458,24 +448,14 @@ run_prepare(struct run *run)
     return run->zones != NULL;
 }
 
-/* Without memory a run ends while some are under way. */
-static void
-free_probes(struct run *run)
-{
-    struct probe *probe, *next;
-
-    for (probe = LIST_FIRST(&run->probes); probe != NULL; probe = next) {
-        next = LIST_NEXT(probe, link);
-        free(probe);
-    }
-}
-
 static void
 run_free(struct run *run)
 {
     zones_free(&run->zones);
     asker_free(&run->asker);
-    free_probes(run);
+    while (!LIST_EMPTY(&run->probes)) { /* no memory: some are under way */
+        probe_end(LIST_FIRST(&run->probes));
+    }
     resolver_free(&run->resolver);
     if (run->more != NULL) {
         event_free(run->more);

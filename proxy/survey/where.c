@@ -124,3 +124,11 @@ where_lower(const char *name, char *out)
     }
     out[n] = '\0';
 }
+
+bool
+where_can_ask(const char *name)
+{
+    struct packet_name made;
+
+    return packet_name_make(name, &made) && packet_name_eq(&made, name);
+}

@@ -39,5 +39,8 @@ void where_server_text(const struct zone_server *server, char *text);
 /* Lower case, no final dot, cut at what a name may have; room for
  * DNS_NAME_MAX + 1. */
 void where_lower(const char *name, char *out);
+/* Where a CNAME leads may be the root, or a name whose text has escapes: no
+ * host and no key has such a one. */
+bool where_can_ask(const char *name);
 
 #endif
