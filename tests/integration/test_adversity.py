@@ -145,7 +145,7 @@ class Spool(unittest.TestCase):
             # A worker keeps to the folder that it began with; a new one
             # takes what is there.
             processes.kill(sp, processes.WORKER)
-            scratch.wait_for("a worker", lambda: self.took(sp), 20)
+            scratch.wait_for("a worker", lambda: self.took(sp))
             self.assertEqual(len(up.wait(3)), 3)
 
     def took(self, sp):

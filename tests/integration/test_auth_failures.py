@@ -63,7 +63,7 @@ class Failures(unittest.TestCase):
             limits={"auth_delay": "1s", "auth_lock_after": 2,
                     "auth_failures": 2},
             users={name: (name + "'s", "example.com")
-                   for name in ("alice", "bob", "carol")})
+                   for name in ("alice", "bob", "carol", "dave", "erin")})
 
     @classmethod
     def tearDownClass(cls):
@@ -95,14 +95,18 @@ class Failures(unittest.TestCase):
                 self.assertEqual(code, 421)
             self.assertAlmostEqual(took, seconds, delta=0.5)
 
+    def told_after(self, user):
+        client = self.client(f"198.51.100.{ord(user[0])}")
+        code, text, seconds = self.plain(client, user, "x")
+        self.assertEqual((code, text), WRONG)
+        return seconds
+
     def test_known_and_unknown_are_one(self):
-        took = []
-        for n, user in enumerate(("alice", "nobody")):
-            client = self.client(f"198.51.100.{n}")
-            code, text, seconds = self.plain(client, user, "x")
-            self.assertEqual((code, text), WRONG)
-            took.append(seconds)
-        self.assertAlmostEqual(took[0], took[1], delta=0.02)
+        """What else goes on may upset a pair, not three."""
+        pairs = ("alice", "nobody"), ("dave", "who"), ("erin", "somebody")
+        self.assertTrue(any(
+            abs(self.told_after(known) - self.told_after(unknown)) < 0.02
+            for known, unknown in pairs))
 
     def test_address_is_shut_out(self):
         clients = [self.client("203.0.113.1") for _ in range(2)]

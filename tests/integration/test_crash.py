@@ -89,7 +89,7 @@ class Phases:
                 return True
             except OSError: # refused, or closed by the one that dies
                 return False
-        scratch.wait_for("a login and a message", deliver, 20)
+        scratch.wait_for("a login and a message", deliver)
         case.assertEqual(self.up.wait(before + 1)[-1].sender,
                          "alice@example.com")
 

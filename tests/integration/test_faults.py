@@ -53,7 +53,7 @@ class EachCall(unittest.TestCase):
     def serves(self, sp, client):
         def once():
             return self.outcome(client, message(subject="after")) == 250
-        scratch.wait_for("an ordinary message", once, 15)
+        scratch.wait_for("an ordinary message", once)
         self.assertEqual(sp.lines("worker-died"), [])
 
     def each_call(self, faults, sp, up, client, make, names):

@@ -197,7 +197,7 @@ class Connections(unittest.TestCase):
             scratch.wait_for("the new ones", lambda: len([
                 x for x in self.sp.lines("ready") if "workers" in x]) > ready,
                 30)
-            scratch.wait_for("one generation", self.settled, 30)
+            scratch.wait_for("one generation", self.settled)
         with daemon(self.up) as self.sp:
             self.assertGreater(self.while_connecting(disturb), 2)
 

@@ -65,7 +65,7 @@ class EximClient(unittest.TestCase):
                 local.sendmail("alice@example.com", ["bob@example.net"],
                                message())
             try:
-                mail = scratch.wait_for("delivery", receiver.delivered, 30)
+                mail = scratch.wait_for("delivery", receiver.delivered)
             except AssertionError:
                 self.fail("Exim delivered nothing:\n" + exim.log())
             data = mail[0].replace(b"\n", b"\r\n")

@@ -92,7 +92,7 @@ class Reloads(unittest.TestCase):
                 return True
             except (AssertionError, OSError):
                 return False
-        scratch.wait_for("mail", once, 15)
+        scratch.wait_for("mail", once)
 
 
 class Data(Reloads):
@@ -131,7 +131,7 @@ class Data(Reloads):
             return self.said(before) or (
                 "event=loaded" in log and
                 peer_certificate(self.sp.tls_port) != self.seen)
-        scratch.wait_for("news or an error", over, 15)
+        scratch.wait_for("news or an error", over)
         self.faults.off()
         self.assertEqual(processes.tree(self.sp.process.pid), self.pids)
         self.mail(self.open)
@@ -174,7 +174,7 @@ class Configuration(Reloads):
         def over():
             return [x for x, n in self.lines.items()
                     if len(self.sp.lines(x)) > n]
-        end = scratch.wait_for("ready or refused", over, 30)[0]
+        end = scratch.wait_for("ready or refused", over)[0]
         self.faults.off()
         with RawClient(self.sp.port) as c:
             host = c.greeting[1].split()[0]

@@ -142,7 +142,7 @@ class Watched(UserCase):
             return rcode(3)(query, tcp) if len(turns) % 2 else \
                 right(query, tcp)
         self.ns.records[name] = answer
-        scratch.wait_for("six answers", lambda: len(turns) >= 6, 20)
+        scratch.wait_for("six answers", lambda: len(turns) >= 6)
         self.assertNotIn("flaps.example", [
             k["domain"] for k in self.sp.lines("key-record-gone")])
         self.assertEqual(self.signer("flaps"), ["s1"])
@@ -158,7 +158,7 @@ class Watched(UserCase):
             first.append(time.monotonic())
             return wrong(query, tcp)
         self.ns.records[name] = answer
-        scratch.wait_for("the first", lambda: first, 10)
+        scratch.wait_for("the first", lambda: first)
         self.told("key-record-differs", "cached.example", "s1")
         self.assertGreaterEqual(time.monotonic() - first[0], 4)
         self.assertEqual(len(first), 2)
@@ -178,7 +178,7 @@ class Watched(UserCase):
         name = "s1._domainkey.leaves.example"
         self.ns.records[name] = SILENT
         before = self.asked(name)
-        scratch.wait_for("a question", lambda: self.asked(name) > before, 10)
+        scratch.wait_for("a question", lambda: self.asked(name) > before)
         path = os.path.join(self.sp.state, "keys/leaves.example/s1.conf")
         scratch.write(path, scratch.read(path).decode().replace(
             "state = active", "state = revoked"), 0o600)
@@ -186,7 +186,7 @@ class Watched(UserCase):
         loaded = len(self.sp.lines("loaded"))
         self.sp.reload()
         self.sp.wait_line("loaded", loaded + 1)
-        scratch.wait_for("no key", lambda: self.signer("leaves") == [], 10)
+        scratch.wait_for("no key", lambda: self.signer("leaves") == [])
         asked = self.asked(name)
         time.sleep(2 * PERIOD)
         self.assertEqual(self.asked(name), asked)
@@ -194,7 +194,7 @@ class Watched(UserCase):
     def test_other_shapes_are_the_same_key(self):
         for name in ("r1._domainkey.forms.example",
                      "s1._domainkey.steady.example"):
-            scratch.wait_for("asked twice", lambda: self.asked(name) >= 2, 15)
+            scratch.wait_for("asked twice", lambda: self.asked(name) >= 2)
         for event in ("key-record-gone", "key-record-differs"):
             for k in self.sp.lines(event):
                 self.assertNotIn(k["domain"],

@@ -99,9 +99,9 @@ class KeeperService(unittest.TestCase):
         self.sp.wait_line("keepers-died")
         self.start_keeper()
         self.sp.wait_line("keepers-back")
-        scratch.wait_for("mail again", self.try_to_send, 20)
+        scratch.wait_for("mail again", self.try_to_send)
         self.sp.reload()
-        scratch.wait_for("mail after a reload", self.try_to_send, 20)
+        scratch.wait_for("mail after a reload", self.try_to_send)
 
     def capabilities(self, pid):
         """Which the process has, as the master of the unit has one."""
@@ -136,12 +136,12 @@ class KeeperService(unittest.TestCase):
         self.start()
         self.sp.process.send_signal(signal.SIGUSR2)
         self.sp.wait_line("ready", 2)
-        scratch.wait_for("mail through it", self.try_to_send, 20)
+        scratch.wait_for("mail through it", self.try_to_send)
         self.stop_keeper()
         self.sp.wait_line("keepers-died")
         self.start_keeper()
         self.sp.wait_line("keepers-back")
-        scratch.wait_for("mail again", self.try_to_send, 20)
+        scratch.wait_for("mail again", self.try_to_send)
 
     def knock(self, name, said):
         """A stranger at a socket whose mode lets him in by mistake."""

@@ -307,7 +307,7 @@ class Tls(TlsCase):
         with self.row("TA-12", delivered=1):
             began = time.monotonic()
             self.ordinary()
-            self.assertLess(time.monotonic() - began, 1)
+            self.assertLess(time.monotonic() - began, 5)
 
     def test_z_TA_12_stalled_handshakes_are_cut(self):
         """Last of its class: the 30 s have nearly passed by then."""

@@ -82,8 +82,9 @@ def can_listen(port):
             return False
 
 
-def wait_for(what, true, seconds=10):
-    """Polls true() and returns its value; AssertionError says what."""
+def wait_for(what, true, seconds=30):
+    """Polls true() and returns its value; AssertionError says what. Long: only
+    what fails waits so."""
     end = time.monotonic() + seconds
     while True:
         value = true()
@@ -94,7 +95,7 @@ def wait_for(what, true, seconds=10):
         time.sleep(0.02)
 
 
-def wait_port(port, process=None, log=lambda: "", seconds=20,
+def wait_port(port, process=None, log=lambda: "", seconds=60,
               host="127.0.0.1"):
     end = time.monotonic() + seconds
     while True:

@@ -209,7 +209,7 @@ class Sealpost:
                 found.append(fields(line))
         return found
 
-    def wait_line(self, event, count=1, seconds=10):
+    def wait_line(self, event, count=1, seconds=30):
         return scratch.wait_for(f"{count} times event={event}",
                                 lambda: self.lines(event)[count - 1:]
                                 and self.lines(event), seconds)

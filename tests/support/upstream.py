@@ -454,7 +454,7 @@ class CapturingUpstream:
         finally:
             session.socket.close()
 
-    def wait(self, count=1, seconds=10):
+    def wait(self, count=1, seconds=30):
         """The messages, when there are count of them."""
         end = time.monotonic() + seconds
         while len(self.messages) < count:

@@ -67,7 +67,7 @@ class Client(RawClient):
     def codes(self, count):
         return [self.reply()[0] for _ in range(count)]
 
-    def rest(self, timeout=5):
+    def rest(self, timeout=30):
         """The codes of all replies up to the server's close."""
         self.socket.settimeout(timeout)
         codes = []
@@ -233,7 +233,7 @@ class WireCase(unittest.TestCase):
     def outcomes(log):
         return (log.count("outcome=refused"), log.count("outcome=delivered"))
 
-    def new_log(self, enough=lambda text: True, seconds=2):
+    def new_log(self, enough=lambda text: True, seconds=30):
         """What was logged since the last call; waits for enough."""
         end = time.monotonic() + seconds
         while True:
