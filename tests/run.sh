@@ -30,6 +30,14 @@ fi
 PATH=$PATH:/usr/sbin:/sbin
 export PATH LC_ALL=C
 
+nobody="setpriv --reuid=nobody --regid=nogroup --clear-groups"
+if [ "$(id -u)" -eq 0 ] && $nobody true && ! $nobody test -r "$top/configure.ac"
+then
+    echo "tests run programs as the account nobody, who may not read $top"
+    echo "clone into a folder that all may enter, such as /srv"
+    exit 1
+fi
+
 # Libraries, compilers and tools; no package that runs a service. The mail
 # servers that some tests need are only unpacked: tests/support/peers.py.
 packages="autoconf automake pkg-config gcc make clang libclang-rt-14-dev
