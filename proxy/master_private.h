@@ -38,6 +38,7 @@ struct master {
     struct generation *current; /* serving; NULL: not yet */
     struct generation *old;     /* draining; NULL: none */
     bool reload_later;          /* asked for while one was under way */
+    bool upgrade_later;         /* the same */
     bool stopping;
     pid_t upgrade_pid; /* the new program's `-t`; 0: none runs */
     int code;          /* the exit code */
@@ -51,6 +52,14 @@ void master_stop(struct master *m);
 
 /* What happens to a generation. */
 generation_callback master_on_generation;
+/* What was asked for meanwhile, if it can be done now. */
+void master_go_on(struct master *m);
+/* One generation serves, none starts or drains. */
+static inline bool
+master_alone(const struct master *m)
+{
+    return m->current != NULL && m->next == NULL && m->old == NULL;
+}
 
 /* --- master_upgrade.c ---------------------------------------------------- */
 

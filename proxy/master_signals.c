@@ -116,10 +116,14 @@ reload(struct master *m)
     }
 }
 
-static void
-reload_if_asked(struct master *m)
+/* A new program reads the configuration anew: the reload is done by that. */
+void
+master_go_on(struct master *m)
 {
-    if (m->reload_later) {
+    if (m->upgrade_later && master_alone(m)) {
+        m->upgrade_later = false;
+        master_upgrade(m);
+    } else if (m->reload_later) {
         m->reload_later = false;
         reload(m);
     }
@@ -160,7 +164,7 @@ on_ready(struct master *m)
         background_ready(m->ready_fd);
         m->ready_fd = -1;
     }
-    reload_if_asked(m);
+    master_go_on(m);
 }
 
 static void
@@ -185,7 +189,7 @@ on_failed(struct master *m)
     generation_free(&m->next);
     sockets_abort(m->sockets);
     reload_refused("the new workers can't be started");
-    reload_if_asked(m);
+    master_go_on(m);
 }
 
 static void
@@ -204,7 +208,7 @@ on_ended(struct master *m, struct generation *g)
             event_base_loopbreak(m->base);
         }
     } else {
-        reload_if_asked(m);
+        master_go_on(m);
     }
 }
 

@@ -14,6 +14,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+enum {
+    NOT_STARTED = 127 /* as a shell says it */
+};
+
 static void
 refused(const char *why)
 {
@@ -22,6 +26,15 @@ refused(const char *why)
 }
 
 /* --- the old program ------------------------------------------------------ */
+
+static void
+later(struct master *m)
+{
+    m->upgrade_later = true;
+    log_event(LOG_LEVEL_WARN, "upgrade-later",
+              "workers of an earlier configuration still finish their "
+              "sessions; the upgrade follows then");
+}
 
 /* Between fork and exec. */
 static void
@@ -33,7 +46,7 @@ become_trial(const struct master_options *o)
 
     (void)dup2(null, STDOUT_FILENO);
     (void)execv(o->program, argv);
-    _exit(127);
+    _exit(NOT_STARTED);
 }
 
 void
@@ -42,9 +55,8 @@ master_upgrade(struct master *m)
     if (m->stopping || m->upgrade_pid != 0) {
         return;
     }
-    if (m->current == NULL || m->next != NULL || m->old != NULL) {
-        refused("workers of an earlier configuration still finish their "
-                "sessions; try again when they have ended");
+    if (!master_alone(m)) {
+        later(m);
         return;
     }
     m->upgrade_pid = fork();
@@ -54,6 +66,7 @@ master_upgrade(struct master *m)
     if (m->upgrade_pid < 0) {
         m->upgrade_pid = 0;
         refused(strerror(errno));
+        master_go_on(m);
     }
 }
 
@@ -101,20 +114,12 @@ become(const struct master_options *o)
     (void)sigprocmask(SIG_UNBLOCK, &all, NULL);
 }
 
-void
-master_upgrade_tried(struct master *m, int status)
+/* Returns when it fails only. */
+static void
+change(struct master *m)
 {
     struct handover h;
 
-    m->upgrade_pid = 0;
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-        refused("sealpostd -t of the installed program fails");
-        return;
-    }
-    if (m->stopping || m->next != NULL || m->old != NULL) {
-        refused("a reload or the end came in between");
-        return;
-    }
     if (!fill(m, &h) || !handover_leave(&h)) {
         refused(strerror(errno));
         handover_free(&h);
@@ -128,6 +133,27 @@ master_upgrade_tried(struct master *m, int status)
     handover_free(&h);
     refused(strerror(errno));
     notify_ready();
+}
+
+void
+master_upgrade_tried(struct master *m, int status)
+{
+    m->upgrade_pid = 0;
+    if (m->stopping) {
+        return;
+    }
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0 && !master_alone(m)) {
+        later(m);
+        return;
+    }
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+        change(m);
+    } else if (WIFEXITED(status) && WEXITSTATUS(status) == NOT_STARTED) {
+        refused("the installed program cannot be started");
+    } else {
+        refused("sealpostd -t of the installed program fails");
+    }
+    master_go_on(m);
 }
 
 /* --- the new program ------------------------------------------------------ */

@@ -353,6 +353,21 @@ class Upgrade(unittest.TestCase):
             send(sp)
 
 
+    def test_a_program_that_cannot_be_started(self):
+        home = scratch.folder()
+        self.addCleanup(scratch.remove, home)
+        paths = {name: scratch.program(name)
+                 for name in ("sealpost", "sealpostd")}
+        paths["sealpostd"] = shutil.copy(paths["sealpostd"], home)
+        with unittest.mock.patch("scratch.program", paths.get), \
+                Sealpost(self.up.port) as sp:
+            os.chmod(paths["sealpostd"], 0o644)
+            sp.process.send_signal(signal.SIGUSR2)
+            self.assertIn("cannot be started",
+                          sp.wait_line("upgrade-refused")[0]["text"])
+            send(sp)
+
+
 class Notified(unittest.TestCase):
     """What sd_notify(3) tells of Type=notify, to a path or a name."""
 
