@@ -52,6 +52,7 @@ load_conf(struct world *w)
 
     buf_printf(&text,
                "[server]\nhostname = relay.example.com\nstate_dir = %s\n"
+               "keys_user = root\n" /* whether or not there is the default */
                "[listen one]\naddress = 127.0.0.1:2525\nmode = outbound\n"
                "tls = none\nupstream = out\n"
                "trusted_networks = 127.0.0.0/8\ntrusted_user = user0\n"
