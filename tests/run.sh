@@ -46,7 +46,7 @@ libidn2-dev libseccomp-dev libcurl4-openssl-dev libjansson-dev libxml2-dev
 libarchive-dev libcmocka-dev
 python3 python3-dkim python3-nacl openssl swaks
 libnet-ssleay-perl msmtp curl bind9-dnsutils gsasl valgrind strace iproute2
-binutils cppcheck ${SEALPOST_LONG:+llvm}"
+binutils cppcheck xz-utils ${SEALPOST_LONG:+llvm}"
 
 missing=
 for p in $packages; do
