@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 static const struct timeval again_after = { 0, 500 * 1000 };
+static const struct timeval stop_again_after = { 5, 0 };
 
 bool
 master_keepers_tell(struct master *m, enum control_kind kind, unsigned number,
@@ -21,12 +22,39 @@ master_keepers_tell(struct master *m, enum control_kind kind, unsigned number,
 {
     if (m->keepers_control < 0 ||
         control_send(m->keepers_control, kind, number, fd)) {
+        if (kind == CONTROL_KEEPER_START) {
+            m->keepers_to_stop[number] = false; /* the older one ends by it */
+        }
         return true;
     }
     log_event(LOG_LEVEL_ERROR, "keepers-deaf",
               "the keeper's parent does not take a message: %s",
               strerror(errno));
     return false;
+}
+
+void
+master_keepers_stop(struct master *m, unsigned keeper)
+{
+    m->keepers_to_stop[keeper] =
+        !master_keepers_tell(m, CONTROL_KEEPER_STOP, keeper, -1);
+    if (m->keepers_to_stop[keeper]) {
+        event_add(m->keepers_stop_again, &stop_again_after);
+    }
+}
+
+static void
+on_stop_again(evutil_socket_t fd, short what, void *arg)
+{
+    struct master *m = arg;
+
+    (void)fd;
+    (void)what;
+    for (unsigned i = 0; i < KEEPERS; i++) {
+        if (m->keepers_to_stop[i]) {
+            master_keepers_stop(m, i);
+        }
+    }
 }
 
 void
@@ -144,12 +172,16 @@ master_keepers_events(struct master *m)
             return false;
         }
     }
-    return listen_to(m);
+    m->keepers_stop_again = evtimer_new(m->base, on_stop_again, m);
+    return m->keepers_stop_again != NULL && listen_to(m);
 }
 
 void
 master_keepers_free(struct master *m)
 {
+    if (m->keepers_stop_again != NULL) {
+        event_free(m->keepers_stop_again);
+    }
     if (m->keepers_event != NULL) {
         event_free(m->keepers_event);
     }

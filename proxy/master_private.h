@@ -31,6 +31,8 @@ struct master {
     struct event *signals[MASTER_SIGNALS];
     struct event *keepers_event;
     struct event *keepers_again; /* the next call to the service */
+    struct event *keepers_stop_again;
+    bool keepers_to_stop[KEEPERS]; /* it was not heard */
     struct event *log_event;
     struct event *tickets_timer;
     struct generation_env env;
@@ -83,6 +85,8 @@ void master_keepers_free(struct master *m);
  * away: it is told what runs when it is back. */
 bool master_keepers_tell(struct master *m, enum control_kind kind,
                          unsigned number, int fd);
+/* Until it is heard, or another one starts in its place. */
+void master_keepers_stop(struct master *m, unsigned keeper);
 /* The parent that was forked has died. */
 void master_keepers_died(struct master *m);
 

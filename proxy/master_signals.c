@@ -184,8 +184,7 @@ on_failed(struct master *m)
         event_base_loopbreak(m->base);
         return;
     }
-    (void)master_keepers_tell(m, CONTROL_KEEPER_STOP,
-                              generation_keeper(m->next), -1);
+    master_keepers_stop(m, generation_keeper(m->next));
     generation_free(&m->next);
     sockets_abort(m->sockets);
     reload_refused("the new workers can't be started");
@@ -195,7 +194,7 @@ on_failed(struct master *m)
 static void
 on_ended(struct master *m, struct generation *g)
 {
-    (void)master_keepers_tell(m, CONTROL_KEEPER_STOP, generation_keeper(g), -1);
+    master_keepers_stop(m, generation_keeper(g));
     if (g == m->old) {
         generation_free(&m->old);
     } else if (g == m->current) {

@@ -180,10 +180,14 @@ class Configuration(Reloads):
             host = c.greeting[1].split()[0]
         self.assertEqual(host, self.new if end == "ready" else self.old)
         self.deliver()
-        # A worker that was not told to end is killed after drain and 10 s.
+        self.one_generation()
+
+    def one_generation(self):
+        """A worker that was not told to end is killed after drain and 10 s, a
+        keeper is told again after 5 s."""
         scratch.wait_for("one generation", lambda: len(processes.of(
             self.sp, processes.KEEPER)) == 1 and len(processes.of(
-                self.sp, processes.WORKER)) == 1, 20)
+                self.sp, processes.WORKER)) == 1)
 
     def ends_well(self):
         self.prepare()
@@ -196,6 +200,17 @@ class Configuration(Reloads):
         self.each_call(MASTER, "open memfd_create socketpair fork sendmsg"
                        + MEMORY)
         self.ends_well()
+
+    def test_RX_12_last_message(self):
+        """The master's last one ends the older keeper."""
+        self.faults.fail("sendmsg", 1 << 30, MASTER)
+        self.ends_well()
+        self.one_generation()
+        self.prepare()
+        self.faults.fail("sendmsg", self.faults.calls(), MASTER)
+        self.sp.reload()
+        self.sp.wait_line("keepers-deaf")
+        self.one_generation()
 
     def test_RX_12_parent(self):
         # fork's children stand for it, too: of the master's, execv.
