@@ -4,10 +4,10 @@
 #   sh tests/run.sh             everything
 #   sh tests/run.sh NAME...     only integration tests whose name has NAME
 #   sh tests/run.sh --long      everything, and in full what is else cut short:
-#                               some eight hours, five of them fuzzing
+#                               some seven hours, five of them fuzzing
 #
 # SEALPOST_FUZZ_S="N NAME=N..." says for how many seconds each target is fuzzed,
-# and NAME: SEALPOST_FUZZ_S=30 tests/run.sh --long takes three hours.
+# and NAME: SEALPOST_FUZZ_S=30 tests/run.sh --long takes two hours.
 #
 # Four builds: build/ as it is shipped, build-asan/ with AddressSanitizer and
 # UBSan, build-tsan/ with ThreadSanitizer, build-fuzz/ with libFuzzer. Unit
