@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 enum {
@@ -138,20 +139,22 @@ change(struct master *m)
 void
 master_upgrade_tried(struct master *m, int status)
 {
+    int code = WIFEXITED(status) ? WEXITSTATUS(status) : EX_SOFTWARE;
+
     m->upgrade_pid = 0;
     if (m->stopping) {
         return;
     }
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0 && !master_alone(m)) {
+    if (code == EX_OK && !master_alone(m)) {
         later(m);
         return;
     }
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+    if (code == EX_OK) {
         change(m);
-    } else if (WIFEXITED(status) && WEXITSTATUS(status) == NOT_STARTED) {
-        refused("the installed program cannot be started");
     } else {
-        refused("sealpostd -t of the installed program fails");
+        refused(code == NOT_STARTED
+                    ? "the installed program cannot be started"
+                    : "sealpostd -t of the installed program fails");
     }
     master_go_on(m);
 }

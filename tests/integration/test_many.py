@@ -2,7 +2,6 @@
 refused or cut. Who is between two messages may be told 421 4.3.2."""
 import contextlib
 import functools
-import os
 import resource
 import signal
 import socket

@@ -20,6 +20,7 @@ import processes
 import scratch
 from rawclient import RawClient
 from sealpost import SANITIZERS, Sealpost, message
+from test_reload import change
 from upstream import CapturingUpstream
 
 KEYS = "daemon" # stands for sealpost-keys
@@ -353,18 +354,44 @@ class Upgrade(unittest.TestCase):
             send(sp)
 
 
-    def test_a_program_that_cannot_be_started(self):
+    def installed(self):
+        """The path of a program that a test may replace."""
         home = scratch.folder()
         self.addCleanup(scratch.remove, home)
         paths = {name: scratch.program(name)
                  for name in ("sealpost", "sealpostd")}
         paths["sealpostd"] = shutil.copy(paths["sealpostd"], home)
-        with unittest.mock.patch("scratch.program", paths.get), \
-                Sealpost(self.up.port) as sp:
-            os.chmod(paths["sealpostd"], 0o644)
+        self.enterContext(unittest.mock.patch("scratch.program", paths.get))
+        return paths["sealpostd"]
+
+    def test_a_program_that_cannot_be_started(self):
+        path = self.installed()
+        with Sealpost(self.up.port) as sp:
+            os.chmod(path, 0o644)
             sp.process.send_signal(signal.SIGUSR2)
             self.assertIn("cannot be started",
                           sp.wait_line("upgrade-refused")[0]["text"])
+            send(sp)
+
+    def test_a_reload_that_waited_with_a_refused_one(self):
+        path = self.installed()
+        with Sealpost(self.up.port) as sp:
+            busy = sp.smtp()
+            busy.mail("alice@example.com")
+            change(sp, "hostname", "second.test")
+            sp.reload()
+            self.upgraded(sp, 2)
+            sp.process.send_signal(signal.SIGUSR2)
+            sp.wait_line("upgrade-later")
+            change(sp, "hostname", "third.test")
+            sp.reload()
+            sp.wait_line("reload-later")
+            os.replace(scratch.write(path + ".new", "#!/bin/sh\nexit 1\n",
+                                     0o755), path)
+            busy.close()
+            self.assertIn("-t of the installed",
+                          sp.wait_line("upgrade-refused")[0]["text"])
+            self.upgraded(sp, 3)
             send(sp)
 
 
