@@ -59,10 +59,6 @@ class Faults:
         """Calls that failed or were cut short."""
         return struct.unpack(FORMAT, self.map[:LENGTH])[3]
 
-    def calls(self):
-        """How many there were of the name that fail() was told."""
-        return struct.unpack(FORMAT, self.map[:LENGTH])[2]
-
     def __enter__(self):
         for p in self.patches:
             p.start()
