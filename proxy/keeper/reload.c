@@ -146,6 +146,6 @@ reload_all(struct server *s)
         return;
     }
     swap(s, data, true);
-    reload_log(data);
     push_view(s);
+    reload_log(data);
 }

@@ -119,9 +119,7 @@ class KeyFiles(UserCase):
         for n, text in old.items():
             self.replace(n, text)
         scratch.give_to(self.sp.state, "nobody")
-        before = len(self.sp.lines("loaded"))
-        self.sp.reload()
-        self.sp.wait_line("loaded", before + 1)
+        self.settle()
         for n in old: # mended: the same mail goes
             self.as_foretold(f"u{n}", f"x@d{n}.example")
 
@@ -214,9 +212,7 @@ class PassOnError(UserCase):
                 self.assertEqual(line["reason"], "sign-failed")
                 self.assertEqual(self.sp.lines("sign-failed")[-1]["domain"],
                                  broken)
-            before = len(self.sp.lines("loaded"))
-            self.sp.reload()
-            self.sp.wait_line("loaded", before + 1)
+            self.settle()
             self.as_foretold(user, f"x@{user}.example")
 
 

@@ -1,9 +1,12 @@
 """A test case with one daemon, many users, and their decisions foretold."""
+import base64
 import json
+import os
 import re
 import unittest
 
 import mails
+import population
 import scratch
 import verifiers
 from rawclient import RawClient
@@ -83,13 +86,24 @@ class UserCase(unittest.TestCase):
                                        "--json", *more).stdout)
 
     def settle(self, *command):
-        """A command of the tool; back when the workers know of it."""
+        """A command of the tool, or a mere reload; back when the worker has
+        what it changed: it lets a user in who came with it."""
         before = len(self.sp.lines("loaded"))
-        self.sp.tool(*command)
+        name = f"settled{before}"
+        with open(os.path.join(self.sp.state, "users.conf"), "a") as f:
+            f.write(section(name, {"password":
+                                   population.password_hash(name)}))
+        if command:
+            self.sp.tool(*command)
+        else:
+            self.sp.reload()
         self.sp.wait_line("loaded", before + 1)
-        # The keeper tells of its new data before it answers a later AUTH.
+        scratch.wait_for("the new view", lambda: self.knows(name))
+
+    def knows(self, name):
+        blob = base64.b64encode(f"\0{name}\0{name}".encode()).decode()
         with RawClient(self.clear_port) as c:
-            c.ready(tls=False).command("AUTH PLAIN AHgAeA==")
+            return c.ready(tls=False).command(f"AUTH PLAIN {blob}")[0] == 235
 
     def as_foretold(self, user, sender, foretold=None, c=None):
         """Sends; what `user test` says is what happens. Both."""
