@@ -82,10 +82,11 @@ phase() {
         $((now % 60)) "$*"
 }
 
-keeper_tests="tests/unit/test_keeper_client tests/unit/test_keeper_handles
+threaded_tests="tests/unit/test_keeper_client tests/unit/test_keeper_handles
 tests/unit/test_keeper_protocol tests/unit/test_keeper_queue
+tests/unit/test_keywalk
 tests/integration/test_keeper tests/integration/test_keeper_life"
-keeper_tests=$(echo $keeper_tests)
+threaded_tests=$(echo $threaded_tests)
 targets=
 
 # build FOLDER CONFIGURE-ARGUMENTS...
@@ -293,11 +294,11 @@ else
         CFLAGS="-g -O1" --enable-coverage; then
         coverage build-coverage
     fi
-    # The only process with threads is the keeper.
+    # The keeper has threads, and whoever lists a large key store.
     targets="libsmtp.a libdkim.a libproxy.a"
     if build build-tsan CC=clang CFLAGS="-g -O1" --enable-sanitizers=thread
     then
-        unit build-tsan "$keeper_tests"
+        unit build-tsan "$threaded_tests"
     fi
     fuzzed="config userfile domainfile pem keynote"
     if [ -n "${SEALPOST_LONG-}" ]; then

@@ -135,6 +135,22 @@ put_args(struct buf *out, const char *format, va_list args)
     out->len += (size_t)n;
 }
 
+/* Hands line->text over, unless there is no place for it. */
+static void
+keep(struct conf_errors *e, struct line *line)
+{
+    if (e->count >= ERRORS_MAX) {
+        e->more = true;
+        e->more_errors = e->more_errors || !line->warning;
+    } else if (!make_room(e)) {
+        e->out_of_memory = true;
+    } else {
+        e->lines[e->count++] = *line;
+        e->warnings += line->warning;
+        line->text = NULL;
+    }
+}
+
 /* line holds its number, and what it is. */
 __attribute__((format(printf, 4, 0))) static void
 add(struct conf_errors *e, struct line line, const char *file,
@@ -145,11 +161,6 @@ add(struct conf_errors *e, struct line line, const char *file,
     if (e == NULL) {
         return; /* its caller sees by NULL that a line is missing */
     }
-    if (e->count >= ERRORS_MAX) {
-        e->more = true;
-        e->more_errors = e->more_errors || !line.warning;
-        return;
-    }
     put_printable(&text, bytes_str(file));
     line.file_octets = text.len;
     if (line.number > 0) {
@@ -158,13 +169,13 @@ add(struct conf_errors *e, struct line line, const char *file,
     buf_puts(&text, ": ");
     put_args(&raw, format, args);
     put_printable(&text, buf_bytes(&raw));
-    if (buf_failed(&raw) || buf_str(&text) == NULL || !make_room(e)) {
+    if (buf_failed(&raw) || buf_str(&text) == NULL) {
         buf_free(&text);
         e->out_of_memory = true;
     } else {
-        line.text = (char *)text.ptr; /* handed over */
-        e->lines[e->count++] = line;
-        e->warnings += line.warning;
+        line.text = (char *)text.ptr;
+        keep(e, &line);
+        free(line.text);
     }
     buf_free(&raw);
 }
@@ -190,6 +201,24 @@ conf_warning(struct conf_errors *e, const char *file, unsigned line,
     add(e, (struct line){ .number = line, .warning = true }, file, format,
         args);
     va_end(args);
+}
+
+void
+conf_errors_take(struct conf_errors *e, struct conf_errors **from)
+{
+    struct conf_errors *f = *from;
+
+    if (e != NULL && f == NULL) {
+        e->out_of_memory = true;
+    } else if (e != NULL) {
+        for (size_t i = 0; i < f->count; i++) {
+            keep(e, &f->lines[i]);
+        }
+        e->more = e->more || f->more;
+        e->more_errors = e->more_errors || f->more_errors;
+        e->out_of_memory = e->out_of_memory || f->out_of_memory;
+    }
+    conf_errors_free(from);
 }
 
 static bool

@@ -56,6 +56,10 @@ __attribute__((format(printf, 4, 5))) void
 conf_warning(struct conf_errors *e, const char *file, unsigned line,
              const char *format, ...);
 
+/* The lines of another list, behind those of e; ends it. *from NULL: lines
+ * that could not be kept. */
+void conf_errors_take(struct conf_errors *e, struct conf_errors **from);
+
 /* Each file's lines in the order of their numbers; files keep their order. */
 void conf_errors_sort(struct conf_errors *e);
 

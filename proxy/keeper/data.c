@@ -184,6 +184,9 @@ load(const struct conf *conf, uint64_t epoch, const char *path,
     data->loaded = epoch;
     atomic_init(&data->refs, 1);
     keystore_conf_init(&where, &conf->server, conf->sign.allow_short_keys);
+    if (epoch > 1) {
+        where.readers = 1; /* mail goes on meanwhile */
+    }
     data->users = userfile_load(path, where.uid, errors);
     keys = keystore_load(&where, errors);
     if (data->users != NULL && keys != NULL) {

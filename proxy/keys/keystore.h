@@ -26,7 +26,12 @@ struct keystore_conf {
     const char *state_dir;
     uid_t uid; /* keys_user: owner of what root writes; (uid_t)-1: none */
     gid_t gid;
-    bool short_keys; /* [sign] allow_short_keys */
+    bool short_keys;  /* [sign] allow_short_keys */
+    unsigned readers; /* threads that list a large store; 0, 1: the caller's */
+};
+
+enum {
+    KEYSTORE_SELECTOR_MAX = 63 /* octets: one DNS label, dots in it or not */
 };
 
 /* What DNS was seen to have in the place of a key's record. */

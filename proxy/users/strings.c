@@ -86,6 +86,19 @@ strings_lower(struct strings *s, struct bytes text)
 }
 
 void
+strings_take(struct strings *s, struct strings *from)
+{
+    struct strings_block **last = &from->blocks;
+
+    while (*last != NULL) {
+        last = &(*last)->next;
+    }
+    *last = s->blocks;
+    s->blocks = from->blocks;
+    from->blocks = NULL;
+}
+
+void
 strings_free(struct strings *s)
 {
     while (s->blocks != NULL) {

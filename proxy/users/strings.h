@@ -24,6 +24,8 @@ void *strings_array(struct strings *s, size_t count, size_t size);
 char *strings_copy(struct strings *s, struct bytes text);
 /* The same with ASCII letters in lower case. */
 char *strings_lower(struct strings *s, struct bytes text);
+/* What from has belongs to s now; from is empty. */
+void strings_take(struct strings *s, struct strings *from);
 void strings_free(struct strings *s);
 
 #endif

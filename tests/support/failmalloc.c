@@ -30,8 +30,12 @@ failmalloc_fails(void)
     if (failmalloc_while != NULL && !*failmalloc_while) {
         return false;
     }
-    failed = failmalloc_left == 0;
-    failmalloc_left -= failmalloc_left != 0 && failmalloc_left != SIZE_MAX;
+    if (failed != (failmalloc_left == 0)) { /* threads only read it */
+        failed = !failed;
+    }
+    if (failmalloc_left != 0 && failmalloc_left != SIZE_MAX) {
+        failmalloc_left--;
+    }
     return fail;
 }
 

@@ -89,7 +89,9 @@ year_begin(struct year *y, uint64_t seed, const char *dir,
                                       .prove = CONF_PROVE_AUTHORITATIVE,
                                       .publish = CONF_PUBLISH_RFC2136 };
     snprintf(y->dir, sizeof(y->dir), "%s", dir);
-    y->store = (struct keystore_conf){ y->dir, (uid_t)-1, (gid_t)-1, false };
+    y->store = (struct keystore_conf){ .state_dir = y->dir,
+                                       .uid = (uid_t)-1,
+                                       .gid = (gid_t)-1 };
     y->deaths_left = -1;
 }
 

@@ -28,7 +28,9 @@ begin(void **state)
     (void)state;
     snprintf(dir, sizeof(dir), "/tmp/sealpost-keystore-XXXXXX");
     assert_non_null(mkdtemp(dir));
-    conf = (struct keystore_conf){ dir, (uid_t)-1, (gid_t)-1, false };
+    conf = (struct keystore_conf){ .state_dir = dir,
+                                   .uid = (uid_t)-1,
+                                   .gid = (gid_t)-1 };
     return 0;
 }
 

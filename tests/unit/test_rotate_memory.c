@@ -159,7 +159,9 @@ judge(const struct keystore_conf *store)
 static void
 test_every_allocation(void **state)
 {
-    const struct keystore_conf store = { dir, (uid_t)-1, (gid_t)-1, false };
+    const struct keystore_conf store = { .state_dir = dir,
+                                         .uid = (uid_t)-1,
+                                         .gid = (gid_t)-1 };
     struct domain_file *f = domainfile_new("a.example", DOMAIN_DELEGATED);
     uint64_t now_s = 1800000000;
     size_t failed = 0;
