@@ -12,6 +12,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <proxy/keeper/asks.h>
 #include <proxy/keeper/inbox.h>
 #include <proxy/keeper/views.h>
@@ -391,9 +392,22 @@ connect_to(struct keeper_client *k, int fd)
     return true;
 }
 
+/* Also when its end has not been read yet. */
+static bool
+is_connected(const struct keeper_client *k)
+{
+    struct pollfd hangup = { .fd = k->fd };
+
+    return k->fd >= 0 && poll(&hangup, 1, 0) == 0;
+}
+
 void
 keeper_client_reconnect(struct keeper_client *k, int fd)
 {
+    if (is_connected(k)) {
+        close(fd);
+        return;
+    }
     if (k->fd >= 0) {
         disconnect(k);
     }

@@ -57,7 +57,8 @@ typedef void keeper_view_callback(const struct view *view, void *arg);
 /* fd: a connected SOCK_SEQPACKET socket, taken; -1: none yet. */
 struct keeper_client *keeper_client_new(struct event_base *base, int fd,
                                         keeper_view_callback *cb, void *arg);
-/* A new keeper. fd is taken. */
+/* To a new keeper. fd is taken, and closed when the one that we have lives: it
+ * was asked for and announced at once, and its handles hold. */
 void keeper_client_reconnect(struct keeper_client *k, int fd);
 /* NULL until the first view has come. */
 const struct view *keeper_client_view(const struct keeper_client *k);

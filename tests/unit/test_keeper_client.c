@@ -469,15 +469,13 @@ static void
 reconnect_takes_a_lower_epoch(void **state)
 {
     struct result r = { 0 };
-    int old;
 
     (void)state;
     say_view(9, SEALED, NULL);
     turn();
     assert_non_null(keeper_assert(client, 0, "", on_reply, &r));
-    old = keeper;
+    close(keeper); /* the client has not seen it */
     keeper_client_reconnect(client, pair());
-    close(old);
     say_view(1, SEALED, NULL);
     turn();
     turn();
@@ -485,6 +483,32 @@ reconnect_takes_a_lower_epoch(void **state)
     assert_int_equal(epoch_seen, 1);
     assert_int_equal(keeper_client_life(client), 1);
     assert_int_equal(gone, 0); /* there is one */
+}
+
+static void
+living_keeper_is_kept(void **state)
+{
+    struct keeper_answer a = { .op = KEEPER_OP_ASSERT };
+    struct result r = { 0 };
+    struct keeper_ask ask;
+    char octet;
+    int old = keeper, second;
+
+    (void)state;
+    expect(KEEPER_OP_VIEW, &ask);
+    assert_non_null(keeper_assert(client, 0, "", on_reply, &r));
+    keeper_client_reconnect(client, pair());
+    second = keeper;
+    assert_int_equal(recv(second, &octet, 1, MSG_DONTWAIT), 0); /* its end */
+    keeper = old;
+    expect(KEEPER_OP_ASSERT, &ask);
+    a.id = ask.id;
+    say(&a);
+    turn();
+    assert_int_equal(r.calls, 1);
+    assert_int_equal(r.status, KEEPER_OK);
+    assert_int_equal(keeper_client_life(client), 0);
+    close(second);
 }
 
 static void
@@ -518,6 +542,7 @@ main(void)
         TEST(gone_is_never_told_inside_a_call),
         TEST(no_keeper_is_gone),
         TEST(reconnect_takes_a_lower_epoch),
+        TEST(living_keeper_is_kept),
         TEST(fields_out_of_range_are_refused),
     };
 
