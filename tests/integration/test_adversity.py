@@ -76,7 +76,7 @@ class ClientGoes(unittest.TestCase):
             held.wait(10)
             self.leave(c, how)
             # The worker must have seen it before the upstream's word comes.
-            time.sleep(0.2)
+            time.sleep(1)
             go.set()
             line = self.sp.wait_line("message", before + 1)[-1]
             self.assertEqual((line["outcome"], line.get("client_gone")),

@@ -345,7 +345,7 @@ class Dead(unittest.TestCase):
                 self.assertLess(took - n * rate, 4)
             late.sort()
             self.assertGreater(len(late), 300)
-            self.assertLess(late[len(late) * 99 // 100], 0.1)
+            self.assertLess(late[len(late) * 99 // 100], 0.5)
 
     def test_nobody_is_there(self):
         data = sign(message("joe@a.test"), "a.test", key)

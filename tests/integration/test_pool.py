@@ -64,7 +64,7 @@ class Pool(unittest.TestCase):
         port = scratch.free_port()
         with CapturingUpstream() as spare, \
                 plain(f"127.0.0.1:{port}, 127.0.0.1:{spare.port}",
-                      {"fail_timeout": "1s"}) as sp, Client(sp) as c:
+                      {"fail_timeout": "3s"}) as sp, Client(sp) as c:
             self.assertEqual(c.message()[0], 250)
             self.assertEqual(c.message()[0], 250)
             self.assertEqual(len(spare.messages), 2)
@@ -73,7 +73,7 @@ class Pool(unittest.TestCase):
             self.assertEqual(sp.lines("upstream-down")[0]["address"],
                              f"127.0.0.1:{port}")
             with CapturingUpstream(port=port) as first:
-                time.sleep(1.1)
+                time.sleep(3.1)
                 self.assertEqual(c.message()[0], 250)
                 self.assertEqual(len(first.messages), 1)
                 sp.wait_line("upstream-up")
@@ -125,14 +125,14 @@ class Pool(unittest.TestCase):
             self.assertIn(b"QUIT\r\n", up.sessions[0].commands)
 
     def test_reuse_age_and_idle(self):
-        for setting in {"reuse_age": "1s"}, {"reuse_idle": "1s"}:
+        for setting in {"reuse_age": "3s"}, {"reuse_idle": "3s"}:
             with self.subTest(setting), CapturingUpstream() as up, \
                     plain(f"127.0.0.1:{up.port}", setting) as sp, \
                     Client(sp) as c:
                 self.assertEqual(c.message()[0], 250)
                 self.assertEqual(c.message()[0], 250)
                 self.assertEqual(len(up.sessions), 1)
-                time.sleep(1.2)
+                time.sleep(3.2)
                 self.assertEqual(c.message()[0], 250)
                 self.assertEqual(len(up.sessions), 2)
         with CapturingUpstream() as up, \

@@ -404,11 +404,11 @@ class Slow(unittest.TestCase):
             began = time.monotonic()
             for _ in range(20):
                 c.gone_through()
-            self.assertLess(time.monotonic() - began, 2)
+            self.assertLess(time.monotonic() - began, 3)
             self.assertLess(rss(pid) - before, 8 << 20)
             got = full.reply()
             self.assertEqual((got[0], got[1][:5]), (451, "4.4.2"))
-            self.assertTrue(3 < time.monotonic() - start < 9)
+            self.assertTrue(3 < time.monotonic() - start < 12)
             self.assertEqual(len(up.messages), 20)
 
 
