@@ -8,8 +8,7 @@
 #include "settings.h"
 
 #include "conf.h"
-
-#include <smtp/caps.h>
+#include "words.h"
 
 #define COUNT_OF(a)   (sizeof(a) / sizeof((a)[0]))
 #define FIELD(s, f)   offsetof(struct s, f), sizeof(((struct s *)0)->f)
@@ -26,200 +25,6 @@
 #define TEXT_MAX      199
 #define PAIRS_MAX     256
 
-static const struct conf_word log_formats[] = {
-    { "logfmt", CONF_LOGFMT },
-    { "json", CONF_JSON },
-    { 0 },
-};
-
-static const struct conf_word log_recipients[] = {
-    { "full", CONF_RCPT_FULL },
-    { "domain", CONF_RCPT_DOMAIN },
-    { "count", CONF_RCPT_COUNT },
-    { 0 },
-};
-
-static const struct conf_word modes[] = {
-    { "outbound", CONF_OUTBOUND },
-    { "inbound", CONF_INBOUND },
-    { 0 },
-};
-
-static const struct conf_word listen_tls[] = {
-    { "none", CONF_TLS_NONE },
-    { "starttls", CONF_TLS_STARTTLS },
-    { "implicit", CONF_TLS_IMPLICIT },
-    { 0 },
-};
-
-static const struct conf_word upstream_tls[] = {
-    { "none", CONF_TLS_NONE },
-    { "starttls", CONF_TLS_STARTTLS },
-    { "implicit", CONF_TLS_IMPLICIT },
-    { "opportunistic", CONF_TLS_OPPORTUNISTIC },
-    { "dane", CONF_TLS_DANE },
-    { 0 },
-};
-
-static const struct conf_word tls_versions[] = {
-    { "1.2", CONF_TLS_1_2 },
-    { "1.3", CONF_TLS_1_3 },
-    { 0 },
-};
-
-static const struct conf_word auths[] = {
-    { "required", CONF_AUTH_REQUIRED },
-    { "optional", CONF_AUTH_OPTIONAL },
-    { "none", CONF_AUTH_NONE },
-    { 0 },
-};
-
-static const struct conf_word mechanisms[] = {
-    { "plain", SMTP_MECH_PLAIN },
-    { "login", SMTP_MECH_LOGIN },
-    { "scram-sha-256", SMTP_MECH_SCRAM_SHA_256 },
-    { "scram-sha-256-plus", SMTP_MECH_SCRAM_SHA_256_PLUS },
-    { "external", SMTP_MECH_EXTERNAL },
-    { "xoauth2", SMTP_MECH_XOAUTH2 },
-    { "oauthbearer", SMTP_MECH_OAUTHBEARER },
-    { 0 },
-};
-
-static const struct conf_word bare_newlines[] = {
-    { "reject", false },
-    { "normalize", true },
-    { 0 },
-};
-
-static const struct conf_word envelope_froms[] = {
-    { "any", false },
-    { "match", true },
-    { 0 },
-};
-
-static const struct conf_word logins[] = {
-    { "none", CONF_LOGIN_NONE },
-    { "password", CONF_LOGIN_PASSWORD },
-    { "oauth", CONF_LOGIN_OAUTH },
-    { "client", CONF_LOGIN_CLIENT },
-    { 0 },
-};
-
-static const struct conf_word signatures[] = {
-    { "none", CONF_SIGN_NONE },
-    { "rsa", CONF_SIGN_RSA },
-    { "ed25519", CONF_SIGN_ED25519 },
-    { "dual", CONF_SIGN_DUAL },
-    { 0 },
-};
-
-static const struct conf_word existing_signatures[] = {
-    { "keep", false },
-    { "strip", true },
-    { 0 },
-};
-
-static const struct conf_word presets[] = {
-    { "generic", 0 }, { "ses", 0 }, { "m365", 0 }, { "gmail", 0 }, { 0 },
-};
-
-static const struct conf_word protocols[] = {
-    { "smtp", false },
-    { "lmtp", true },
-    { 0 },
-};
-
-static const struct conf_word tells[] = {
-    { "no", CONF_TELL_NO },
-    { "auto", CONF_TELL_AUTO },
-    { "yes", CONF_TELL_YES },
-    { 0 },
-};
-
-static const struct conf_word login_mechanisms[] = {
-    { "plain", SMTP_MECH_PLAIN },
-    { "login", SMTP_MECH_LOGIN },
-    { "scram-sha-256", SMTP_MECH_SCRAM_SHA_256 },
-    { "scram-sha-256-plus", SMTP_MECH_SCRAM_SHA_256_PLUS },
-    { "xoauth2", SMTP_MECH_XOAUTH2 },
-    { "oauthbearer", SMTP_MECH_OAUTHBEARER },
-    { 0 },
-};
-
-static const struct conf_word upstream_already_signed[] = {
-    { "", CONF_ALREADY_UNSET },
-    { "sign", CONF_ALREADY_SIGN },
-    { "skip-aligned", CONF_ALREADY_SKIP },
-    { 0 },
-};
-
-static const struct conf_word oauth_presets[] = {
-    { "generic", 0 },
-    { "m365", 0 },
-    { "gmail", 0 },
-    { 0 },
-};
-
-static const struct conf_word chunkings[] = {
-    { "auto", true },
-    { "no", false },
-    { 0 },
-};
-
-static const struct conf_word other_froms[] = {
-    { "reject", CONF_OTHER_REJECT },
-    { "unsigned", CONF_OTHER_UNSIGNED },
-    { "sign-as-user", CONF_OTHER_AS_USER },
-    { 0 },
-};
-
-static const struct conf_word no_keys[] = {
-    { "unsigned", CONF_NO_KEY_UNSIGNED },
-    { "tempfail", CONF_NO_KEY_TEMPFAIL },
-    { "reject", CONF_NO_KEY_REJECT },
-    { 0 },
-};
-
-static const struct conf_word on_errors[] = {
-    { "tempfail", false },
-    { "pass", true },
-    { 0 },
-};
-
-static const struct conf_word already_signed[] = {
-    { "sign", false },
-    { "skip-aligned", true },
-    { 0 },
-};
-
-static const struct conf_word actions[] = {
-    { "tag", CONF_TAG },
-    { "reject", CONF_REJECT },
-    { "tempfail", CONF_TEMPFAIL },
-    { 0 },
-};
-
-static const struct conf_word dmarcs[] = {
-    { "off", CONF_DMARC_OFF },
-    { "tag", CONF_DMARC_TAG },
-    { "enforce", CONF_DMARC_ENFORCE },
-    { 0 },
-};
-
-static const struct conf_word proves[] = {
-    { "authoritative", CONF_PROVE_AUTHORITATIVE },
-    { "resolver", CONF_PROVE_RESOLVER },
-    { 0 },
-};
-
-static const struct conf_word publishes[] = {
-    { "", CONF_PUBLISH_NONE },
-    { "zonefile", CONF_PUBLISH_ZONEFILE },
-    { "rfc2136", CONF_PUBLISH_RFC2136 },
-    { "exec", CONF_PUBLISH_EXEC },
-    { 0 },
-};
-
 const struct conf_setting conf_settings[] = {
     { "server", "hostname", CONF_HOST, 1, 253, "", NULL,
       FIELD(server_conf, hostname) },
@@ -234,9 +39,9 @@ const struct conf_setting conf_settings[] = {
     { "server", "state_dir", CONF_PATH, 0, 0, "/var/lib/sealpost", NULL,
       FIELD(server_conf, state_dir) },
     { "server", "log", CONF_LOG, 0, 0, "", NULL, FIELD(server_conf, log) },
-    { "server", "log_format", CONF_WORD, 0, 0, "logfmt", log_formats,
+    { "server", "log_format", CONF_WORD, 0, 0, "logfmt", words_log_formats,
       FIELD(server_conf, log_format) },
-    { "server", "log_recipients", CONF_WORD, 0, 0, "full", log_recipients,
+    { "server", "log_recipients", CONF_WORD, 0, 0, "full", words_log_recipients,
       FIELD(server_conf, log_recipients) },
     { "server", "drain", CONF_TIME, 0, DAY, "5m", NULL,
       FIELD(server_conf, drain_s) },
@@ -258,9 +63,9 @@ const struct conf_setting conf_settings[] = {
       FIELD(dns_conf, authoritative_port) },
     { "listen", "address", CONF_LISTEN, 1, ADDRESSES_MAX, NULL, NULL,
       FIELD(listen_conf, addresses) },
-    { "listen", "mode", CONF_WORD, 0, 0, "outbound", modes,
+    { "listen", "mode", CONF_WORD, 0, 0, "outbound", words_modes,
       FIELD(listen_conf, mode) },
-    { "listen", "tls", CONF_WORD, 0, 0, "starttls", listen_tls,
+    { "listen", "tls", CONF_WORD, 0, 0, "starttls", words_listen_tls,
       FIELD(listen_conf, tls) },
     { "listen", "require_tls", CONF_BOOL, 0, 0, "yes", NULL,
       FIELD(listen_conf, require_tls) },
@@ -268,18 +73,18 @@ const struct conf_setting conf_settings[] = {
       FIELD(listen_conf, certificates) },
     { "listen", "private_key", CONF_PATHS, 0, PAIRS_MAX, "", NULL,
       FIELD(listen_conf, private_keys) },
-    { "listen", "tls_min_version", CONF_WORD, 0, 0, "1.2", tls_versions,
+    { "listen", "tls_min_version", CONF_WORD, 0, 0, "1.2", words_tls_versions,
       FIELD(listen_conf, tls_min_version) },
     { "listen", "tls_client_users", CONF_CERT_USERS, 0, LIST_MAX, "", NULL,
       FIELD(listen_conf, tls_client_users) },
     { "listen", "tls_client_ca", CONF_PATH, 0, 0, "", NULL,
       FIELD(listen_conf, tls_client_ca) },
-    { "listen", "auth", CONF_WORD, 0, 0, "required", auths,
+    { "listen", "auth", CONF_WORD, 0, 0, "required", words_auths,
       FIELD(listen_conf, auth) },
     { "listen", "auth_backend", CONF_BACKEND, 0, 0, "users", NULL,
       FIELD(listen_conf, auth_backend) },
     { "listen", "auth_mechanisms", CONF_WORDS, 1, 16, "plain, login",
-      mechanisms, FIELD(listen_conf, auth_mechanisms) },
+      words_mechanisms, FIELD(listen_conf, auth_mechanisms) },
     { "listen", "trusted_networks", CONF_NETWORKS, 0, LIST_MAX, "", NULL,
       FIELD(listen_conf, trusted_networks) },
     { "listen", "trusted_user", CONF_USER, 1, TEXT_MAX, "", NULL,
@@ -292,7 +97,7 @@ const struct conf_setting conf_settings[] = {
       FIELD(listen_conf, proxy_protocol_from) },
     { "listen", "xclient_from", CONF_NETWORKS, 0, LIST_MAX, "", NULL,
       FIELD(listen_conf, xclient_from) },
-    { "listen", "bare_newline", CONF_WORD, 0, 0, "reject", bare_newlines,
+    { "listen", "bare_newline", CONF_WORD, 0, 0, "reject", words_bare_newlines,
       FIELD(listen_conf, normalize) },
     { "listen", "max_message_size", CONF_SIZE, KIB, 16 * GIB, "50M", NULL,
       FIELD(listen_conf, max_message_size) },
@@ -304,13 +109,13 @@ const struct conf_setting conf_settings[] = {
       FIELD(listen_conf, end_of_data_deadline_s) },
     { "listen", "dot_reserve", CONF_TIME, 1, HOUR, "60s", NULL,
       FIELD(listen_conf, dot_reserve_s) },
-    { "listen", "envelope_from", CONF_WORD, 0, 0, "any", envelope_froms,
+    { "listen", "envelope_from", CONF_WORD, 0, 0, "any", words_envelope_froms,
       FIELD(listen_conf, envelope_from_match) },
     { "listen", "check", CONF_NAME, 0, 0, "default", NULL,
       FIELD(listen_conf, check) },
     { "upstream", "address", CONF_POOL, 1, ADDRESSES_MAX, NULL, NULL,
       FIELD(upstream_conf, addresses) },
-    { "upstream", "protocol", CONF_WORD, 0, 0, "smtp", protocols,
+    { "upstream", "protocol", CONF_WORD, 0, 0, "smtp", words_protocols,
       FIELD(upstream_conf, lmtp) },
     { "upstream", "sender_domains", CONF_SENDERS, 0, LIST_MAX, "", NULL,
       FIELD(upstream_conf, sender_domains) },
@@ -336,13 +141,13 @@ const struct conf_setting conf_settings[] = {
       FIELD(upstream_conf, health_rise) },
     { "upstream", "health_fall", CONF_NUMBER, 1, 100, "3", NULL,
       FIELD(upstream_conf, health_fall) },
-    { "upstream", "tls", CONF_WORD, 0, 0, "starttls", upstream_tls,
+    { "upstream", "tls", CONF_WORD, 0, 0, "starttls", words_upstream_tls,
       FIELD(upstream_conf, tls) },
     { "upstream", "tls_verify", CONF_BOOL, 0, 0, "yes", NULL,
       FIELD(upstream_conf, tls_verify) },
     { "upstream", "ca_file", CONF_PATH, 0, 0, "", NULL,
       FIELD(upstream_conf, ca_file) },
-    { "upstream", "tls_min_version", CONF_WORD, 0, 0, "1.2", tls_versions,
+    { "upstream", "tls_min_version", CONF_WORD, 0, 0, "1.2", words_tls_versions,
       FIELD(upstream_conf, tls_min_version) },
     { "upstream", "tls_fingerprint", CONF_PINS, 0, 16, "", NULL,
       FIELD(upstream_conf, tls_fingerprints) },
@@ -350,7 +155,7 @@ const struct conf_setting conf_settings[] = {
       FIELD(upstream_conf, certificate) },
     { "upstream", "private_key", CONF_PATH, 0, 0, "", NULL,
       FIELD(upstream_conf, private_key) },
-    { "upstream", "login", CONF_WORD, 0, 0, "none", logins,
+    { "upstream", "login", CONF_WORD, 0, 0, "none", words_logins,
       FIELD(upstream_conf, login) },
     { "upstream", "username", CONF_TEXT, 1, TEXT_MAX, "", NULL,
       FIELD(upstream_conf, username) },
@@ -360,24 +165,24 @@ const struct conf_setting conf_settings[] = {
       FIELD(upstream_conf, token_file) },
     { "upstream", "auth_mechanisms", CONF_WORDS, 1, 16,
       "scram-sha-256-plus, scram-sha-256, oauthbearer, xoauth2, plain, login",
-      login_mechanisms, FIELD(upstream_conf, auth_mechanisms) },
+      words_login_mechanisms, FIELD(upstream_conf, auth_mechanisms) },
     { "upstream", "login_unverified", CONF_BOOL, 0, 0, "no", NULL,
       FIELD(upstream_conf, login_unverified) },
-    { "upstream", "xclient", CONF_WORD, 0, 0, "no", tells,
+    { "upstream", "xclient", CONF_WORD, 0, 0, "no", words_tells,
       FIELD(upstream_conf, xclient) },
-    { "upstream", "xforward", CONF_WORD, 0, 0, "no", tells,
+    { "upstream", "xforward", CONF_WORD, 0, 0, "no", words_tells,
       FIELD(upstream_conf, xforward) },
-    { "upstream", "signatures", CONF_WORD, 0, 0, "rsa", signatures,
+    { "upstream", "signatures", CONF_WORD, 0, 0, "rsa", words_signatures,
       FIELD(upstream_conf, signatures) },
     { "upstream", "existing_signatures", CONF_WORD, 0, 0, "keep",
-      existing_signatures, FIELD(upstream_conf, strip_signatures) },
+      words_existing_signatures, FIELD(upstream_conf, strip_signatures) },
     { "upstream", "already_signed", CONF_WORD, 0, 0, "",
-      upstream_already_signed, FIELD(upstream_conf, already_signed) },
-    { "upstream", "preset", CONF_CHOICE, 0, 0, "generic", presets,
+      words_upstream_already_signed, FIELD(upstream_conf, already_signed) },
+    { "upstream", "preset", CONF_CHOICE, 0, 0, "generic", words_presets,
       FIELD(upstream_conf, preset) },
-    { "upstream", "chunking", CONF_WORD, 0, 0, "auto", chunkings,
+    { "upstream", "chunking", CONF_WORD, 0, 0, "auto", words_chunkings,
       FIELD(upstream_conf, chunking) },
-    { "oauth", "preset", CONF_CHOICE, 0, 0, "generic", oauth_presets,
+    { "oauth", "preset", CONF_CHOICE, 0, 0, "generic", words_oauth_presets,
       FIELD(oauth_conf, preset) },
     { "oauth", "tenant", CONF_HOST, 1, 253, "", NULL,
       FIELD(oauth_conf, tenant) },
@@ -407,15 +212,15 @@ const struct conf_setting conf_settings[] = {
       NULL, FIELD(sign_conf, oversign_present) },
     { "sign", "expire", CONF_TIME, 0, 10 * YEAR, "7d", NULL,
       FIELD(sign_conf, expire_s) },
-    { "sign", "other_from", CONF_WORD, 0, 0, "reject", other_froms,
+    { "sign", "other_from", CONF_WORD, 0, 0, "reject", words_other_froms,
       FIELD(sign_conf, other_from) },
-    { "sign", "no_key", CONF_WORD, 0, 0, "unsigned", no_keys,
+    { "sign", "no_key", CONF_WORD, 0, 0, "unsigned", words_no_keys,
       FIELD(sign_conf, no_key) },
-    { "sign", "on_error", CONF_WORD, 0, 0, "tempfail", on_errors,
+    { "sign", "on_error", CONF_WORD, 0, 0, "tempfail", words_on_errors,
       FIELD(sign_conf, on_error_pass) },
     { "sign", "parent_key", CONF_BOOL, 0, 0, "yes", NULL,
       FIELD(sign_conf, parent_key) },
-    { "sign", "already_signed", CONF_WORD, 0, 0, "sign", already_signed,
+    { "sign", "already_signed", CONF_WORD, 0, 0, "sign", words_already_signed,
       FIELD(sign_conf, skip_aligned) },
     { "sign", "add_missing", CONF_BOOL, 0, 0, "yes", NULL,
       FIELD(sign_conf, add_missing) },
@@ -424,13 +229,13 @@ const struct conf_setting conf_settings[] = {
     { "sign", "also", CONF_HOST, 1, 253, "", NULL, FIELD(sign_conf, also) },
     { "sign", "remove_headers", CONF_FIELDS, 0, LIST_MAX,
       "bcc, resent-bcc, return-path", NULL, FIELD(sign_conf, remove_headers) },
-    { "check", "on_dkim_fail", CONF_WORD, 0, 0, "tag", actions,
+    { "check", "on_dkim_fail", CONF_WORD, 0, 0, "tag", words_actions,
       FIELD(check_conf, on_dkim_fail) },
-    { "check", "on_spf_fail", CONF_WORD, 0, 0, "tag", actions,
+    { "check", "on_spf_fail", CONF_WORD, 0, 0, "tag", words_actions,
       FIELD(check_conf, on_spf_fail) },
-    { "check", "on_temperror", CONF_WORD, 0, 0, "tag", actions,
+    { "check", "on_temperror", CONF_WORD, 0, 0, "tag", words_actions,
       FIELD(check_conf, on_temperror) },
-    { "check", "dmarc", CONF_WORD, 0, 0, "tag", dmarcs,
+    { "check", "dmarc", CONF_WORD, 0, 0, "tag", words_dmarcs,
       FIELD(check_conf, dmarc) },
     { "check", "trusted_forwarders", CONF_NETWORKS, 0, LIST_MAX, "", NULL,
       FIELD(check_conf, trusted_forwarders) },
@@ -483,9 +288,9 @@ const struct conf_setting conf_settings[] = {
     { "rotate", "watch", CONF_TIME, 0, YEAR, "1h", NULL,
       FIELD(rotate_conf, watch_s) },
     { "rotate", "zone", CONF_HOST, 1, 253, "", NULL, FIELD(rotate_conf, zone) },
-    { "rotate", "prove", CONF_WORD, 0, 0, "authoritative", proves,
+    { "rotate", "prove", CONF_WORD, 0, 0, "authoritative", words_proves,
       FIELD(rotate_conf, prove) },
-    { "rotate", "publish", CONF_WORD, 0, 0, "", publishes,
+    { "rotate", "publish", CONF_WORD, 0, 0, "", words_publishes,
       FIELD(rotate_conf, publish) },
     { "publish", "server", CONF_TARGETS, 0, 1, "", NULL,
       FIELD(publish_conf, server) },
