@@ -113,7 +113,8 @@ analyze_msan() {
 	need clang clang
 	(own_build CC=clang CFLAGS='-g -O1' --enable-sanitizers=memory &&
 		units "$(make -s pure-tests) ${MSAN_MORE-tests/unit/test_arc
-			tests/unit/test_dmarc tests/unit/test_spf}")
+			tests/unit/test_dmarc tests/unit/test_spf
+			tests/unit/test_spf_limits tests/unit/test_spf_macros}")
 }
 
 analyze_valgrind() {
