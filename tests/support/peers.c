@@ -156,9 +156,42 @@ peers_start_tls(struct peers *p)
 }
 
 void
+peers_meet(struct peers *p, bool tls)
+{
+    peers_begin(p);
+    peers_connect(p);
+    if (tls) {
+        peers_start_tls(p);
+    }
+}
+
+void
 peer_send(struct peer *p, const char *text)
 {
     conn_write(p->conn, bytes_str(text));
+}
+
+bool
+peer_got(const struct peer *p, const char *text)
+{
+    return bytes_is(buf_bytes(&p->got), text);
+}
+
+struct bytes
+peers_pattern(size_t n)
+{
+    static uint8_t *text;
+    static size_t cap;
+
+    if (n > cap) {
+        text = realloc(text, n);
+        assert_non_null(text);
+        for (size_t i = cap; i < n; i++) {
+            text[i] = (uint8_t)(i * 31 + i / 251);
+        }
+        cap = n;
+    }
+    return bytes_make(text, n);
 }
 
 void

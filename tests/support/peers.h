@@ -38,9 +38,16 @@ void peers_connect(struct peers *p);
 int peers_connect_raw(struct peers *p);
 /* b is the server. Both are done when it returns. */
 void peers_start_tls(struct peers *p);
+/* peers_begin() and peers_connect(), and TLS between them when tls. */
+void peers_meet(struct peers *p, bool tls);
 void peers_end(struct peers *p);
 
 void peer_send(struct peer *p, const char *text);
+/* p has read text and nothing else. */
+bool peer_got(const struct peer *p, const char *text);
+/* n octets, each known by its place. They live until a longer one is asked
+ * for. */
+struct bytes peers_pattern(size_t n);
 /* Turns the loop until the fact holds; a failed assertion after 10 s. */
 #define PEERS_UNTIL(p, fact)                 \
     do {                                     \
