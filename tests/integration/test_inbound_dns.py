@@ -3,7 +3,7 @@
 DN-01..06, 11, 13..16 are here, through a daemon. What needs single octets of
 an answer is in tests/unit: DN-04 and 07 in test_resolver (manners),
 DN-05, 07..10 in test_dns_packet, DN-12 in test_dns_cache (ttl_caps), the
-files of DN-15 in test_resolver (resolv_conf_files).
+files of DN-15 in test_resolver_hosts (resolv_conf_files).
 
 [dns] timeout is 1s, so that a message's budget is 3 s: 2 for keys and SPF.
 """
