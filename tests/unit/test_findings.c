@@ -1,24 +1,16 @@
 /*
- * test_findings - facts in, findings out; the zones with each mistake are in
- * tests/integration/test_domain_check.py.
+ * test_findings - facts of a key in, findings out; the zones with each mistake
+ * are in tests/integration/test_domain_check.py.
  */
-#include "proxy/dns/packet.h"
-#include "proxy/survey/findings.h"
 #include "tests/support/cmocka.h"
-#include "tests/support/dns_message.h"
+#include "tests/support/shown.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
-#define NAME      "sel._domainkey.example.com"
-#define TARGET    "tok.dkim.relay.example"
-#define OURS      "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
 #define OTHER     "AAAAAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
 #define RECORD(p) "v=DKIM1; k=ed25519; p=" p
 
 /* --- answers -------------------------------------------------------------- */
-
-typedef void make_answer(struct message *m);
 
 static void
 aa(struct message *m)
@@ -116,29 +108,6 @@ lower_zone(struct message *m)
 }
 
 /* --- cases ---------------------------------------------------------------- */
-
-enum wanted {
-    OWN,       /* a TXT record of the owner's, with OURS */
-    DELEGATED, /* a CNAME to TARGET, with OURS behind it */
-    FREE,      /* the same, no key yet */
-    ANY,       /* whatever is there */
-    REVOKED    /* p= empty is wanted */
-};
-
-enum {
-    O = SEEN_OWNER,
-    T = SEEN_TARGET,
-    R = SEEN_RESOLVER,
-    BOGUS = 8 /* beside R */
-};
-
-struct shown {
-    make_answer *make; /* NULL: see end */
-    enum fact_place place;
-    int role; /* with BOGUS */
-    enum direct_end end;
-    const char *trouble;
-};
 
 static const struct judged {
     const char *label;
@@ -378,102 +347,6 @@ static const struct judged {
       false },
 };
 
-static const char *const places[PLACES] = {
-    NAME,
-    NAME,
-    "check-1._domainkey.example.com",
-    "_domainkey.sel.example.com",
-    "sel.example.com",
-    "sel.domainkey.example.com",
-    "_domainkey.example.com",
-    "example.com",
-    "sel._domainkey.example.com.example.com",
-};
-
-static struct raw_answer *
-read_made(const char *name, make_answer *make)
-{
-    struct packet_question q = { .type = DNS_TXT };
-    struct packet_seed seed = { .id = 7 };
-    struct packet_query query;
-    struct message m = { BUF_INIT };
-    struct raw_answer *answer = NULL;
-
-    assert_true(packet_name_make(name, &q.name));
-    assert_true(packet_query_make(&q, &seed, &query));
-    message_begin(&m, bytes_make(query.data, query.len));
-    make(&m);
-    assert_int_equal(
-        packet_read_raw(&q, &query, buf_bytes(&m.b), true, &answer),
-        PACKET_ANSWER);
-    buf_free(&m.b);
-    return answer;
-}
-
-static void
-show(struct facts *f, const struct shown *shown)
-{
-    struct sight *s;
-
-    if (f->sights[shown->place] == NULL) {
-        f->sights[shown->place] = calloc(6, sizeof(struct sight));
-        assert_non_null(f->sights[shown->place]);
-    }
-    s = &f->sights[shown->place][f->counts[shown->place]++];
-    s->role = (enum seen_role)(shown->role & 3);
-    s->bogus = shown->role & BOGUS;
-    s->trouble = shown->trouble;
-    s->end = shown->make != NULL ? DIRECT_ANSWERED : shown->end;
-    snprintf(s->name, sizeof(s->name), "%s",
-             s->role == SEEN_TARGET ? TARGET : places[shown->place]);
-    snprintf(s->server, sizeof(s->server), "%s",
-             s->trouble != NULL ? s->name : "ns1 [192.0.2.1]");
-    if (shown->make != NULL) {
-        s->answer = read_made(s->name, shown->make);
-    }
-}
-
-static void
-set_key(struct fact_key *key, enum wanted kind)
-{
-    bool slot = kind == DELEGATED || kind == FREE;
-
-    *key = (struct fact_key){
-        .domain = "example.com",
-        .selector = "sel",
-        .target = slot ? TARGET : "",
-        .public_b64 = kind == OWN || kind == DELEGATED ? OURS : "",
-        .ed25519 = true,
-        .revoked = kind == REVOKED,
-        .waiting = kind == FREE,
-        .zone = slot ? "dkim.relay.example" : "",
-    };
-}
-
-static int
-compare(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-/* Sorted, with a blank between. */
-static void
-put_ids(const struct findings *f, char *out, size_t cap)
-{
-    const char *ids[FINDINGS_MAX];
-    size_t n = 0;
-
-    for (size_t i = 0; i < f->count; i++) {
-        ids[i] = f->list[i].id;
-    }
-    qsort(ids, f->count, sizeof(ids[0]), compare);
-    out[0] = '\0';
-    for (size_t i = 0; i < f->count; i++) {
-        n += (size_t)snprintf(out + n, cap - n, "%s%s", i > 0 ? " " : "",
-                              ids[i]);
-    }
-}
-
 static void
 check_case(const struct judged *c)
 {
@@ -481,17 +354,17 @@ check_case(const struct judged *c)
     struct facts f = { .counts = { 0 } };
     char ids[1024];
 
-    set_key(&f.key, c->key);
+    shown_key(&f.key, c->key);
     for (size_t p = 0; p < PLACES; p++) {
-        snprintf(f.names[p], sizeof(f.names[p]), "%s", places[p]);
+        snprintf(f.names[p], sizeof(f.names[p]), "%s", shown_places[p]);
     }
     for (size_t i = 0; i < 6; i++) {
         if (c->shown[i].make != NULL || c->shown[i].end != 0) {
-            show(&f, &c->shown[i]);
+            shown_add(&f, &c->shown[i]);
         }
     }
     findings_of_key(&f, &found);
-    put_ids(&found, ids, sizeof(ids));
+    shown_ids(&found, ids, sizeof(ids));
     if (strcmp(ids, c->ids) != 0 || findings_worst(&found) != c->worst ||
         findings_temporary(&found) != c->temporary) {
         fail_msg("%s: \"%s\" %s%s", c->label, ids,
@@ -523,10 +396,10 @@ waits(void **state)
     };
 
     (void)state;
-    set_key(&f.key, OWN);
+    shown_key(&f.key, OWN);
     snprintf(f.names[PLACE_RECORD], sizeof(f.names[0]), "%s", NAME);
-    show(&f, &shown[0]);
-    show(&f, &shown[1]);
+    shown_add(&f, &shown[0]);
+    shown_add(&f, &shown[1]);
     findings_of_key(&f, &found);
     assert_int_equal(found.count, 1);
     assert_int_equal(found.list[0].wait_s, 30);
@@ -534,85 +407,6 @@ waits(void **state)
                         "at the latest in 30 s");
     findings_free(&found);
     facts_free(&f);
-}
-
-/* --- mail ----------------------------------------------------------------- */
-
-static const struct mail_facts sound = {
-    .domain = "example.com",
-    .from = "example.com",
-    .has_keys = true,
-    .keys_expected = true,
-    .spf_records = 1,
-    .spf_text = "v=spf1 -all",
-    .spf_result = SPF_FAIL,
-    .dmarc_records = 1,
-    .dmarc_text = "v=DMARC1; p=reject",
-    .dmarc_domain = "example.com",
-    .dmarc_policy = DMARC_POLICY_REJECT,
-    .aligned = true,
-};
-
-static void
-expect_mail(const struct mail_facts *m, const char *want)
-{
-    struct findings found = { .count = 0 };
-    char ids[1024];
-
-    findings_of_mail(m, &found);
-    put_ids(&found, ids, sizeof(ids));
-    assert_string_equal(ids, want);
-    findings_free(&found);
-}
-
-static void
-mail(void **state)
-{
-    struct seenfrom_line line = { "a.example.com", 1, 2, 3 };
-    struct mail_facts m = sound;
-
-    (void)state;
-    expect_mail(&m, "");
-    m.has_keys = false;
-    expect_mail(&m, "no-key");
-    m.no_mail = true;
-    expect_mail(&m, "");
-    m.spf_result = SPF_SOFTFAIL;
-    m.dmarc_policy = DMARC_POLICY_NONE;
-    expect_mail(&m, "no-mail-dmarc no-mail-spf");
-    m = sound;
-    m.spf_records = 0;
-    m.spf_result = SPF_NONE;
-    expect_mail(&m, "spf-missing");
-    m.spf_failed = true;
-    expect_mail(&m, "spf-unknown");
-    m = (struct mail_facts){ .domain = "exmaple.com", .from = "exmaple.com" };
-    m.keys_expected = true;
-    expect_mail(&m, "dmarc-missing no-key spf-missing");
-    m.missing = true; /* advice for it would be of no use */
-    expect_mail(&m, "domain-missing");
-    m = sound;
-    m.spf_records = 2;
-    m.spf_result = SPF_PERMERROR;
-    expect_mail(&m, "spf-several");
-    m.spf_records = 1;
-    expect_mail(&m, "spf-broken");
-    m.spf_result = SPF_PASS;
-    expect_mail(&m, "spf-open");
-    m = sound;
-    m.aligned = false;
-    expect_mail(&m, "not-aligned");
-    m.dmarc_domain[0] = '\0';
-    expect_mail(&m, "dmarc-broken");
-    m.dmarc_records = 0;
-    expect_mail(&m, "dmarc-missing");
-    m.dmarc_failed = true;
-    expect_mail(&m, "dmarc-unknown");
-    m = sound;
-    m.dmarc_policy = DMARC_POLICY_NONE;
-    m.subdomains = &line;
-    m.subdomain_count = 1;
-    expect_mail(&m, "dmarc-none from-without-key");
 }
 
 /* A name that cannot exist was never asked for. */
@@ -623,43 +417,20 @@ long_name(void **state)
     struct findings found = { .count = 0 };
 
     (void)state;
-    set_key(&f.key, OWN);
+    shown_key(&f.key, OWN);
     findings_of_key(&f, &found);
     assert_int_equal(found.count, 1);
     assert_string_equal(found.list[0].id, "name-too-long");
     findings_free(&found);
 }
 
-/* What is too much is not kept, and nothing is lost track of. */
-static void
-too_many(void **state)
-{
-    struct seenfrom_line *lines = calloc(100, sizeof(*lines));
-    struct findings found = { .count = 0 };
-    struct mail_facts m = sound;
-
-    (void)state;
-    assert_non_null(lines);
-    for (unsigned i = 0; i < 100; i++) {
-        lines[i].count = 100 - i; /* the most frequent first */
-    }
-    m.subdomains = lines;
-    m.subdomain_count = 100;
-    findings_of_mail(&m, &found);
-    assert_int_equal(found.count, FINDINGS_MAX);
-    assert_memory_equal(found.list[FINDINGS_MAX - 1].what.ptr, "37 messages",
-                        11);
-    findings_free(&found);
-    free(lines);
-}
-
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(keys),      cmocka_unit_test(waits),
-        cmocka_unit_test(long_name), cmocka_unit_test(mail),
-        cmocka_unit_test(too_many),
+        cmocka_unit_test(keys),
+        cmocka_unit_test(waits),
+        cmocka_unit_test(long_name),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
