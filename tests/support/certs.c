@@ -3,6 +3,7 @@
  */
 #include "tests/support/certs.h"
 
+#include "proxy/net/tls.h"
 #include "tests/support/cmocka.h"
 
 #include <openssl/err.h>
@@ -187,6 +188,27 @@ certs_read(const char *name)
     fclose(f);
     assert_non_null(cert);
     return cert;
+}
+
+SSL_CTX *
+certs_listener(const char *name)
+{
+    char cert[64], key[64];
+    const char *certs[2] = { NULL }, *keys[2] = { NULL };
+    struct listen_conf in = { .name = "in",
+                              .certificates = certs,
+                              .private_keys = keys };
+    struct buf error = BUF_INIT;
+    SSL_CTX *ctx;
+
+    snprintf(cert, sizeof(cert), "%s.pem", name);
+    snprintf(key, sizeof(key), "%s.key", name);
+    certs[0] = certs_path(cert);
+    keys[0] = certs_path(key);
+    ctx = tls_server_new(&in, &error);
+    assert_non_null(ctx);
+    buf_free(&error);
+    return ctx;
 }
 
 bool

@@ -39,6 +39,9 @@ void certs_issue(const char *issuer, const char *name, const char *subject,
 /* Read from NAME.pem; the caller frees it. */
 X509 *certs_read(const char *name);
 
+/* A listener's, which shows NAME.pem; the caller frees it. */
+SSL_CTX *certs_listener(const char *name);
+
 /* Both ends in memory. True: the handshake succeeded on both. */
 bool certs_shake(SSL *client, SSL *server);
 
