@@ -3,7 +3,7 @@
 The rows of the test matrix, and what shows them:
   DV-01..03, 06..12, 14..20, 22..24   test_dkim_verify,
         test_dkim_verify_records, test_dkim_keys, test_dkim_tags,
-        test_dkim_canon, test_dkim_vectors (tests/unit)
+        test_dkim_keyrecord, test_dkim_canon, test_dkim_vectors (tests/unit)
   DV-04, 05   Authors                   DV-13, 30   Signatures
   DV-21   Signatures.test_names_that_are_none
   DV-25..27   Claims                    DV-28   Header
