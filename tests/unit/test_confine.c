@@ -1,18 +1,16 @@
 /*
- * What a confined process can't do, each in a process of its own; and that it
- * still does what it is for.
+ * test_confine - what a confined process can't do, each in a process of its
+ * own; and that it still does what it is for.
  */
 #include "tests/support/cmocka.h"
+#include "tests/support/fence.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <proxy/confine/confine.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
@@ -22,10 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static char scratch[] = "/tmp/sealpost-confine-XXXXXX";
-static char open_dir[64], shut_dir[64], open_file[80], shut_file[80];
 static char read_dir[64], read_file[80], read_new[80];
-static char late_dir[64], late_file[80], conf_path[64];
 static uint16_t allowed_port, other_port;
 static int allowed_fd, other_fd;
 
@@ -35,16 +30,6 @@ enum {
 };
 
 typedef bool deed(void);
-
-static void
-write_file(const char *path)
-{
-    FILE *f = fopen(path, "w");
-
-    assert_non_null(f);
-    fputs("text", f);
-    assert_int_equal(fclose(f), 0);
-}
 
 static int
 listen_somewhere(uint16_t *port_out)
@@ -65,23 +50,12 @@ static int
 set_up(void **state)
 {
     (void)state;
-    assert_non_null(mkdtemp(scratch));
-    snprintf(open_dir, sizeof(open_dir), "%s/open", scratch);
-    snprintf(shut_dir, sizeof(shut_dir), "%s/shut", scratch);
-    snprintf(open_file, sizeof(open_file), "%s/file", open_dir);
-    snprintf(shut_file, sizeof(shut_file), "%s/file", shut_dir);
-    snprintf(read_dir, sizeof(read_dir), "%s/read", scratch);
+    fence_set_up();
+    snprintf(read_dir, sizeof(read_dir), "%s/read", fence_scratch);
     snprintf(read_file, sizeof(read_file), "%s/file", read_dir);
     snprintf(read_new, sizeof(read_new), "%s/new", read_dir);
-    snprintf(late_dir, sizeof(late_dir), "%s/late", scratch);
-    snprintf(late_file, sizeof(late_file), "%s/key", late_dir);
-    snprintf(conf_path, sizeof(conf_path), "%s/conf", scratch);
-    assert_int_equal(mkdir(open_dir, 0700), 0);
-    assert_int_equal(mkdir(shut_dir, 0700), 0);
-    write_file(open_file);
     assert_int_equal(mkdir(read_dir, 0700), 0);
-    write_file(read_file);
-    write_file(shut_file);
+    fence_write(read_file);
     allowed_fd = listen_somewhere(&allowed_port);
     other_fd = listen_somewhere(&other_port);
     return 0;
@@ -93,20 +67,16 @@ tear_down(void **state)
     (void)state;
     (void)close(allowed_fd);
     (void)close(other_fd);
-    (void)unlink(open_file);
-    (void)unlink(shut_file);
     (void)unlink(read_file);
     (void)rmdir(read_dir);
-    (void)rmdir(open_dir);
-    (void)rmdir(shut_dir);
-    return rmdir(scratch);
+    return fence_tear_down();
 }
 
 /* DID, DENIED, or minus the signal that ended it. */
 static int
 try(enum confine_process process, deed *what)
 {
-    const struct confine_place places[] = { { open_dir, true },
+    const struct confine_place places[] = { { fence_open_dir, true },
                                             { read_dir, false },
                                             { "/nonexistent", false } };
     const struct confine_rules rules = { .process = process,
@@ -130,39 +100,33 @@ try(enum confine_process process, deed *what)
 /* --- deeds ---------------------------------------------------------------- */
 
 static bool
-can_open(const char *path, int flags)
-{
-    return open(path, flags | O_CLOEXEC, 0600) >= 0;
-}
-
-static bool
 reads_open(void)
 {
-    return can_open(open_file, O_RDONLY);
+    return fence_can_open(fence_open_file, O_RDONLY);
 }
 
 static bool
 makes_spool_file(void)
 {
-    return can_open(open_dir, O_TMPFILE | O_RDWR);
+    return fence_can_open(fence_open_dir, O_TMPFILE | O_RDWR);
 }
 
 static bool
 reads_keys(void)
 {
-    return can_open(shut_file, O_RDONLY);
+    return fence_can_open(fence_shut_file, O_RDONLY);
 }
 
 static bool
 writes_keys(void)
 {
-    return can_open(shut_file, O_WRONLY);
+    return fence_can_open(fence_shut_file, O_WRONLY);
 }
 
 static bool
 lists_keys(void)
 {
-    return can_open(shut_dir, O_RDONLY | O_DIRECTORY);
+    return fence_can_open(fence_shut_dir, O_RDONLY | O_DIRECTORY);
 }
 
 static bool
@@ -326,23 +290,25 @@ signals_itself(void)
 static bool
 reads_read_only(void)
 {
-    return can_open(read_file, O_RDONLY);
+    return fence_can_open(read_file, O_RDONLY);
 }
 
 static bool
 writes_read_only(void)
 {
-    return can_open(read_file, O_WRONLY) || can_open(read_file, O_RDWR) ||
-           truncate(read_file, 0) == 0;
+    return fence_can_open(read_file, O_WRONLY) ||
+           fence_can_open(read_file, O_RDWR) || truncate(read_file, 0) == 0;
 }
 
 static bool
 makes_file_elsewhere(void)
 {
-    return can_open(read_dir, O_TMPFILE | O_RDWR) ||
-           rename(open_file, read_file) == 0 || unlink(read_file) == 0 ||
-           link(open_file, read_new) == 0 || symlink("/", read_new) == 0 ||
-           can_open(read_new, O_CREAT | O_WRONLY) || mkdir(read_new, 0700) == 0;
+    return fence_can_open(read_dir, O_TMPFILE | O_RDWR) ||
+           rename(fence_open_file, read_file) == 0 || unlink(read_file) == 0 ||
+           link(fence_open_file, read_new) == 0 ||
+           symlink("/", read_new) == 0 ||
+           fence_can_open(read_new, O_CREAT | O_WRONLY) ||
+           mkdir(read_new, 0700) == 0;
 }
 
 /* --- tests ---------------------------------------------------------------- */
@@ -414,86 +380,6 @@ keeper_has_no_network(void **state)
     assert_int_equal(try(CONFINE_KEEPER, starts_program), -SIGSYS);
 }
 
-/* --- a configuration's worker --------------------------------------------- */
-
-static FILE *
-begin_conf(void)
-{
-    FILE *f;
-
-    assert_int_equal(mkdir(late_dir, 0700), 0);
-    write_file(late_file);
-    f = fopen(conf_path, "w");
-    assert_non_null(f);
-    fprintf(f,
-            "[server]\nstate_dir = %s/state\n[upstream b]\n"
-            "address = 127.0.0.1:2\n[listen a]\naddress = 127.0.0.1:1\n"
-            "upstream = b\n",
-            scratch);
-    return f;
-}
-
-/* Its worker reads below open_dir and late_dir, and not below shut_dir. */
-static void
-check_conf(FILE *f)
-{
-    pid_t pid;
-    int status;
-
-    assert_int_equal(fclose(f), 0);
-    pid = fork();
-    if (pid == 0) {
-        struct conf_errors *errors;
-        struct conf *conf;
-
-        conf_load(conf_path, &conf, &errors);
-        if (conf == NULL) {
-            _exit(1);
-        }
-        confine_worker(conf);
-        _exit(!can_open(late_file, O_RDONLY) || !can_open(open_file, O_RDONLY)
-                  ? DENIED
-              : can_open(shut_file, O_RDONLY) ? DID
-                                              : 0);
-    }
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_int_equal(WEXITSTATUS(status), 0);
-    assert_int_equal(unlink(late_file), 0);
-    assert_int_equal(rmdir(late_dir), 0);
-    assert_int_equal(unlink(conf_path), 0);
-}
-
-/* More certificates than places: they share their folders. */
-static void
-many_certificates(void **state)
-{
-    FILE *f = begin_conf();
-
-    (void)state;
-    for (int i = 0; i < 200; i++) {
-        fprintf(f, "certificate += %s/c%d\nprivate_key += %s/%s\n", open_dir, i,
-                i == 199 ? late_dir : open_dir, "key");
-    }
-    check_conf(f);
-}
-
-/* Where OpenSSL looks for authorities when the environment says so. */
-static void
-authorities_of_the_environment(void **state)
-{
-    char folders[80];
-    FILE *f = begin_conf();
-
-    (void)state;
-    snprintf(folders, sizeof(folders), "/nonexistent:%s", open_dir);
-    assert_int_equal(setenv("SSL_CERT_DIR", folders, 1), 0);
-    assert_int_equal(setenv("SSL_CERT_FILE", late_file, 1), 0);
-    fputs("tls = none\n", f);
-    check_conf(f);
-    assert_int_equal(unsetenv("SSL_CERT_DIR"), 0);
-    assert_int_equal(unsetenv("SSL_CERT_FILE"), 0);
-}
-
 int
 main(void)
 {
@@ -502,18 +388,9 @@ main(void)
         cmocka_unit_test(worker_does_nothing_else),
         cmocka_unit_test(worker_connects_nowhere_else),
         cmocka_unit_test(keeper_has_no_network),
-        cmocka_unit_test(many_certificates),
-        cmocka_unit_test(authorities_of_the_environment),
     };
-    const struct confine_rules none = { .process = CONFINE_WORKER };
-    pid_t pid = fork();
-    int status;
 
-    if (pid == 0) {
-        _exit(confine_landlock(&none) == 0 ? 77 : 0);
-    }
-    if (!SEALPOST_CONFINE ||
-        (waitpid(pid, &status, 0) == pid && WEXITSTATUS(status) == 77)) {
+    if (fence_missing()) {
         puts("no Landlock here, or a build that is not confined");
         return 77; /* skipped */
     }
