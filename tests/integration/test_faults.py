@@ -136,7 +136,7 @@ class Trickle(unittest.TestCase):
 
     NAMES = ["test_wire.EndOfData", "test_chunking"]
     # Not test_upstream.Slow: seven megabytes, a few octets at a time.
-    MORE = ["test_wire.Commands", "test_tls_auth"] + [
+    MORE = ["test_wire_commands", "test_tls_auth"] + [
         "test_upstream." + x for x in ("Chunks", "Closing", "Extensions",
                                        "Gone", "Nonsense", "Refusals",
                                        "Reuse", "Upload")]

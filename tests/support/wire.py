@@ -30,6 +30,8 @@ from sealpost import Sealpost, message, section
 from upstream import CapturingUpstream
 
 SENDER, RECIPIENT = "alice@example.com", "bob@example.net"
+HEAD = message(body="")
+END = b".\r\n"
 OURS = re.compile(r"([245])\.\d{1,3}\.\d{1,3} \S.* \[[0-9a-z]+\]")
 BARE = re.compile(rb"\r(?!\n)|(?<!\r)\n|\0")
 CONTENT = b"ordinary", b"A line.", b"smuggled" # of messages; never logged
@@ -305,3 +307,11 @@ class PlainCase(WireCase):
     def in_sync(self, c):
         """As many replies as commands: the next one is to NOOP."""
         self.assertEqual(c.command("NOOP")[0], 250)
+
+
+class Plain(PlainCase):
+    def wire(self, c, content, gap=None):
+        """The reply to content and its end; nothing may follow it."""
+        got = c.content(content + END, gap)
+        self.in_sync(c)
+        return got
