@@ -1,8 +1,9 @@
 """Upstreams that fail, row by row of the acceptance table.
 
-What test_upstream.py and test_tls_upstream.py try with each kind of answer
-stands there; here are the rows that are about TLS on the way, extensions, a
-login with channel binding, and the ledger under random failures.
+What test_upstream.py, test_upstream_offers.py and test_tls_upstream.py try with
+each kind of answer stands there; here are the rows that are about TLS on the
+way, extensions, a login with channel binding, and the ledger under random
+failures.
 """
 import collections
 import os
