@@ -136,9 +136,10 @@ class Trickle(unittest.TestCase):
 
     NAMES = ["test_wire.EndOfData", "test_chunking"]
     # Not test_upstream.Slow: seven megabytes, a few octets at a time.
-    MORE = ["test_wire_commands", "test_tls_auth", "test_upstream.Closing",
-            "test_upstream.Nonsense", "test_upstream.Refusals",
-            "test_upstream_offers", "test_upstream_reuse"]
+    MORE = ["test_wire_commands", "test_tls_attacks", "test_auth_attacks",
+            "test_upstream.Closing", "test_upstream.Nonsense",
+            "test_upstream.Refusals", "test_upstream_offers",
+            "test_upstream_reuse"]
 
     def test_RX_11_rows_still_pass(self):
         suite = Rows().loadTestsFromNames(
