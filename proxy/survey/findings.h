@@ -4,7 +4,7 @@
  * Pure: facts in, a list out. A finding is one row of a table in
  * findings_place.c, findings_alias.c, findings_record.c, findings_servers.c
  * or findings_mail.c; adding one is a row there, its text in sealpost-domain(1)
- * and its zone in test_domain_check.py.
+ * and its zone in tests/support/domaincases.py.
  *
  * OWNERSHIP: findings_*() append; findings_free() ends it. Texts of rules are
  * static.

@@ -1,6 +1,6 @@
 /*
  * test_findings - facts of a key in, findings out; the zones with each mistake
- * are in tests/integration/test_domain_check.py.
+ * are in tests/support/domaincases.py.
  */
 #include "tests/support/cmocka.h"
 #include "tests/support/shown.h"
