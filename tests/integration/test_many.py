@@ -14,8 +14,8 @@ import unittest.mock
 import processes
 import scratch
 from rawclient import RawClient
+from reloading import change
 from sealpost import Sealpost, message
-from test_reload import change
 from upstream import CapturingUpstream
 from wire import sanitized
 

@@ -13,8 +13,8 @@ import processes
 import scratch
 from faults import KEEPER, MASTER, PARENT, WORKER, Faults
 from rawclient import RawClient
+from reloading import change, peer_certificate
 from sealpost import Sealpost, message
-from test_reload import change, peer_certificate
 from upstream import CapturingUpstream
 from wire import counts_coverage, sanitized
 

@@ -19,8 +19,8 @@ import unittest.mock
 import processes
 import scratch
 from rawclient import RawClient
+from reloading import change
 from sealpost import SANITIZERS, Sealpost, message
-from test_reload import change
 from upstream import CapturingUpstream
 
 KEYS = "daemon" # stands for sealpost-keys
