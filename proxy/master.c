@@ -109,6 +109,26 @@ open_log(struct master *m, const struct conf *conf)
     return 0;
 }
 
+/* In the state directory, which we have locked, only what is left of a daemon
+ * that was killed can still listen, and not for long. */
+static int
+listen_at(const struct conf *conf, const char *directory, const char *name,
+          uid_t uid, gid_t gid, struct buf *error)
+{
+    const struct timespec pause = { 0, 100 * 1000 * 1000 };
+    int tries = directory == conf->server.state_dir ? 20 : 1;
+    int fd;
+
+    for (;;) {
+        buf_clear(error);
+        fd = keepers_listen(directory, name, uid, gid, error);
+        if (fd >= 0 || errno != EADDRINUSE || --tries == 0) {
+            return fd;
+        }
+        (void)nanosleep(&pause, NULL);
+    }
+}
+
 /*
  * The keepers' socket: /run/sealpost when that is there and writable for us
  * and no other daemon's socket lives in it; else the state directory.
@@ -125,14 +145,13 @@ listen_for_keepers(struct master *m, const struct conf *conf, int fds[KEEPERS],
                        access(places[0], W_OK | X_OK) != 0)) {
             continue;
         }
-        buf_clear(error);
-        fds[0] = keepers_listen(places[i], keepers_names[0], m->keys.uid,
-                                m->user.gid, error);
+        fds[0] = listen_at(conf, places[i], keepers_names[0], m->keys.uid,
+                           m->user.gid, error);
         if (fds[0] < 0) {
             continue;
         }
-        fds[1] = keepers_listen(places[i], keepers_names[1], m->keys.uid,
-                                m->user.gid, error);
+        fds[1] = listen_at(conf, places[i], keepers_names[1], m->keys.uid,
+                           m->user.gid, error);
         if (fds[1] >= 0) {
             return bytes_copy(bytes_str(places[i]), m->keeper_dir,
                               sizeof(m->keeper_dir));
@@ -254,8 +273,8 @@ listen_for_status(struct master *m, const struct conf *conf)
 {
     struct buf error = BUF_INIT;
 
-    m->status_fd = keepers_listen(conf->server.state_dir, STATUS_SOCKET,
-                                  m->user.uid, m->user.gid, &error);
+    m->status_fd = listen_at(conf, conf->server.state_dir, STATUS_SOCKET,
+                             m->user.uid, m->user.gid, &error);
     if (m->status_fd < 0) {
         return complain(&error, EX_CANTCREAT);
     }

@@ -113,10 +113,12 @@ keepers_listen(const char *directory, const char *name, uid_t uid, gid_t gid,
     int number = errno;
 
     if (fd < 0) {
-        buf_printf(error,
-                   "cannot make the socket %s/%s: %s; the directory "
-                   "must belong to the one who starts sealpostd",
-                   directory, name, strerror(number));
+        buf_printf(error, "cannot make the socket %s/%s: %s; %s", directory,
+                   name, strerror(number),
+                   number == EADDRINUSE
+                       ? "end the process that listens there"
+                       : "the directory must belong to the one who starts "
+                         "sealpostd");
     }
     if (dir >= 0) {
         (void)close(dir);

@@ -3,6 +3,7 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 import time
 import unittest
 
@@ -34,6 +35,26 @@ class Start(unittest.TestCase):
                          *options], capture_output=True, timeout=30)
                     self.assertEqual(done.returncode, 69, done.stderr)
                     self.assertIn(b"another program listens", done.stderr)
+            sp.stop()
+
+    def test_rest_of_a_killed_daemon(self):
+        """A process of it that has not gone yet still listens: it is waited
+        for, and told of when it stays."""
+        with CapturingUpstream() as up:
+            sp = daemon(up, start=False)
+            scratch.give_to(sp.state, "nobody")
+            path = os.path.join(sp.state, "status.sock")
+            with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as rest:
+                rest.bind(path)
+                rest.listen(50)
+                with self.assertRaisesRegex(
+                        AssertionError, f"{path}: Address already in use; "
+                        "end the process that listens"):
+                    sp.start()
+                threading.Timer(0.7, rest.close).start()
+                sp.start()
+            with RawClient(sp.port) as c:
+                deliver(c.ready(tls=False))
             sp.stop()
 
     def test_background(self):
