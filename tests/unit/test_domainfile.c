@@ -121,8 +121,9 @@ test_store(void **state)
     (void)state;
     tempdir_make(&dir);
     {
-        const struct keystore_conf conf = { dir.path, (uid_t)-1, (gid_t)-1,
-                                            false };
+        const struct keystore_conf conf = { .state_dir = dir.path,
+                                            .uid = (uid_t)-1,
+                                            .gid = (gid_t)-1 };
 
         names = domainfile_names(&conf, &strings, &count, errors);
         assert_true(names != NULL && count == 0);
