@@ -3,7 +3,7 @@
  *
  * It runs on the test's own event loop: UDP and TCP on one free port. What it
  * does is chosen by the first label of the name that it is asked for; see the
- * table in dns_server.c.
+ * table in dns_server_answers.c.
  */
 #ifndef TESTS_SUPPORT_DNS_SERVER_H
 #define TESTS_SUPPORT_DNS_SERVER_H
