@@ -5,7 +5,8 @@
  * ones. What stands around them is played here, on socket pairs:
  *
  *   world_client.c    the client, and who judges what it is told
- *   world_upstream.c  dialling, and an upstream that reads strictly
+ *   world_dial.c      connections to the upstream
+ *   world_upstream.c  an upstream that reads strictly
  *   world_keeper.c    keeper, resolver, listener: answers from tables
  *
  * Whatever is done, these hold, or the program ends with abort():
@@ -181,9 +182,9 @@ bool world_far_lies(const struct session_world *w);
 void world_far_settled(struct session_world *w);
 void world_far_forget(struct session_world *w, const struct world_client *c);
 void world_far_next(struct session_world *w, enum far_action action);
-void world_dial_release(struct session_world *w, bool hold);
 void world_far_run(struct session_world *w);
 void world_far_free(struct session_world *w);
+void world_dial_release(struct session_world *w, bool hold); /* world_dial.c */
 
 /* world_keeper.c */
 bool world_keeper_open(struct session_world *w);
