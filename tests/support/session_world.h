@@ -5,6 +5,7 @@
  * ones. What stands around them is played here, on socket pairs:
  *
  *   world_client.c    the client, and who judges what it is told
+ *   world_message.c   what a message is, and whether the upstream has it
  *   world_dial.c      connections to the upstream
  *   world_upstream.c  an upstream that reads strictly
  *   world_keeper.c    keeper, resolver, listener: answers from tables
@@ -168,10 +169,6 @@ void world_clients_read(struct session_world *w);
 /* Is a reply due that has not come? */
 bool world_client_waits(const struct world_client *c);
 void world_client_free(struct world_client *c);
-/* The upstream has read a message whole; NULL: nobody knows whose it is. */
-struct world_client *world_client_seen(struct session_world *w,
-                                       struct bytes content, struct bytes rcpts,
-                                       bool honest);
 
 /* world_upstream.c */
 void world_far_says(struct session_world *w, struct bytes octets);

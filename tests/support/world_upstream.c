@@ -4,6 +4,7 @@
  * It reads strictly, for what reaches it must be ours to the last octet, and
  * answers as the script says.
  */
+#include "tests/support/world_client_private.h"
 #include "tests/support/world_describe.h"
 #include "tests/support/world_upstream_private.h"
 
