@@ -1,7 +1,7 @@
 /*
  * test_rotate_year - a simulated year of runs with failures at every step.
  *
- * tests/support/year.c holds the world and judges after every run: no key
+ * tests/support/year.h has the world and judges after every run: no key
  * begins to sign whose condition was not shown, no domain is unsigned once a
  * key was proved, no two keys sign, no record leaves the zone too early.
  *
