@@ -3,7 +3,7 @@
  */
 #include "config.h"
 
-#include <proxy/config/conf.h>
+#include <proxy/config/sections.h>
 #include <stdio.h>
 #include <tests/support/cmocka.h>
 #include <unistd.h>
@@ -72,4 +72,28 @@ config_load_both(const char *path, const char *folder, struct buf *from_file,
     conf_free(&conf);
     conf_errors_free(&e);
     close(fd);
+}
+
+void
+check_list(conf_list got, const char *want)
+{
+    struct buf text = BUF_INIT;
+
+    for (; *got != NULL; got++) {
+        buf_puts(&text, text.len == 0 ? "" : " ");
+        buf_puts(&text, *got);
+    }
+    assert_string_equal(buf_str(&text), want);
+    buf_free(&text);
+}
+
+struct conf_errors *
+load_text(const char *text, struct conf **conf_out)
+{
+    struct conf_errors *e;
+    struct conf_bundle b;
+
+    conf_bundle_text(&b, "t", bytes_str(text));
+    conf_load_bundle(&b, conf_out, &e);
+    return e;
 }

@@ -6,6 +6,8 @@
 
 #include <base/buf.h>
 
+#include <proxy/config/conf.h>
+
 /* The folder of the vectors, with its final slash. */
 void config_vectors(char *out, size_t cap);
 
@@ -15,5 +17,11 @@ void config_vectors(char *out, size_t cap);
  */
 void config_load_both(const char *path, const char *folder,
                       struct buf *from_file, struct buf *from_fd);
+
+/* The mistakes in text, which the caller frees; *conf_out as conf_load(). */
+struct conf_errors *load_text(const char *text, struct conf **conf_out);
+
+/* Fails the test unless the list has these, a space between them. */
+void check_list(conf_list got, const char *want);
 
 #endif
