@@ -1,10 +1,9 @@
 /*
  * sessions - the connections of the load generator; see load.h.
  */
-#include "load.h"
+#include "sessions.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -12,57 +11,25 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/queue.h>
 #include <sys/socket.h>
 #include <time.h>
 
 enum {
     SAMPLES_MAX = 1 << 22,
     USERS_MAX = 4096,
-    LINE_MAX_OCTETS = 2048,
     SLOW_OCTETS = 512, /* each SLOW_MS: 1 KB a second */
     SLOW_MS = 500,
     TURN_MS = 1 /* how often open loop and slow sessions are looked at */
 };
 
-enum step {
-    WAITING, /* logged in; no message is due */
-    GREETING,
-    EHLO,
-    STARTTLS,
-    SHAKING,
-    LOGIN,
-    MAIL,
-    RCPT,
-    DATA,
-    CONTENT,
-    OVER
-};
-
-struct session {
-    TAILQ_ENTRY(session) link; /* WAITING */
-    struct wire wire;
-    enum step step;
-    unsigned user;
-    bool slow;
-    bool put_off;  /* a message is due that 421 came before */
-    bool closed;   /* WAITING: connects when a message is due */
-    unsigned done; /* messages of this connection */
-    size_t sent;   /* octets of the content */
-    uint64_t due_us;
-    uint64_t slow_us; /* when the next slow piece goes */
-    size_t held;
-    SSL_SESSION *resume;
-    char line[LINE_MAX_OCTETS];
-};
+SSL_CTX *session_context;
+struct load_result session_result;
 
 /* In the order in which they became free: to look through 10 000 each
  * millisecond would take all of a CPU. */
 static TAILQ_HEAD(, session) waiting = TAILQ_HEAD_INITIALIZER(waiting);
 static struct session *sessions;
 static struct load_content contents[USERS_MAX];
-static SSL_CTX *context;
-static struct load_result result;
 static bool begun; /* messages may be sent */
 static uint64_t begin_us, end_us, next_due_us;
 static size_t live, logged_in;
@@ -77,16 +44,16 @@ load_now_us(void)
     return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
-static void
-fail(const struct session *s, const char *what)
+void
+session_fail(const struct session *s, const char *what)
 {
     fprintf(stderr, "bench_load: %s at step %d: %.*s\n", what, (int)s->step,
             (int)s->held, s->line);
     exit(1);
 }
 
-static void
-watch(struct session *s, bool out)
+void
+session_watch(struct session *s, bool out)
 {
     struct epoll_event ev = { .events = EPOLLIN | (out ? EPOLLOUT : 0u),
                               .data.ptr = s };
@@ -94,13 +61,13 @@ watch(struct session *s, bool out)
     epoll_ctl(epoll_fd, EPOLL_CTL_MOD, s->wire.fd, &ev);
 }
 
-static void
-say(struct session *s, const char *text)
+void
+session_say(struct session *s, const char *text)
 {
     size_t len = strlen(text);
 
     if (wire_send(&s->wire, text, len) != (ssize_t)len) {
-        fail(s, "a command could not be sent");
+        session_fail(s, "a command could not be sent");
     }
 }
 
@@ -121,13 +88,13 @@ open_session(struct session *s)
     setsockopt(s->wire.fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     fcntl(s->wire.fd, F_SETFL, O_NONBLOCK);
     epoll_ctl(epoll_fd, EPOLL_CTL_ADD, s->wire.fd, &ev);
-    result.connections++;
+    session_result.connections++;
     s->done = 0;
     s->held = 0;
     s->step = GREETING;
     if (load.tls == LOAD_IMPLICIT) {
         s->step = SHAKING;
-        wire_tls(&s->wire, context, s->resume, false);
+        wire_tls(&s->wire, session_context, s->resume, false);
         (void)wire_shake(&s->wire);
     }
 }
@@ -139,8 +106,25 @@ close_session(struct session *s)
         SSL_SESSION_free(s->resume);
         s->resume = SSL_get1_session(s->wire.ssl);
     }
-    say(s, "QUIT\r\n");
+    session_say(s, "QUIT\r\n");
     wire_close(&s->wire);
+}
+
+/* Who has nothing to send does not come back before: no client does. */
+void
+session_reconnect(struct session *s)
+{
+    wire_close(&s->wire);
+    if (s->step == WAITING && begun) {
+        s->closed = true;
+        return;
+    }
+    if (s->step == WAITING) {
+        TAILQ_REMOVE(&waiting, s, link);
+        logged_in--;
+    }
+    s->put_off = s->put_off || s->step == MAIL;
+    open_session(s);
 }
 
 /* --- messages ------------------------------------------------------------- */
@@ -153,7 +137,7 @@ begin_message(struct session *s)
     load_address(s->user, address, sizeof(address));
     (void)snprintf(line, sizeof(line), "MAIL FROM:<%s>\r\n", address);
     s->step = MAIL;
-    say(s, line);
+    session_say(s, line);
 }
 
 static void
@@ -171,16 +155,15 @@ wait_for_message(struct session *s)
     TAILQ_INSERT_TAIL(&waiting, s, link);
 }
 
-/* The next message, when one is due, or the end. */
-static void
-next_message(struct session *s)
+void
+session_next_message(struct session *s)
 {
     uint64_t now = load_now_us();
 
     if (!begun) {
         wait_for_message(s);
         if (++logged_in == load.sessions) {
-            result.connections = 0; /* from now on, as all else */
+            session_result.connections = 0; /* from now on, as all else */
             begin();
         }
         return;
@@ -211,8 +194,8 @@ next_message(struct session *s)
         }
         s->due_us = next_due_us;
         next_due_us += (uint64_t)(1e6 / load.rate);
-        if (now - s->due_us > result.late_us) {
-            result.late_us = now - s->due_us;
+        if (now - s->due_us > session_result.late_us) {
+            session_result.late_us = now - s->due_us;
         }
     }
     if (s->closed) {
@@ -242,14 +225,14 @@ send_content(struct session *s)
     }
     n = wire_send(&s->wire, c->octets + s->sent, left);
     if (n < 0) {
-        fail(s, "content could not be sent");
+        session_fail(s, "content could not be sent");
     }
     s->sent += (size_t)n;
-    watch(s, s->sent < c->count && !s->slow);
+    session_watch(s, s->sent < c->count && !s->slow);
 }
 
-static void
-begin_content(struct session *s)
+void
+session_begin_content(struct session *s)
 {
     s->step = CONTENT;
     s->sent = 0;
@@ -257,199 +240,43 @@ begin_content(struct session *s)
     send_content(s);
 }
 
-static void
-ask_for_data(struct session *s)
+void
+session_ask_for_data(struct session *s)
 {
     char line[64];
 
     if (!load.chunking) {
         s->step = DATA;
-        say(s, "DATA\r\n");
+        session_say(s, "DATA\r\n");
         return;
     }
     (void)snprintf(line, sizeof(line), "BDAT %zu LAST\r\n",
                    contents[s->user].count);
-    say(s, line);
-    begin_content(s);
+    session_say(s, line);
+    session_begin_content(s);
 }
 
-static void
-message_done(struct session *s, int code)
+void
+session_message_done(struct session *s, int code)
 {
     uint64_t us = load_now_us() - s->due_us;
 
     if (code != 250) {
-        result.refused++;
-    } else if (!s->slow && result.messages < SAMPLES_MAX) {
-        result.samples_us[result.messages++] = (uint32_t)us;
+        session_result.refused++;
+    } else if (!s->slow && session_result.messages < SAMPLES_MAX) {
+        session_result.samples_us[session_result.messages++] = (uint32_t)us;
     }
     s->done++;
-    next_message(s);
+    session_next_message(s);
 }
 
-/* --- replies -------------------------------------------------------------- */
-
-static void
-log_in(struct session *s)
-{
-    char line[600];
-
-    if (load.user == NULL) {
-        next_message(s);
-        return;
-    }
-    load_login(s->user, line, sizeof(line));
-    s->step = LOGIN;
-    say(s, line);
-}
-
-static void
-greet(struct session *s)
-{
-    s->step = EHLO;
-    say(s, "EHLO load.example\r\n");
-}
-
-static void
-secured(struct session *s)
-{
-    result.resumed += (size_t)SSL_session_reused(s->wire.ssl);
-    if (load.tls == LOAD_IMPLICIT) {
-        s->step = GREETING;
-    } else {
-        greet(s);
-    }
-}
-
-static void
-shake(struct session *s)
-{
-    int n = wire_shake(&s->wire);
-
-    if (n < 0) {
-        fail(s, "the handshake failed");
-    }
-    watch(s, s->wire.wants_write);
-    if (n > 0) {
-        secured(s);
-    }
-}
-
-/* A server that goes may end a connection where no message is under way. */
-static bool
-between_messages(const struct session *s)
-{
-    return s->step == WAITING || s->step == GREETING || s->step == EHLO ||
-           s->step == LOGIN || s->step == MAIL;
-}
-
-/* Who has nothing to send does not come back before: no client does. */
-static void
-reconnect(struct session *s)
-{
-    wire_close(&s->wire);
-    if (s->step == WAITING && begun) {
-        s->closed = true;
-        return;
-    }
-    if (s->step == WAITING) {
-        TAILQ_REMOVE(&waiting, s, link);
-        logged_in--;
-    }
-    s->put_off = s->put_off || s->step == MAIL;
-    open_session(s);
-}
-
-static void
-reply(struct session *s, int code)
-{
-    if (code == 421 && between_messages(s)) {
-        reconnect(s);
-        return;
-    }
-    if (s->step != CONTENT && code >= 400) {
-        fail(s, "refused");
-    }
-    switch (s->step) {
-    case GREETING:
-        greet(s);
-        break;
-    case EHLO:
-        if (load.tls == LOAD_STARTTLS && s->wire.ssl == NULL) {
-            s->step = STARTTLS;
-            say(s, "STARTTLS\r\n");
-        } else {
-            log_in(s);
-        }
-        break;
-    case STARTTLS:
-        s->step = SHAKING;
-        wire_tls(&s->wire, context, s->resume, false);
-        shake(s);
-        break;
-    case LOGIN:
-        next_message(s);
-        break;
-    case MAIL:
-        s->step = RCPT;
-        say(s, "RCPT TO:<sink@example.net>\r\n");
-        break;
-    case RCPT:
-        ask_for_data(s);
-        break;
-    case DATA:
-        begin_content(s);
-        break;
-    case CONTENT:
-        message_done(s, code);
-        break;
-    default:
-        break;
-    }
-}
-
-static void
-take_line(struct session *s, char c)
-{
-    if (s->held < sizeof(s->line) - 1) {
-        s->line[s->held++] = c;
-    }
-    if (c == '\n') {
-        s->line[s->held] = '\0';
-        if (s->held > 3 && s->line[3] == ' ') {
-            reply(s, atoi(s->line));
-        }
-        s->held = 0;
-    }
-}
-
-static void
-readable(struct session *s)
-{
-    char in[16384];
-    ssize_t n;
-
-    do {
-        n = wire_recv(&s->wire, in, sizeof(in));
-        if (n < 0 && between_messages(s)) {
-            reconnect(s);
-            return;
-        }
-        if (n < 0) {
-            fail(s, "connection lost");
-        }
-        for (ssize_t i = 0; i < n && s->step != OVER; i++) {
-            take_line(s, in[i]);
-        }
-    } while (n > 0 && s->step != OVER && s->step != SHAKING &&
-             s->wire.ssl != NULL && SSL_pending(s->wire.ssl) > 0);
-}
+/* --- the whole run -------------------------------------------------------- */
 
 static void
 on_event(struct session *s, uint32_t events)
 {
     if (s->step == SHAKING) {
-        shake(s);
+        session_shake(s);
         return;
     }
     if ((events & EPOLLOUT) != 0 && s->step == CONTENT &&
@@ -457,11 +284,9 @@ on_event(struct session *s, uint32_t events)
         send_content(s);
     }
     if ((events & ~(uint32_t)EPOLLOUT) != 0 && s->step != OVER) {
-        readable(s);
+        session_readable(s);
     }
 }
-
-/* --- the whole run -------------------------------------------------------- */
 
 static void
 go_on_slowly(void)
@@ -486,7 +311,7 @@ turn(void)
     while (begun && (s = TAILQ_FIRST(&waiting)) != NULL &&
            (now >= next_due_us || now >= end_us)) {
         TAILQ_REMOVE(&waiting, s, link);
-        next_message(s);
+        session_next_message(s);
     }
     if (load.slow > 0) {
         go_on_slowly();
@@ -496,20 +321,21 @@ turn(void)
 static void
 report_since(uint64_t since_us, void (*report)(struct load_result *))
 {
-    result.seconds = (double)(load_now_us() - since_us) / 1e6;
-    report(&result);
-    result = (struct load_result){ .samples_us = result.samples_us };
+    session_result.seconds = (double)(load_now_us() - since_us) / 1e6;
+    report(&session_result);
+    session_result =
+        (struct load_result){ .samples_us = session_result.samples_us };
 }
 
 static bool
 prepare(void)
 {
     sessions = calloc(load.sessions, sizeof(*sessions));
-    result.samples_us = calloc(SAMPLES_MAX, sizeof(uint32_t));
-    context = wire_client();
+    session_result.samples_us = calloc(SAMPLES_MAX, sizeof(uint32_t));
+    session_context = wire_client();
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    if (sessions == NULL || result.samples_us == NULL || context == NULL ||
-        load.users > USERS_MAX) {
+    if (sessions == NULL || session_result.samples_us == NULL ||
+        session_context == NULL || load.users > USERS_MAX) {
         fputs("bench_load: no memory, or too many users\n", stderr);
         return false;
     }
