@@ -83,8 +83,8 @@ phase() {
 }
 
 threaded_tests="tests/unit/test_keeper_client tests/unit/test_keeper_handles
-tests/unit/test_keeper_protocol tests/unit/test_keeper_queue
-tests/unit/test_keywalk
+tests/unit/test_keeper_lost tests/unit/test_keeper_protocol
+tests/unit/test_keeper_queue tests/unit/test_keywalk
 tests/integration/test_keeper tests/integration/test_keeper_life
 tests/integration/test_keeper_trouble"
 threaded_tests=$(echo $threaded_tests)
