@@ -5,84 +5,13 @@
  * the stored keys, which `sealpost user passwd` makes with OpenSSL alone.
  */
 #include "tests/support/cmocka.h"
+#include "tests/support/scram_users.h"
 
-#include <gsasl.h>
-#include <proxy/cli/password.h>
-#include <proxy/keeper/exchanges.h>
-#include <proxy/users/scramsecret.h>
-#include <stdlib.h>
+#include <stdio.h>
+#include <string.h>
 
-static const uint8_t install_key[SALTKEY_OCTETS] =
-    "the key of this installation...";
 static const uint8_t binding[KEEPER_BINDING_OCTETS] =
     "tls-exporter of this connection";
-
-struct world {
-    struct scram *scram;
-    struct keeper_data data;
-    Gsasl *gsasl;
-};
-
-static struct userfile *
-users_of(const char *text)
-{
-    struct conf_errors *errors = conf_errors_new();
-    struct userfile *f = userfile_parse(bytes_str(text), "users.conf", errors);
-
-    assert_non_null(f);
-    conf_errors_free(&errors);
-    return f;
-}
-
-static void
-put_user(struct buf *out, const char *name, const char *password,
-         const char *more)
-{
-    struct buf secret = BUF_INIT;
-
-    assert_true(password_scram(password, &secret));
-    buf_printf(out, "[%s]\nscram = %s\n%s", name, buf_str(&secret), more);
-    buf_free(&secret);
-}
-
-static struct userfile *
-make_users(const char *password)
-{
-    struct buf text = BUF_INIT;
-    struct userfile *f;
-
-    put_user(&text, "alice", password, "");
-    put_user(&text, "bob", "other", "");
-    put_user(&text, "mallory", password, "locked = yes\n");
-    buf_puts(&text, "[plain]\nfrom = example.com\n");
-    f = users_of(buf_str(&text));
-    buf_free(&text);
-    return f;
-}
-
-static int
-setup(void **state)
-{
-    struct world *w = calloc(1, sizeof(*w));
-
-    w->scram = scram_new(install_key);
-    w->data.users = make_users("pencil");
-    assert_int_equal(gsasl_init(&w->gsasl), GSASL_OK);
-    *state = w;
-    return w->scram == NULL;
-}
-
-static int
-teardown(void **state)
-{
-    struct world *w = *state;
-
-    scram_free(&w->scram);
-    userfile_free(&w->data.users);
-    gsasl_done(w->gsasl);
-    free(w);
-    return 0;
-}
 
 /* What one exchange is made of. */
 struct trial {
@@ -423,105 +352,6 @@ nobody_has_a_usual_kind(void **state)
     w->data.scram_kind_count = 0;
 }
 
-/* --- the table ------------------------------------------------------------ */
-
-static struct scram_exchange *
-some_exchange(struct world *w)
-{
-    struct keeper_ask ask = { .op = KEEPER_OP_SCRAM,
-                              .message = BYTES_LIT("n,,n=alice,r=abc") };
-    struct scram_exchange *e = NULL;
-    struct scram_message message;
-    const char *why;
-
-    assert_int_equal(scram_begin(w->scram, &w->data, &ask, &e, &message, &why),
-                     KEEPER_OK);
-    return e;
-}
-
-static void
-exchanges_are_found_once_and_in_time(void **state)
-{
-    struct exchanges *x = exchanges_new();
-    struct scram_exchange *e = some_exchange(*state);
-    struct keeper_handle name, wrong;
-
-    assert_true(exchanges_add(x, e, 100, &name));
-    wrong = name;
-    wrong.octets[15] ^= 1;
-    assert_null(exchanges_take(x, &wrong, 100));
-    wrong = name;
-    wrong.octets[0] = 0xff; /* a place that there is not */
-    assert_null(exchanges_take(x, &wrong, 100));
-    assert_null(exchanges_take(NULL, &name, 100));
-    assert_ptr_equal(exchanges_take(x, &name, 100 + EXCHANGES_LIFE_S - 1), e);
-    assert_null(exchanges_take(x, &name, 100));
-    assert_true(exchanges_add(x, e, 100, &name));
-    assert_null(exchanges_take(x, &name, 100 + EXCHANGES_LIFE_S));
-    exchanges_free(&x); /* with what is left in it */
-    assert_null(x);
-}
-
-static void
-the_table_is_bounded(void **state)
-{
-    struct exchanges *x = exchanges_new();
-    struct scram_exchange *one_more = some_exchange(*state);
-    struct keeper_handle name;
-
-    for (unsigned i = 0; i < EXCHANGES_MAX; i++) {
-        assert_true(exchanges_add(x, some_exchange(*state), 100, &name));
-    }
-    assert_false(exchanges_add(x, one_more, 100, &name));
-    /* What nobody came back for makes room. */
-    assert_true(exchanges_add(x, one_more, 100 + EXCHANGES_LIFE_S, &name));
-    assert_ptr_equal(exchanges_take(x, &name, 100 + EXCHANGES_LIFE_S),
-                     one_more);
-    scram_exchange_free(&one_more);
-    exchanges_free(&x);
-}
-
-/* --- RFC 5803 strings ----------------------------------------------------- */
-
-#define KEY32 "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
-
-static void
-secrets(void **state)
-{
-    static const struct {
-        const char *text;
-        bool good;
-    } cases[] = {
-        { "SCRAM-SHA-256$4096:AAAA$" KEY32 ":" KEY32, true },
-        { "SCRAM-SHA-256$10000000:AAAA$" KEY32 ":" KEY32, true },
-        { "SCRAM-SHA-256$10000001:AAAA$" KEY32 ":" KEY32, false },
-        { "SCRAM-SHA-256$4095:AAAA$" KEY32 ":" KEY32, false },
-        { "SCRAM-SHA-256$-1:AAAA$" KEY32 ":" KEY32, false },
-        { "SCRAM-SHA-1$4096:AAAA$" KEY32 ":" KEY32, false },
-        { "SCRAM-SHA-256$4096:$" KEY32 ":" KEY32, false },
-        { "SCRAM-SHA-256$4096:AAA$" KEY32 ":" KEY32, false },
-        { "SCRAM-SHA-256$4096:AAAA$AAAA:" KEY32, false },
-        { "SCRAM-SHA-256$4096:AAAA$" KEY32 ":AAAA", false },
-        { "SCRAM-SHA-256$4096:AAAA$" KEY32, false },
-        { "SCRAM-SHA-256$4096:AAAA$" KEY32 ":" KEY32 ":", false },
-        { "SCRAM-SHA-256$4096", false },
-        { "SCRAM-SHA-256", false },
-        { "", false },
-    };
-    struct scram_secret s;
-
-    (void)state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        if (scram_secret_parse(bytes_str(cases[i].text), &s) != cases[i].good) {
-            fail_msg("%s", cases[i].text);
-        }
-    }
-    assert_true(scram_secret_parse(bytes_str(cases[0].text), &s));
-    assert_int_equal(s.iterations, 4096);
-    assert_int_equal(s.salt_octets, 3);
-    assert_true(bytes_is(s.server_key, KEY32));
-}
-
 int
 main(void)
 {
@@ -532,9 +362,6 @@ main(void)
         cmocka_unit_test(bad_proofs),
         cmocka_unit_test(nobody_looks_like_somebody),
         cmocka_unit_test(nobody_has_a_usual_kind),
-        cmocka_unit_test(exchanges_are_found_once_and_in_time),
-        cmocka_unit_test(the_table_is_bounded),
-        cmocka_unit_test(secrets),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
