@@ -1,5 +1,5 @@
 /*
- * dns_server_answers - what that nameserver says to each name.
+ * dns_server_answers - what the nameserver of dns_server.h says to each name.
  */
 #include "dns_message.h"
 #include "dns_server_private.h"
