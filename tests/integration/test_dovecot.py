@@ -85,7 +85,7 @@ class Real(Case):
             with self.subTest(mech):
                 client = self.client()
                 code, text = login(client)
-                self.assertEqual(code, 235, text)
+                self.assertEqual(code, 235, (text, self.dovecot.log()))
                 line = self.sp.lines("login")[-1]
                 self.assertEqual((line["user"], line["mech"]),
                                  ("alice@example.com", mech))

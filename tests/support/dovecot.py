@@ -29,6 +29,7 @@ class Tokens:
                 self.send_response(200)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(text)))
+                self.send_header("Connection", "close")
                 self.end_headers()
                 self.wfile.write(text)
 
