@@ -27,7 +27,8 @@ struct exchange {
     struct event *timer;
     struct event *udp_event;
     struct dns_tcp *tcp;
-    size_t server;  /* asked now */
+    size_t server; /* asked now */
+    uint64_t asked_ms;
     unsigned tried; /* bit a server: in this round */
     unsigned spent; /* not to be asked again */
     unsigned foreign;
@@ -94,6 +95,7 @@ choose_server(struct exchange *x)
         }
     }
     x->tried |= 1u << x->server;
+    x->asked_ms = now_ms;
     return true;
 }
 
@@ -119,7 +121,7 @@ on_message(struct exchange *x, struct bytes message, bool tcp)
     switch (verdict) {
     case PACKET_ANSWER:
     case PACKET_ALIAS:
-        servers_answered(x->o.servers, x->server);
+        servers_answered(x->o.servers, x->server, clock_ms());
         answer.authenticated = answer.authenticated && x->o.servers->trust_ad;
         finish(x, verdict, &answer);
         break;
@@ -290,7 +292,7 @@ on_timer(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     if (x->tried != 0) {
-        server_failed(x);
+        servers_silent(x->o.servers, x->server, x->asked_ms, clock_ms());
     }
     next_try(x);
 }

@@ -103,19 +103,33 @@ servers_failed(struct dns_servers *s, size_t index, uint64_t now_ms)
 {
     struct dns_server *server = &s->list[index];
 
-    if (server->bad_until_ms == 0) {
+    if (!server->told &&
+        (server->told_ms == 0 || now_ms - server->told_ms >= DNS_BACKOFF_MS)) {
         say(LOG_LEVEL_WARN, server, "no answer; asked last for 30 s");
+        server->told = true;
+        server->told_ms = now_ms;
     }
     server->bad_until_ms = now_ms + DNS_BACKOFF_MS;
 }
 
 void
-servers_answered(struct dns_servers *s, size_t index)
+servers_silent(struct dns_servers *s, size_t index, uint64_t asked_ms,
+               uint64_t now_ms)
+{
+    if (s->list[index].heard_ms < asked_ms) {
+        servers_failed(s, index, now_ms);
+    }
+}
+
+void
+servers_answered(struct dns_servers *s, size_t index, uint64_t now_ms)
 {
     struct dns_server *server = &s->list[index];
 
-    if (server->bad_until_ms != 0) {
+    if (server->told) {
         say(LOG_LEVEL_INFO, server, "answers again");
+        server->told = false;
     }
     server->bad_until_ms = 0;
+    server->heard_ms = now_ms;
 }

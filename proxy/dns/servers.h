@@ -2,7 +2,8 @@
  * servers - which nameserver to ask, and which of them have failed lately.
  *
  * One that is silent or unreachable is asked last for 30 seconds; when that
- * begins and ends a line is logged.
+ * begins and ends a line is logged, once in 30 seconds. Who answers others
+ * meanwhile is not silent: it waits for another server itself.
  */
 #ifndef PROXY_DNS_SERVERS_H
 #define PROXY_DNS_SERVERS_H
@@ -16,8 +17,11 @@ enum {
 
 struct dns_server {
     struct sockaddr_storage addr;
-    uint64_t
-        bad_until_ms; /* asked last until then; 0: as far as we know good */
+    /* Asked last until then; 0: as far as we know good. */
+    uint64_t bad_until_ms;
+    uint64_t heard_ms; /* its last answer */
+    uint64_t told_ms;  /* the last line that it does not answer; 0: none */
+    bool told;         /* and none that it does again */
 };
 
 /* Shared by all exchanges of a resolver; fields read by anybody. */
@@ -39,8 +43,12 @@ void servers_set(struct dns_servers *s,
 bool servers_choose(const struct dns_servers *s, unsigned without,
                     uint64_t now_ms, size_t *index_out);
 
+/* It can't be reached. */
 void servers_failed(struct dns_servers *s, size_t index, uint64_t now_ms);
-void servers_answered(struct dns_servers *s, size_t index);
+/* The time of a question that was asked then is over. */
+void servers_silent(struct dns_servers *s, size_t index, uint64_t asked_ms,
+                    uint64_t now_ms);
+void servers_answered(struct dns_servers *s, size_t index, uint64_t now_ms);
 
 socklen_t servers_address_len(const struct sockaddr_storage *addr);
 

@@ -277,6 +277,33 @@ silent_server_is_asked_last(void **state)
     dns_script_free(&silent);
 }
 
+/* What is slow is behind a server that answers others meanwhile. */
+static void
+slow_name_is_nobodys_fault(void **state)
+{
+    const struct timeval over = { 0, (TRY_MS + 30) * 1000 };
+    struct world *w = *state;
+    struct dns_script *other = dns_script_new(w->base);
+    struct got slow = { 0 };
+
+    w->addresses[1] = w->addresses[0];
+    w->addresses[1].port = dns_script_port(other);
+    w->list.count = 2;
+    resolver_free(&w->r);
+    w->r = world_resolver_new(w, "/nonexistent");
+    (void)world_ask(w, "silent.test", &slow);
+    event_base_loop(w->base, EVLOOP_ONCE);
+    assert_int_equal(world_ask_and_wait(w, "ok.test").status, DNS_OK);
+    event_base_loopexit(w->base, &over);
+    event_base_dispatch(w->base);
+    assert_int_equal(dns_script_counts(other)->udp, 1); /* the slow one */
+    assert_int_equal(world_ask_and_wait(w, "ok2.test").status, DNS_OK);
+    assert_int_equal(dns_script_counts(other)->udp, 1);
+    world_run_until(w, &slow.calls, 1);
+    assert_int_equal(slow.status, DNS_TEMPFAIL);
+    dns_script_free(&other);
+}
+
 static void
 nobody_there(void **state)
 {
@@ -361,6 +388,7 @@ main(void)
         TEST(freed_while_asking),
         TEST(next_server_at_once),
         TEST(silent_server_is_asked_last),
+        TEST(slow_name_is_nobodys_fault),
         TEST(nobody_there),
         TEST(no_descriptor_left),
         TEST(ids_and_ports_change),
