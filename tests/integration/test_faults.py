@@ -155,6 +155,31 @@ class Trickle(unittest.TestCase):
         self.assertGreater(hits, 1000)
 
 
+class Delays(unittest.TestCase):
+    """Rows of other tests, in which processes wait for each other, with each
+    of them held up now and then: whatever comes late comes in another order."""
+
+    NAMES = ["test_reload_under_load.Many", "test_users.Thousand.test_lock",
+             "test_users.Thousand.test_set_selector"]
+    MORE = ["test_reload_under_load.Generations", "test_lifecycle.Reload",
+            "test_lifecycle_end.Death", "test_service.Upgrade", "test_crash",
+            "test_selfcheck", "test_users.Thousand.test_keys",
+            "test_cli_daemon"]
+
+    def test_rows_still_pass(self):
+        suite = unittest.defaultTestLoader.loadTestsFromNames(
+            self.NAMES + (self.MORE if LONG else []))
+        result = unittest.TestResult()
+        with Faults(delays=True) as faults:
+            suite.run(result)
+            hits = faults.hits()
+        for test, text in result.errors + result.failures:
+            with self.subTest(test=test.id()):
+                self.fail(text)
+        self.assertGreater(result.testsRun, 3)
+        self.assertGreater(hits, 50)
+
+
 class Tls(unittest.TestCase):
     """RX-11 with TLS on both sides, which asks for octets of its own."""
 

@@ -1,6 +1,6 @@
 /*
  * faults.c - the calls of one of the daemon's processes, made to fail or to
- * do little.
+ * do little, or those of all of them to take long.
  *
  * A library for LD_PRELOAD; the file that TEST_FAULTS names is shared with
  * tests/support/faults.py, which says what happens and to whom: the processes
@@ -26,8 +26,13 @@
 
 enum {
     OFF,
-    FAIL,   /* the at-th call of that name fails, once */
-    TRICKLE /* each stream takes and gives a few octets, or none now */
+    FAIL,    /* the at-th call of that name fails, once */
+    TRICKLE, /* each stream takes and gives a few octets, or none now */
+    DELAY    /* one in eight of those that others wait for is late */
+};
+
+enum {
+    DELAY_MS = 80
 };
 
 /* Kinds of processes, and the control, as faults.py has them. */
@@ -95,6 +100,34 @@ begin(void)
         abort(); /* a test without faults would pass */
     }
     control = map;
+    seed += (uint64_t)began_as << 32;
+}
+
+static uint64_t
+dice(void)
+{
+    seed ^= seed << 13;
+    seed ^= seed >> 7;
+    seed ^= seed << 17;
+    return seed;
+}
+
+/* As if the process, of whatever kind, were not given a CPU just now. */
+static void
+delay(const char *name)
+{
+    static const char others[] =
+        " accept4 connect fork recv send sendmsg write ";
+    const char *found = strstr(others, name);
+    int before = errno;
+    uint64_t n = dice();
+
+    if (n % 8 == 0 && found != NULL && found[-1] == ' ' &&
+        found[strlen(name)] == ' ') {
+        control->hits++;
+        (void)syscall(SYS_poll, NULL, 0, (int)(n / 8 % DELAY_MS));
+        errno = before;
+    }
 }
 
 static bool
@@ -111,6 +144,10 @@ is_meant(const char *name)
 static bool
 fails(const char *name, int error)
 {
+    if (control->mode == DELAY) {
+        delay(name);
+        return false;
+    }
     if (control->mode != FAIL || !is_meant(name) || !is_whose() ||
         ++control->calls != control->at) {
         return false;
@@ -143,10 +180,7 @@ portion(int fd, size_t n)
         errno = before;
         return n;
     }
-    seed ^= seed << 13;
-    seed ^= seed >> 7;
-    seed ^= seed << 17;
-    i = seed % 8;
+    i = dice() % 8;
     may = some[i] < n ? some[i] : n;
     control->hits += may < n;
     errno = may > 0 ? before : i == 0 ? EAGAIN : EINTR;

@@ -1,4 +1,4 @@
-"""Processes whose calls fail or do little: tests/support/faults.c.
+"""Processes whose calls fail, do little or take long: tests/support/faults.c.
 
     with Faults() as faults, Sealpost(...) as sp:
         faults.fail("recv", 7)              a worker's seventh from now on
@@ -7,6 +7,7 @@
         faults.hits()                       0: there were fewer
 
     with Faults(trickle=True): streams take and give a few octets at a time
+    with Faults(delays=True): each process is held up now and then
 """
 import mmap
 import os
@@ -16,7 +17,7 @@ import unittest.mock
 
 import scratch
 
-OFF, FAIL, TRICKLE = range(3)
+OFF, FAIL, TRICKLE, DELAY = range(4)
 WORKER, MASTER, PARENT, KEEPER = range(4)
 FORMAT = "IIIII24s"
 LENGTH = struct.calcsize(FORMAT)
@@ -25,7 +26,7 @@ ASAN = "verify_asan_link_order=0:detect_leaks=1:exitcode=99"
 
 
 class Faults:
-    def __init__(self, trickle=False):
+    def __init__(self, trickle=False, delays=False):
         self.folder = scratch.folder()
         os.chmod(self.folder, 0o755)
         library = os.path.join(self.folder, "faults.so")
@@ -42,7 +43,7 @@ class Faults:
                 "LD_PRELOAD": library, "TEST_FAULTS": path}),
             unittest.mock.patch.dict("sealpost.SANITIZERS",
                                      {"ASAN_OPTIONS": ASAN})]
-        self._set(TRICKLE if trickle else OFF)
+        self._set(TRICKLE if trickle else DELAY if delays else OFF)
 
     def _set(self, mode, at=0, name="", whose=WORKER):
         self.map[:LENGTH] = struct.pack(FORMAT, OFF, at, 0, 0, whose,
@@ -56,7 +57,7 @@ class Faults:
         self.map[:4] = struct.pack("I", OFF)
 
     def hits(self):
-        """Calls that failed or were cut short."""
+        """Calls that failed, were cut short or held up."""
         return struct.unpack(FORMAT, self.map[:LENGTH])[3]
 
     def __enter__(self):
