@@ -4,6 +4,7 @@
 #include "proxy/process/child.h"
 
 #include "proxy/clock.h"
+#include "proxy/log/log.h"
 #include "proxy/process/account.h"
 #include "proxy/process/control.h"
 
@@ -11,6 +12,8 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -76,4 +79,23 @@ child_start_worker(unsigned slot, int *control_out)
     (void)fcntl(ours, F_SETFL, O_NONBLOCK);
     *control_out = ours;
     return pid;
+}
+
+void
+child_log_end(unsigned slot, pid_t pid, int status)
+{
+    bool signalled = WIFSIGNALED(status);
+    bool fault = signalled || WEXITSTATUS(status) != 0;
+    struct log_line l;
+
+    log_begin(&l, fault ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO,
+              fault ? "worker-died" : "worker-ended");
+    log_number(&l, "slot", slot);
+    log_number(&l, "pid", (uint64_t)pid);
+    if (signalled) {
+        log_text(&l, "signal", sigabbrev_np(WTERMSIG(status)));
+    } else {
+        log_number(&l, "code", (uint64_t)WEXITSTATUS(status));
+    }
+    log_end(&l);
 }

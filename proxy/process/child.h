@@ -22,4 +22,7 @@ unsigned child_pause_ms(uint64_t started_ms, unsigned last_ms, unsigned max_ms);
 /* *control_out is our end, nonblocking. -1: errno says why. */
 pid_t child_start_worker(unsigned slot, int *control_out);
 
+/* The line about a worker's end; status is waitpid()'s. */
+void child_log_end(unsigned slot, pid_t pid, int status);
+
 #endif

@@ -206,25 +206,6 @@ on_again(evutil_socket_t fd, short what, void *arg)
     }
 }
 
-static void
-log_death(const struct worker_child *c, int status)
-{
-    bool signalled = WIFSIGNALED(status);
-    bool fault = signalled || WEXITSTATUS(status) != 0;
-    struct log_line l;
-
-    log_begin(&l, fault ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO,
-              fault ? "worker-died" : "worker-ended");
-    log_number(&l, "slot", c->slot);
-    log_number(&l, "pid", (uint64_t)c->pid);
-    if (signalled) {
-        log_text(&l, "signal", sigabbrev_np(WTERMSIG(status)));
-    } else {
-        log_number(&l, "code", (uint64_t)WEXITSTATUS(status));
-    }
-    log_end(&l);
-}
-
 /* --- all of them -------------------------------------------------------- */
 
 static bool
@@ -438,6 +419,9 @@ generation_send(struct generation *g, enum control_kind kind, uint32_t number,
             log_event(LOG_LEVEL_ERROR, "worker-deaf",
                       "worker %u, pid %ld, does not take a message", c->slot,
                       (long)c->pid);
+            if (kind == CONTROL_DRAIN || kind == CONTROL_STOP) {
+                (void)kill(c->pid, SIGTERM); /* or it takes clients on */
+            }
         }
     }
 }
@@ -486,7 +470,7 @@ generation_reap(struct generation *g, pid_t pid, int status)
     if (c == NULL) {
         return false;
     }
-    log_death(c, status);
+    child_log_end(c->slot, pid, status);
     forget(c);
     if (g->phase == PHASE_STARTING) {
         fail(g, WIFEXITED(status) ? WEXITSTATUS(status) : EX_SOFTWARE);
