@@ -26,6 +26,15 @@ def tried(client):
     return got
 
 
+def last_word(text):
+    """A reply, and with its segment the end: nobody can act in between."""
+    def action(session, line):
+        session.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+        session.write(text)
+        raise Close
+    return action
+
+
 class Refusals(unittest.TestCase):
     """UP-01, UP-02, UP-14."""
 
@@ -228,19 +237,15 @@ class Closing(unittest.TestCase):
                 self.assertEqual(len(up.sessions), 2)
 
     def test_lost_between_rcpt_and_data(self):
-        def drop(session, line):
-            session.write("250 2.1.5 ok")
-            return close()(session, line)
-        with CapturingUpstream({"rcpt": [drop, usual()]}) as up, \
+        with CapturingUpstream({"rcpt": [last_word("250 2.1.5 ok"),
+                                         usual()]}) as up, \
                 plain(up) as sp, Client(sp) as c:
             self.assertEqual(c.message()[0], 250)
             self.assertEqual(len(up.messages), 1)
 
     def test_replay_refused(self):
-        def drop(session, line):
-            session.write("250 2.1.5 ok")
-            return close()(session, line)
-        script = {"rcpt": [drop, reply("550 5.1.1 changed my mind")]}
+        script = {"rcpt": [last_word("250 2.1.5 ok"),
+                           reply("550 5.1.1 changed my mind")]}
         with CapturingUpstream(script) as up, plain(up) as sp, \
                 Client(sp) as c:
             self.assertEqual(c.message()[0], 451)
