@@ -116,7 +116,7 @@ listen_at(const struct conf *conf, const char *directory, const char *name,
           uid_t uid, gid_t gid, struct buf *error)
 {
     const struct timespec pause = { 0, 100 * 1000 * 1000 };
-    int tries = directory == conf->server.state_dir ? 20 : 1;
+    int tries = strcmp(directory, conf->server.state_dir) == 0 ? 20 : 1;
     int fd;
 
     for (;;) {

@@ -11,7 +11,7 @@
 #
 # Four builds: build/ as it is shipped, build-asan/ with AddressSanitizer and
 # UBSan, build-tsan/ with ThreadSanitizer, build-fuzz/ with libFuzzer. Unit
-# tests run in the first two, the keeper's in the third; the loaders of files
+# tests run in the first two, those with threads in the third; loaders of files
 # (--long: all) are fuzzed with the fourth. --long: build-coverage/, which says
 # what all tests reach. Below build/ are those of MemorySanitizer, for smtp/ and
 # dkim/, and what cppcheck found. Integration tests run in the second, some in

@@ -421,40 +421,32 @@ take_domains(struct walk *w, DIR *dir, const char *path)
     free(l.found);
 }
 
-/* False: the directory cannot be trusted, or no memory. */
-static bool
-walk_all(struct walk *w)
+bool
+keywalk(const struct keystore_conf *conf, struct keyset *out,
+        struct conf_errors *errors)
 {
+    struct walk w = { conf, out, errors, NULL, false };
     struct buf path = BUF_INIT;
     const char *text;
     bool good = true;
     struct stat st;
     DIR *dir;
 
-    buf_printf(&path, "%s/keys", w->conf->state_dir);
+    buf_printf(&path, "%s/keys", conf->state_dir);
     text = buf_str(&path);
     if (text == NULL) {
         good = false;
     } else if (lstat(text, &st) != 0 && errno == ENOENT) {
         good = true; /* a store in which nothing was put yet */
-    } else if ((dir = open_directory(w, text)) == NULL) {
+    } else if ((dir = open_directory(&w, text)) == NULL) {
         good = false;
     } else {
-        take_domains(w, dir, text);
+        take_domains(&w, dir, text);
         closedir(dir);
-        good = !w->no_memory;
+        good = !w.no_memory;
     }
     buf_free(&path);
     return good;
-}
-
-bool
-keywalk(const struct keystore_conf *conf, struct keyset *out,
-        struct conf_errors *errors)
-{
-    struct walk w = { conf, out, errors, NULL, false };
-
-    return walk_all(&w);
 }
 
 void

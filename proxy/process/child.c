@@ -4,7 +4,6 @@
 #include "proxy/process/child.h"
 
 #include "proxy/clock.h"
-#include "proxy/log/log.h"
 #include "proxy/process/account.h"
 #include "proxy/process/control.h"
 
@@ -82,20 +81,11 @@ child_start_worker(unsigned slot, int *control_out)
 }
 
 void
-child_log_end(unsigned slot, pid_t pid, int status)
+child_log_status(struct log_line *l, int status)
 {
-    bool signalled = WIFSIGNALED(status);
-    bool fault = signalled || WEXITSTATUS(status) != 0;
-    struct log_line l;
-
-    log_begin(&l, fault ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO,
-              fault ? "worker-died" : "worker-ended");
-    log_number(&l, "slot", slot);
-    log_number(&l, "pid", (uint64_t)pid);
-    if (signalled) {
-        log_text(&l, "signal", sigabbrev_np(WTERMSIG(status)));
+    if (WIFSIGNALED(status)) {
+        log_text(l, "signal", sigabbrev_np(WTERMSIG(status)));
     } else {
-        log_number(&l, "code", (uint64_t)WEXITSTATUS(status));
+        log_number(l, "code", (uint64_t)WEXITSTATUS(status));
     }
-    log_end(&l);
 }

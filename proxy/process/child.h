@@ -5,6 +5,8 @@
 #ifndef PROXY_PROCESS_CHILD_H
 #define PROXY_PROCESS_CHILD_H
 
+#include "proxy/log/log.h"
+
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -22,7 +24,7 @@ unsigned child_pause_ms(uint64_t started_ms, unsigned last_ms, unsigned max_ms);
 /* *control_out is our end, nonblocking. -1: errno says why. */
 pid_t child_start_worker(unsigned slot, int *control_out);
 
-/* The line about a worker's end; status is waitpid()'s. */
-void child_log_end(unsigned slot, pid_t pid, int status);
+/* How a process ended, as keys of its line; status is waitpid()'s. */
+void child_log_status(struct log_line *l, int status);
 
 #endif

@@ -206,6 +206,20 @@ on_again(evutil_socket_t fd, short what, void *arg)
     }
 }
 
+static void
+log_death(const struct worker_child *c, int status)
+{
+    bool fault = !WIFEXITED(status) || WEXITSTATUS(status) != 0;
+    struct log_line l;
+
+    log_begin(&l, fault ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO,
+              fault ? "worker-died" : "worker-ended");
+    log_number(&l, "slot", c->slot);
+    log_number(&l, "pid", (uint64_t)c->pid);
+    child_log_status(&l, status);
+    log_end(&l);
+}
+
 /* --- all of them -------------------------------------------------------- */
 
 static bool
@@ -470,7 +484,7 @@ generation_reap(struct generation *g, pid_t pid, int status)
     if (c == NULL) {
         return false;
     }
-    child_log_end(c->slot, pid, status);
+    log_death(c, status);
     forget(c);
     if (g->phase == PHASE_STARTING) {
         fail(g, WIFEXITED(status) ? WEXITSTATUS(status) : EX_SOFTWARE);

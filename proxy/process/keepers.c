@@ -210,11 +210,7 @@ log_death(const struct keeper *k, int status)
 
     log_begin(&l, LOG_LEVEL_ERROR, "keeper-died");
     log_number(&l, "pid", (uint64_t)k->pid);
-    if (WIFSIGNALED(status)) {
-        log_text(&l, "signal", sigabbrev_np(WTERMSIG(status)));
-    } else {
-        log_number(&l, "code", (uint64_t)WEXITSTATUS(status));
-    }
+    child_log_status(&l, status);
     log_end(&l);
 }
 

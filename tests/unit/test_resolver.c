@@ -2,11 +2,15 @@
  * test_resolver - the resolver against a nameserver that misbehaves.
  */
 #include "proxy/clock.h"
+#include "proxy/dns/servers.h"
+#include "proxy/log/log.h"
 #include "tests/support/cmocka.h"
 #include "tests/support/resolver_world.h"
 
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 static const struct manner_case {
     const char *name;
@@ -304,6 +308,46 @@ slow_name_is_nobodys_fault(void **state)
     dns_script_free(&other);
 }
 
+/* Lines that servers have written so far. */
+static size_t
+lines_of(int fd)
+{
+    char text[2048];
+    ssize_t n = pread(fd, text, sizeof(text), 0);
+    size_t lines = 0;
+
+    assert_true(n >= 0);
+    for (ssize_t i = 0; i < n; i++) {
+        lines += text[i] == '\n';
+    }
+    return lines;
+}
+
+/* Whoever asks for names that hang cannot fill the log; an outage is told. */
+static void
+lines_come_once_in_30_s(void **state)
+{
+    struct dns_servers s = { .count = 1 };
+    int fd = memfd_create("log", MFD_CLOEXEC);
+
+    (void)state;
+    s.list[0].addr.ss_family = AF_INET;
+    log_open(fd, CONF_LOGFMT, "test");
+    for (uint64_t ms = 1000; ms < 25000; ms += 1000) {
+        servers_silent(&s, 0, ms, ms + 500);
+        servers_answered(&s, 0, ms + 600);
+    }
+    assert_int_equal(lines_of(fd), 2); /* and that it answers again */
+    for (uint64_t ms = 25000; ms < 60000; ms += 1000) {
+        servers_silent(&s, 0, ms, ms + 500);
+    }
+    assert_int_equal(lines_of(fd), 3);
+    servers_answered(&s, 0, 60000);
+    assert_int_equal(lines_of(fd), 4);
+    log_open(STDERR_FILENO, CONF_LOGFMT, "");
+    close(fd);
+}
+
 static void
 nobody_there(void **state)
 {
@@ -389,6 +433,7 @@ main(void)
         TEST(next_server_at_once),
         TEST(silent_server_is_asked_last),
         TEST(slow_name_is_nobodys_fault),
+        TEST(lines_come_once_in_30_s),
         TEST(nobody_there),
         TEST(no_descriptor_left),
         TEST(ids_and_ports_change),
